@@ -1,0 +1,120 @@
+import type { PeerId } from '../cube/labels.ts'
+import type { Roster } from '../cube/roster.ts'
+import type { StoreIdentity } from '../store/types.ts'
+import type { Liveness } from './liveness.ts'
+import type { EngineSettings } from './settings.ts'
+import { numberOf, type Slot } from './slot.ts'
+import type { Beat, Clock, EngineObserver, Transport } from './types.ts'
+
+export interface HeartbeatOptions {
+  readonly self: PeerId
+  readonly roster: Roster
+  readonly identity: StoreIdentity
+  /** Every peer that shares a slot or a link with this one. */
+  readonly partners: readonly PeerId[]
+  readonly slots: ReadonlyMap<number, Slot>
+  readonly transport: Transport
+  readonly liveness: Liveness
+  readonly clock: Clock
+  readonly settings: EngineSettings
+  readonly observer: EngineObserver
+  lowDisk(): boolean
+}
+
+/**
+ * One heartbeat exchange per pair of peers and interval, for all slots they share: the lower label asks, and both
+ * directions' beats travel in it. Answers to the beats that come back in a response go with the next request.
+ */
+export class Heartbeats {
+  readonly #options: HeartbeatOptions
+  readonly #asking = new Set<PeerId>()
+  /** Beats of the partner's last response, to be answered with the next request. */
+  readonly #owed = new Map<PeerId, [slot: number, term: number][]>()
+  #cancel: (() => void) | undefined
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#round()
+  }
+
+  stop(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  /** The other side of an exchange: takes in the partner's beat and gives ours. */
+  answer(from: PeerId, beat: Beat): Beat {
+    return this.#beat(from, this.#take(from, beat))
+  }
+
+  #round(): void {
+    const { clock, settings, partners, self } = this.#options
+    this.#cancel = clock.after(settings.heartbeatMs, () => this.#round())
+    for (const partner of partners) if (self < partner) this.#exchange(partner)
+  }
+
+  #exchange(partner: PeerId): void {
+    // At most one under way: a partner that does not answer must not gather requests.
+    if (this.#asking.has(partner)) return
+    this.#asking.add(partner)
+    const follows = this.#owed.get(partner) ?? []
+    this.#owed.delete(partner)
+    const { transport, observer, liveness } = this.#options
+    transport.heartbeat(partner, this.#beat(partner, follows)).then(
+      answer => {
+        this.#asking.delete(partner)
+        observer.beat(partner, true)
+        this.#owed.set(partner, this.#take(partner, answer))
+      },
+      () => {
+        this.#asking.delete(partner)
+        observer.beat(partner, false)
+        liveness.suspect(partner)
+      },
+    )
+  }
+
+  /** Steps what a beat says into the slots; returns the answers to its `leads`. */
+  #take(from: PeerId, beat: Beat): [slot: number, term: number][] {
+    const { liveness, roster, slots } = this.#options
+    liveness.heard(from, beat)
+    const sender = numberOf(roster, from)
+    const accepted: [number, number][] = []
+    for (const [number, term, commit] of beat.leads) {
+      const slot = slots.get(number)
+      if (!slot) continue
+      slot.step({ type: 'heartbeat', from: sender, to: slot.number, term, commit, context: 0 })
+      if (slot.leadership.term === term && slot.leadership.leader === sender) accepted.push([number, term])
+    }
+    for (const [number, term] of beat.follows) {
+      const slot = slots.get(number)
+      if (slot?.isPrimary !== true || slot.leadership.term !== term) continue
+      slot.step({ type: 'heartbeatResponse', from: sender, to: slot.number, term, context: 0 })
+    }
+    return accepted
+  }
+
+  #beat(to: PeerId, follows: readonly (readonly [slot: number, term: number])[]): Beat {
+    const { identity, roster, slots, clock, lowDisk } = this.#options
+    const receiver = numberOf(roster, to)
+    const leads: [number, number, number][] = []
+    for (const slot of slots.values()) {
+      if (!slot.isPrimary || !slot.succession.includes(to)) continue
+      const { term, commit, progress } = slot.raft.status()
+      // Never beyond what the follower is known to hold (Raft paper 5.3: a commit index it could not check).
+      leads.push([slot.slot, term, Math.min(commit, progress.get(receiver)?.match ?? 0)])
+    }
+    return {
+      uid: identity.uid,
+      boot: identity.boot,
+      rosterVersion: roster.version,
+      nowMs: clock.nowMs(),
+      lowDisk: lowDisk(),
+      leads,
+      follows,
+    }
+  }
+}

@@ -1,0 +1,147 @@
+import type { PeerId } from '../cube/labels.ts'
+import type { EngineLog, EngineSettings } from './settings.ts'
+import type { Beat, Clock, CubeEvent, DialResult } from './types.ts'
+
+/** What this peer believes of another. `unknown` until it was first heard. */
+export type PeerState = 'unknown' | 'up' | 'suspected' | 'down'
+
+interface Seen {
+  state: PeerState
+  uid: string
+  boot: number
+  /** Monotonic time of the last sign of life; of the start before the first. */
+  heardMs: number
+  /** Monotonic time since when it has been up without a break. */
+  steadyMs: number
+  /** Its wall clock less ours, as of its last beat. */
+  skewMs: number
+  lowDisk: boolean
+  dialing: boolean
+  /** A close during a dial asks for one more: the first may have reached the process that was about to end. */
+  dialAgain: boolean
+}
+
+export interface LivenessOptions {
+  readonly peers: readonly PeerId[]
+  readonly clock: Clock
+  readonly settings: EngineSettings
+  readonly log: EngineLog
+  dial(peer: PeerId): Promise<DialResult>
+  /** Evidence that the process is gone or was replaced. */
+  gone(peer: PeerId): void
+  event(event: CubeEvent): void
+}
+
+/**
+ * Who is up, as seen from here. Suspects early (a closed connection causes a fresh dial at once) and takes only a
+ * refused dial or a new boot number as evidence that a process is gone; silence alone is judged by the election
+ * timeout of each slot (DESIGN 5).
+ */
+export class Liveness {
+  readonly #options: LivenessOptions
+  readonly #peers = new Map<PeerId, Seen>()
+
+  constructor(options: LivenessOptions) {
+    this.#options = options
+    const nowMs = options.clock.monotonicMs()
+    for (const id of options.peers) {
+      this.#peers.set(id, {
+        state: 'unknown',
+        uid: '',
+        boot: 0,
+        heardMs: nowMs,
+        steadyMs: nowMs,
+        skewMs: 0,
+        lowDisk: false,
+        dialing: false,
+        dialAgain: false,
+      })
+    }
+  }
+
+  state(peer: PeerId): PeerState {
+    return this.#peers.get(peer)?.state ?? 'unknown'
+  }
+
+  /** How long the peer has been up without a break, in milliseconds; 0 when it is not up. */
+  steadyForMs(peer: PeerId): number {
+    const seen = this.#peers.get(peer)
+    return seen?.state === 'up' ? this.#options.clock.monotonicMs() - seen.steadyMs : 0
+  }
+
+  /** The peer's wall clock less ours in milliseconds; undefined when it is not up. */
+  skewMs(peer: PeerId): number | undefined {
+    const seen = this.#peers.get(peer)
+    return seen?.state === 'up' ? seen.skewMs : undefined
+  }
+
+  lowDisk(peer: PeerId): boolean {
+    return this.#peers.get(peer)?.lowDisk ?? false
+  }
+
+  /** A beat arrived: the peer lives, perhaps again, perhaps as another process. */
+  heard(peer: PeerId, beat: Beat): void {
+    const seen = this.#peers.get(peer)
+    if (!seen) return
+    const { clock } = this.#options
+    const replaced = seen.boot !== 0 && (beat.boot !== seen.boot || beat.uid !== seen.uid)
+    if (replaced && seen.state !== 'down') {
+      this.#lost(peer, seen, 'it started anew')
+    }
+    if (seen.state !== 'up') {
+      const wasKnown = seen.boot !== 0
+      seen.state = 'up'
+      seen.steadyMs = clock.monotonicMs()
+      if (wasKnown) this.#tell('rejoined', peer, replaced ? 'a new process answers' : 'it is heard again')
+    }
+    seen.uid = beat.uid
+    seen.boot = beat.boot
+    seen.heardMs = clock.monotonicMs()
+    seen.skewMs = beat.nowMs - clock.nowMs()
+    seen.lowDisk = beat.lowDisk
+  }
+
+  /** A connection to or from the peer closed, or a request to it failed: dial at once, at most one dial at a time. */
+  suspect(peer: PeerId): void {
+    const seen = this.#peers.get(peer)
+    if (!seen || seen.state === 'down') return
+    if (seen.dialing) {
+      seen.dialAgain = true
+      return
+    }
+    seen.dialing = true
+    this.#options.dial(peer).then(
+      result => this.#dialed(peer, seen, result),
+      () => this.#dialed(peer, seen, 'silent'),
+    )
+  }
+
+  /** Judges silence; to be called with every tick. */
+  tick(): void {
+    const nowMs = this.#options.clock.monotonicMs()
+    for (const [peer, seen] of this.#peers) {
+      if (seen.state === 'up' && nowMs - seen.heardMs > this.#options.settings.electionMs) {
+        seen.state = 'suspected'
+        this.#tell('suspected', peer, `silent for ${Math.round(nowMs - seen.heardMs)} ms`)
+      }
+    }
+  }
+
+  #dialed(peer: PeerId, seen: Seen, result: DialResult): void {
+    seen.dialing = false
+    const again = seen.dialAgain
+    seen.dialAgain = false
+    if (result === 'refused') this.#lost(peer, seen, 'its port refuses connections')
+    else if (again) this.suspect(peer)
+  }
+
+  #lost(peer: PeerId, seen: Seen, why: string): void {
+    if (seen.state !== 'down' && seen.boot !== 0) this.#tell('failed', peer, why)
+    seen.state = 'down'
+    this.#options.gone(peer)
+  }
+
+  #tell(kind: 'suspected' | 'failed' | 'rejoined', peer: PeerId, why: string): void {
+    this.#options.event({ kind, peer, why, timeMs: this.#options.clock.nowMs() })
+  }
+}

@@ -1,0 +1,78 @@
+import type { PeerId } from '../cube/labels.ts'
+import type { Roster } from '../cube/roster.ts'
+import { LIMITS } from '../limits.ts'
+import type { Liveness } from './liveness.ts'
+import type { EngineLog, EngineSettings } from './settings.ts'
+import { numberOf, type Slot } from './slot.ts'
+
+export interface ReclaimOptions {
+  readonly self: PeerId
+  readonly roster: Roster
+  readonly liveness: Liveness
+  readonly settings: EngineSettings
+  readonly log: EngineLog
+}
+
+/**
+ * Gives slots back to their homes (DESIGN 5, reclamation) and away from a clock that is wrong.
+ * A home gets its slot when it has been up without a break for a while and holds the whole log.
+ */
+export class Reclaim {
+  readonly #options: ReclaimOptions
+
+  constructor(options: ReclaimOptions) {
+    this.#options = options
+  }
+
+  /** Looks at one slot this peer leads; starts at most one transfer. */
+  look(slot: Slot): void {
+    const status = slot.raft.status()
+    if (status.role !== 'leader' || status.transferee !== 0) return
+    const { liveness, roster, self, settings, log } = this.#options
+    if (this.clockIsWrong(slot)) {
+      const heir = slot.succession.find(
+        id => id !== self && Math.abs(this.#fromMedianMs(slot, id)) <= LIMITS.MAX_CLOCK_SKEW_MS,
+      )
+      if (heir === undefined) return
+      log.warn({ slot: slot.slot, to: heir }, 'this clock is beyond the skew bound: handing over')
+      slot.raft.transferLeadership(numberOf(roster, heir))
+      slot.settle()
+      return
+    }
+    if (slot.home === self || liveness.steadyForMs(slot.home) < settings.reclaimAfterMs) return
+    const home = status.progress.get(numberOf(roster, slot.home))
+    if (home?.state !== 'replicate' || home.match < status.commit) return
+    if (Math.abs(this.#fromMedianMs(slot, slot.home)) > LIMITS.MAX_CLOCK_SKEW_MS) return
+    log.info({ slot: slot.slot, to: slot.home, term: status.term }, 'giving the slot back to its home')
+    slot.raft.transferLeadership(numberOf(roster, slot.home))
+    slot.settle()
+  }
+
+  /** Hands every slot led here to the next in succession that is up: a peer that stops makes nobody wait. */
+  resign(slot: Slot): void {
+    if (!slot.isPrimary) return
+    const { liveness, roster, self } = this.#options
+    const heir = slot.succession.find(id => id !== self && liveness.state(id) === 'up')
+    if (heir === undefined) return
+    slot.raft.transferLeadership(numberOf(roster, heir))
+    slot.settle()
+  }
+
+  /** Whether this peer's clock is further from the median of the slot's voters than the bound. */
+  clockIsWrong(slot: Slot): boolean {
+    return Math.abs(this.#fromMedianMs(slot, this.#options.self)) > LIMITS.MAX_CLOCK_SKEW_MS
+  }
+
+  /** How far the clock of `peer` is from the median of the voters that are up, as seen from here. */
+  #fromMedianMs(slot: Slot, peer: PeerId): number {
+    const { liveness, self } = this.#options
+    const skews = slot.succession
+      .map(id => (id === self ? 0 : liveness.skewMs(id)))
+      .filter(skew => skew !== undefined)
+      .sort((a, b) => a - b)
+    // With two clocks nobody can tell which one is wrong.
+    if (skews.length < 3) return 0
+    const median = skews[Math.floor((skews.length - 1) / 2)]!
+    return (peer === self ? 0 : (liveness.skewMs(peer) ?? 0)) - median
+  }
+}

@@ -1,0 +1,330 @@
+import type { PeerId } from '../cube/labels.ts'
+import type { Roster } from '../cube/roster.ts'
+import { LIMITS } from '../limits.ts'
+import { RaftNode } from '../raft/node.ts'
+import type {
+  Configuration,
+  Entry,
+  Message,
+  RaftMember,
+  RaftStatus,
+  Ready,
+  SnapshotMeta,
+} from '../raft/types.ts'
+import type { LogStore, SlotWrite } from '../store/types.ts'
+import { SlotMachine } from '../topics/machine.ts'
+import type { SlotImage, SlotNotice, TopicRow } from '../topics/types.ts'
+import { Appends } from './appends.ts'
+import { decodeCommand } from './codec.ts'
+import type { EngineSettings } from './settings.ts'
+import type { Clock, EngineObserver, SlotStatus } from './types.ts'
+
+/** What a slot needs from the engine it belongs to. */
+export interface SlotContext {
+  readonly self: PeerId
+  readonly roster: Roster
+  readonly store: LogStore
+  readonly clock: Clock
+  readonly random: () => number
+  readonly settings: EngineSettings
+  readonly observer: EngineObserver
+  /** Something waits in this slot for the end of the turn. */
+  touch(slot: Slot): void
+  /** The slot's leader, role or term is another than before. */
+  changed(slot: Slot, before: Leadership): void
+  /** The primary may neither stamp nor trim: why, or undefined when it may. */
+  stampRefusal(slot: Slot): 'DISK_FULL' | 'CLOCK_SKEW' | undefined
+}
+
+/** Who leads, as last seen. */
+export interface Leadership {
+  readonly leader: number
+  readonly term: number
+  readonly isLeader: boolean
+}
+
+/**
+ * One slot on one of its replicas: the Raft member, the state machine it drives, and who waits for either.
+ * All work is handed over at the end of a turn (`turn`) and continued when its transaction is durable.
+ */
+export class Slot {
+  readonly slot: number
+  readonly home: PeerId
+  /** In order of succession, home first. */
+  readonly succession: readonly PeerId[]
+  readonly raft: RaftMember
+  readonly appends: Appends
+  leadership: Leadership
+  readonly #context: SlotContext
+  readonly #machine: SlotMachine
+  readonly #number: number
+  readonly #listeners = new Set<(notice: SlotNotice) => void>()
+  readonly #reads = new Map<number, (outcome: 'served' | 'failed') => void>()
+  #servable: { readonly context: number; readonly index: number }[] = []
+  #nextContext = 1
+  /** Name by incarnation, of the topics that exist. */
+  readonly #names = new Map<number, string>()
+  /** Configurations by the index from which they hold, ascending; the first is the log start's. */
+  #configurations: { index: number; configuration: Configuration }[]
+  #incoming: SlotImage | undefined
+  #unwrittenHardState: Ready['hardState']
+  #lowerBound: number
+
+  constructor(context: SlotContext, slot: number, succession: readonly PeerId[]) {
+    this.#context = context
+    this.slot = slot
+    this.succession = succession
+    this.home = succession[0]!
+    const loaded = context.store.load(slot)
+    this.#number = loaded.number
+    this.#lowerBound = loaded.snapshot.index
+    this.#configurations = [{ index: loaded.snapshot.index, configuration: loaded.snapshot.configuration }]
+    this.#machine = new SlotMachine(loaded.image, {
+      maxTopics: LIMITS.MAX_TOPICS_PER_SLOT,
+      maxKeys: LIMITS.MAX_KEYS_PER_SLOT,
+      keyWindowMs: LIMITS.KEY_WINDOW_MS,
+      maxProducers: LIMITS.MAX_PRODUCERS_PER_SLOT,
+      maxProducerInflight: LIMITS.MAX_PRODUCER_INFLIGHT,
+    })
+    for (const topic of loaded.image.topics) this.#names.set(topic.incarnation, topic.name)
+    this.#recallConfigurations(loaded.snapshot, loaded.image.slot.appliedIndex)
+    const { settings } = context
+    this.raft = new RaftNode({
+      number: loaded.number,
+      configuration: loaded.snapshot.configuration,
+      hardState: loaded.hardState,
+      applied: loaded.image.slot.appliedIndex,
+      log: context.store.log(slot),
+      electionTicks: Math.max(2, Math.round(settings.electionMs / settings.tickMs)),
+      // The engine beats for all slots of a pair of peers at once (heartbeats.ts).
+      heartbeatTicks: Number.MAX_SAFE_INTEGER,
+      successionTicks: Math.max(1, Math.round((settings.electionMs * 0.2) / settings.tickMs)),
+      succession: succession.map(id => numberOf(context.roster, id)),
+      random: context.random,
+      maxAppendBytes: LIMITS.MAX_APPEND_BYTES,
+      maxInflightAppends: LIMITS.MAX_INFLIGHT_APPENDS,
+      maxCachedBytes: LIMITS.MAX_CACHED_LOG_BYTES,
+      maxUncommittedBytes: LIMITS.MAX_UNCOMMITTED_BYTES,
+    })
+    this.appends = new Appends(this, context)
+    this.leadership = { leader: 0, term: loaded.hardState.term, isLeader: false }
+  }
+
+  get number(): number {
+    return this.#number
+  }
+
+  get machine(): SlotMachine {
+    return this.#machine
+  }
+
+  get isPrimary(): boolean {
+    return this.leadership.isLeader
+  }
+
+  /** The primary as this replica knows it. */
+  get primary(): PeerId | null {
+    return peerOf(this.#context.roster, this.leadership.leader)
+  }
+
+  status(): SlotStatus {
+    return {
+      slot: this.slot,
+      home: this.home,
+      replicas: this.succession,
+      primary: this.primary,
+      raft: this.raft.status(),
+    }
+  }
+
+  /** Steps a message of another member and notices what it changed. */
+  step(message: Message): void {
+    this.raft.step(message)
+    this.settle()
+  }
+
+  tick(): void {
+    this.raft.tick()
+    this.appends.ticked()
+    if (this.raft.hasReady()) this.settle()
+  }
+
+  /** To be called after anything was done to the Raft member: notices a change of leadership, asks for a turn. */
+  settle(): void {
+    const { leader, term, role } = this.raft.status()
+    const before = this.leadership
+    if (leader !== before.leader || term !== before.term || (role === 'leader') !== before.isLeader) {
+      this.leadership = { leader, term, isLeader: role === 'leader' }
+      this.appends.leadershipChanged()
+      this.#context.changed(this, before)
+    }
+    this.#context.touch(this)
+  }
+
+  /** Asks for a linearizable read point; the callback runs once, when it is applied here or will never be. */
+  readIndex(done: (outcome: 'served' | 'failed') => void): void {
+    const context = this.#nextContext++
+    this.#reads.set(context, done)
+    if (this.raft.readIndex(context) !== undefined) {
+      this.#reads.delete(context)
+      done('failed')
+      return
+    }
+    this.#context.touch(this)
+  }
+
+  follow(listener: (notice: SlotNotice) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The topic an incarnation belongs to, while it exists. */
+  topicOf(incarnation: number): TopicRow | undefined {
+    const name = this.#names.get(incarnation)
+    return name === undefined ? undefined : this.#machine.topic(name)
+  }
+
+  /** The image that belongs to the snapshot message about to be stepped. */
+  offerImage(image: SlotImage): void {
+    this.#incoming = image
+  }
+
+  /** What of applied state is not handed to the store yet, as a write of its own; undefined when nothing is. */
+  unwritten(): SlotWrite | undefined {
+    const changes = this.#machine.drain()
+    const hardState = this.#unwrittenHardState
+    if (changes === undefined && hardState === undefined) return undefined
+    this.#unwrittenHardState = undefined
+    return { slot: this.slot, ...(hardState && { hardState }), ...(changes && { changes }) }
+  }
+
+  /**
+   * The end of a turn: takes what Raft wants done, applies what is committed.
+   * `write` is undefined when nothing must be written now; applied rows may wait (they follow from the log).
+   */
+  turn(): { ready: Ready; write: SlotWrite | undefined } | undefined {
+    if (!this.raft.hasReady()) return undefined
+    const ready = this.raft.ready()
+    if (ready.hardState) this.#unwrittenHardState = ready.hardState
+    const install = ready.snapshot && this.#install(ready.snapshot)
+    this.#apply(ready.committed)
+    this.#answerReads(ready)
+    const urgent = ready.mustSync || ready.entries.length > 0 || ready.truncateFrom !== undefined || install
+    if (!urgent) return { ready, write: undefined }
+    const compact = this.#compaction()
+    const write: SlotWrite = {
+      ...(this.unwritten() ?? { slot: this.slot }),
+      ...(ready.truncateFrom !== undefined && { truncateFrom: ready.truncateFrom }),
+      ...(ready.entries.length > 0 && { entries: ready.entries }),
+      ...(install && { install }),
+      ...(compact && { compact }),
+    }
+    return { ready, write }
+  }
+
+  /** Snapshot point of everything applied. */
+  appliedPoint(): SnapshotMeta {
+    const { appliedIndex, appliedTerm } = this.#machine.slot
+    return { index: appliedIndex, term: appliedTerm, configuration: this.#configurationAt(appliedIndex) }
+  }
+
+  #install(snapshot: SnapshotMeta): SlotWrite['install'] {
+    const image = this.#incoming
+    if (image === undefined || image.slot.appliedIndex !== snapshot.index) {
+      throw new Error(`slot ${this.slot}: a snapshot at ${snapshot.index} without its image`)
+    }
+    this.#incoming = undefined
+    this.#machine.restore(image)
+    this.#configurations = [{ index: snapshot.index, configuration: snapshot.configuration }]
+    this.#lowerBound = snapshot.index
+    this.#names.clear()
+    for (const topic of image.topics) this.#names.set(topic.incarnation, topic.name)
+    this.raft.applied(snapshot.index)
+    this.appends.restored(snapshot.index)
+    this.#tell({ kind: 'restored' })
+    return { snapshot, image }
+  }
+
+  #apply(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const command = entry.type === 'data' ? decodeCommand(entry.data) : null
+      const applied = this.#machine.apply(entry.index, entry.term, command)
+      if (entry.configuration) {
+        this.#configurations.push({ index: entry.index, configuration: entry.configuration })
+      }
+      for (const notice of applied.notices) this.#tell(notice)
+      this.appends.applied(entry, applied.result)
+    }
+    const last = entries.at(-1)
+    if (last) this.raft.applied(last.index)
+  }
+
+  #tell(notice: SlotNotice): void {
+    if (notice.kind === 'created') this.#names.set(notice.topic.incarnation, notice.topic.name)
+    else if (notice.kind === 'deleted') this.#names.delete(notice.incarnation)
+    for (const listener of this.#listeners) listener(notice)
+  }
+
+  #answerReads(ready: Ready): void {
+    for (const context of ready.readsFailed) this.#finishRead(context, 'failed')
+    this.#servable.push(...ready.reads)
+    if (this.#servable.length === 0) return
+    const applied = this.#machine.slot.appliedIndex
+    const waiting = this.#servable.filter(read => read.index > applied)
+    const served = this.#servable.filter(read => read.index <= applied)
+    this.#servable = waiting
+    for (const read of served) this.#finishRead(read.context, 'served')
+  }
+
+  #finishRead(context: number, outcome: 'served' | 'failed'): void {
+    const done = this.#reads.get(context)
+    this.#reads.delete(context)
+    done?.(outcome)
+  }
+
+  #compaction(): SnapshotMeta | undefined {
+    const { appliedIndex } = this.#machine.slot
+    const index = appliedIndex - LIMITS.KEEP_LOG_ENTRIES
+    if (index - this.#lowerBound < LIMITS.COMPACT_EVERY_ENTRIES) return undefined
+    const term = this.#context.store.log(this.slot).term(index)
+    if (term === undefined) return undefined
+    const configuration = this.#configurationAt(index)
+    this.#lowerBound = index
+    this.#configurations = [
+      { index, configuration },
+      ...this.#configurations.filter(held => held.index > index),
+    ]
+    return { index, term, configuration }
+  }
+
+  #configurationAt(index: number): Configuration {
+    let found = this.#configurations[0]!.configuration
+    for (const held of this.#configurations) if (held.index <= index) found = held.configuration
+    return found
+  }
+
+  /** Finds the configuration entries between the log's start and what was applied before the restart. */
+  #recallConfigurations(snapshot: SnapshotMeta, applied: number): void {
+    const log = this.#context.store.log(this.slot)
+    let from = snapshot.index + 1
+    while (from <= applied) {
+      const entries = log.entries(from, applied + 1, LIMITS.MAX_APPEND_BYTES)
+      for (const { index, configuration } of entries) {
+        if (configuration) this.#configurations.push({ index, configuration })
+      }
+      from += entries.length
+    }
+  }
+}
+
+/** Member number of a peer; 0 when the roster does not list it. */
+export function numberOf(roster: Roster, id: PeerId): number {
+  return roster.peers.find(peer => peer.id === id)?.number ?? 0
+}
+
+/** Label of a member; null for 0 or a number the roster does not list. */
+export function peerOf(roster: Roster, number: number): PeerId | null {
+  return roster.peers.find(peer => peer.number === number)?.id ?? null
+}
+
+export type { RaftStatus }

@@ -1,0 +1,82 @@
+import type { PeerId } from '../cube/labels.ts'
+import { LIMITS } from '../limits.ts'
+import type { Message } from '../raft/types.ts'
+import type { LogStore } from '../store/types.ts'
+import type { EngineLog } from './settings.ts'
+import type { Slot } from './slot.ts'
+import type { SnapshotChunk, Transport } from './types.ts'
+
+export type SnapshotOffer = Message & { readonly type: 'snapshot' }
+
+export interface SnapshotOptions {
+  readonly store: LogStore
+  readonly transport: Transport
+  readonly log: EngineLog
+  /** Hands rows of `slot` that are applied but not written yet to the store. */
+  write(slot: Slot): void
+  fatal(error: unknown): void
+}
+
+/**
+ * A slot's state on its way to a replica that needs what its primary's log no longer holds. The replica pulls:
+ * runs of events in log order, from where it stands (also after a break), then the state that goes with them.
+ * Runs are immutable and invisible until the state covers them, so the pull disturbs nothing that was promised.
+ */
+export class Snapshots {
+  readonly #options: SnapshotOptions
+  readonly #pulling = new Set<number>()
+
+  constructor(options: SnapshotOptions) {
+    this.#options = options
+  }
+
+  /** The primary's side: the next chunk behind `afterIndex`. */
+  chunk(slot: Slot, afterIndex: number): SnapshotChunk {
+    this.#options.write(slot)
+    const { store } = this.#options
+    const snapshot = slot.appliedPoint()
+    const records = store.runsAfter(slot.slot, afterIndex, snapshot.index, LIMITS.SNAPSHOT_CHUNK_BYTES)
+    const reached = records.at(-1)?.run.logIndex ?? afterIndex
+    const more = store.runsAfter(slot.slot, reached, snapshot.index, 1).length > 0
+    return more ? { records } : { records, last: { snapshot, image: slot.machine.image() } }
+  }
+
+  /** The replica's side: pulls what `offer` announced, then steps it. One pull per slot, a bounded number at once. */
+  pull(slot: Slot, from: PeerId, offer: SnapshotOffer): void {
+    if (this.#pulling.has(slot.slot) || this.#pulling.size >= LIMITS.MAX_SNAPSHOT_PULLS) return
+    this.#pulling.add(slot.slot)
+    this.#pull(slot, from, offer).then(
+      () => this.#pulling.delete(slot.slot),
+      error => {
+        this.#pulling.delete(slot.slot)
+        // The primary offers it again; the chunks that are here stay.
+        this.#options.log.warn({ slot: slot.slot, from, error: String(error) }, 'snapshot interrupted')
+      },
+    )
+  }
+
+  async #pull(slot: Slot, from: PeerId, offer: SnapshotOffer): Promise<void> {
+    const { store, transport, log } = this.#options
+    log.info({ slot: slot.slot, from, index: offer.snapshot.index }, 'snapshot begins')
+    let after = Math.max(slot.machine.slot.appliedIndex, store.staged(slot.slot))
+    for (;;) {
+      const chunk = await transport.snapshot(from, slot.slot, after)
+      const reached = chunk.records.at(-1)?.run.logIndex
+      if (reached !== undefined) {
+        if (reached <= after) throw new Error(`the chunk behind ${after} ends at ${reached}`)
+        after = reached
+        await store.stage(slot.slot, chunk.records).catch(error => this.#options.fatal(error))
+      }
+      if (!chunk.last) {
+        if (reached === undefined) throw new Error('a chunk held nothing and was not the last')
+        continue
+      }
+      const { snapshot, image } = chunk.last
+      log.info({ slot: slot.slot, from, index: snapshot.index }, 'snapshot complete')
+      if (snapshot.index <= slot.machine.slot.appliedIndex) return
+      slot.offerImage(image)
+      slot.step({ ...offer, snapshot })
+      return
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import { LIMITS } from '../limits.ts'
+import type { LogStore } from '../store/types.ts'
+import { planTrim, type RunReader, type Trim } from '../topics/retention.ts'
+import type { Reclaim } from './reclaim.ts'
+import type { EngineLog, EngineSettings } from './settings.ts'
+import type { Slot } from './slot.ts'
+import type { Clock } from './types.ts'
+
+/** Between two looks at retention, disk space and what is left to delete. */
+const UPKEEP_EVERY_MS = 1_000
+
+/** How long a retention command may take to be applied. */
+const TRIM_PATIENCE_MS = 5_000
+
+export interface UpkeepOptions {
+  readonly slots: ReadonlyMap<number, Slot>
+  readonly store: LogStore
+  readonly reclaim: Reclaim
+  readonly clock: Clock
+  readonly settings: EngineSettings
+  readonly log: EngineLog
+  /** Hands rows of `slot` that are applied but not written yet to the store. */
+  write(slot: Slot): void
+  fatal(error: unknown): void
+}
+
+/** What a peer does on the side: retention of the topics it is primary of, deletion in slices, watching its disk. */
+export class Upkeep {
+  readonly #options: UpkeepOptions
+  readonly #trimming = new Set<number>()
+  /** The last topic looked at, by slot; the next round goes on behind it. */
+  readonly #lookedAt = new Map<number, string>()
+  #cancel: (() => void) | undefined
+  #lowDisk = false
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options
+  }
+
+  /** The disk is below its reserve: publishes are refused, everything else goes on. */
+  get lowDisk(): boolean {
+    return this.#lowDisk
+  }
+
+  start(): void {
+    this.#round()
+  }
+
+  stop(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  #round(): void {
+    const { clock, slots } = this.#options
+    this.#cancel = clock.after(UPKEEP_EVERY_MS, () => this.#round())
+    this.#watchDisk()
+    for (const slot of slots.values()) {
+      this.#sweep(slot)
+      if (slot.isPrimary && !this.#trimming.has(slot.slot)) {
+        this.#trimming.add(slot.slot)
+        this.#trim(slot)
+          // A barrier or proposal that failed leaves nothing to do: the next primary, or the next round, plans again.
+          .catch(error =>
+            this.#options.log.debug({ slot: slot.slot, error: String(error) }, 'retention put off'),
+          )
+          .finally(() => this.#trimming.delete(slot.slot))
+      }
+    }
+  }
+
+  #watchDisk(): void {
+    const { store, settings, log } = this.#options
+    const { freeBytes } = store.space()
+    const isLow = freeBytes < settings.diskReserveBytes
+    if (isLow !== this.#lowDisk) {
+      log.warn(
+        { freeBytes, reserveBytes: settings.diskReserveBytes },
+        isLow ? 'disk below reserve' : 'disk has room again',
+      )
+    }
+    this.#lowDisk = isLow
+  }
+
+  #sweep(slot: Slot): void {
+    try {
+      this.#options.store.sweep(slot.slot, LIMITS.SWEEP_SLICE)
+    } catch (error) {
+      this.#options.fatal(error)
+    }
+  }
+
+  /** Looks at the next few topics of a slot: a round stays short however many there are. */
+  async #trim(slot: Slot): Promise<void> {
+    const page = slot.machine.topics(this.#lookedAt.get(slot.slot) ?? '', LIMITS.TRIM_TOPICS_PER_ROUND)
+    this.#lookedAt.set(slot.slot, page.length < LIMITS.TRIM_TOPICS_PER_ROUND ? '' : page.at(-1)!.name)
+    for (const { name } of page) if (this.#plan(slot, name, 1)) await this.#trimTopic(slot, name)
+  }
+
+  async #trimTopic(slot: Slot, topic: string): Promise<void> {
+    const { clock, reclaim } = this.#options
+    const deadlineMs = clock.monotonicMs() + TRIM_PATIENCE_MS
+    // Plans only on a state that holds every earlier primary's trims, so that none is counted twice.
+    await slot.appends.barrier(deadlineMs)
+    if (reclaim.clockIsWrong(slot)) return
+    const incarnation = slot.machine.topic(topic)?.incarnation
+    const trim = this.#plan(slot, topic, LIMITS.TRIM_SLICE_RUNS)
+    if (incarnation === undefined || trim === undefined) return
+    await slot.appends.append({ kind: 'trim', topic, incarnation, ...trim }, deadlineMs)
+  }
+
+  #plan(slot: Slot, name: string, maxRuns: number): Trim | undefined {
+    const topic = slot.machine.topic(name)
+    if (topic === undefined) return undefined
+    const { clock, store, write } = this.#options
+    write(slot)
+    const readRuns: RunReader = (offset, limit) => store.runs(slot.slot, topic.incarnation, offset, limit)
+    return planTrim(topic, clock.nowMs(), readRuns, maxRuns)
+  }
+}

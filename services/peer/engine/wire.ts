@@ -1,0 +1,295 @@
+import { ERRORS, type ErrorCode, HypercastError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Forwarded, ForwardedAnswer, Operation, OperationResult, TopicView } from '../links/types.ts'
+import type { Configuration, Entry, Member, Message, SnapshotMeta } from '../raft/types.ts'
+import type { RunRecord } from '../store/types.ts'
+import type {
+  ApplyResult,
+  KeyRow,
+  ProducerRow,
+  Published,
+  RefusalCode,
+  Run,
+  SlotImage,
+  SlotRow,
+  StoredEvent,
+  TopicRow,
+} from '../topics/types.ts'
+import { packBehind, requestShape, settingsShape, unpackPlain } from './codec.ts'
+import {
+  bool,
+  bytes,
+  CodecError,
+  dictionary,
+  list,
+  NewerFormatError,
+  nullable,
+  oneOf,
+  optional,
+  real,
+  record,
+  type Shape,
+  text,
+  tuple,
+  uint,
+  variant,
+} from './shapes.ts'
+import type { Beat, SlotMessage, SnapshotChunk } from './types.ts'
+
+/** Version of what peers say to each other; every body begins with it. */
+export const WIRE_FORMAT = 1
+
+/** How a body between peers is written: MessagePack, or JSON for a person with curl. */
+export type BodyFormat = 'msgpack' | 'json'
+
+/** Content types of the two formats. */
+export const CONTENT_TYPES = { msgpack: 'application/vnd.msgpack', json: 'application/json' } as const
+
+/** The format a content type names. Throws HypercastError UNSUPPORTED_MEDIA_TYPE. */
+export function bodyFormat(contentType: string | undefined): BodyFormat {
+  const media = contentType?.split(';', 1)[0]?.trim().toLowerCase()
+  if (media === CONTENT_TYPES.msgpack) return 'msgpack'
+  if (media === CONTENT_TYPES.json) return 'json'
+  throw new HypercastError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    `Peers speak ${CONTENT_TYPES.msgpack} or ${CONTENT_TYPES.json}.`,
+  )
+}
+
+/** One kind of body between peers. Both decoders throw CodecError for anything that has not exactly its shape. */
+export interface Document<T> {
+  /** `reserveBytes` are left free in front, for MessagePack only. */
+  encode(value: T, format?: BodyFormat, reserveBytes?: number): Buffer
+  decode(body: Uint8Array, format?: BodyFormat): T
+}
+
+const member = record<Member>({ number: uint, uid: text })
+const configuration = record<Configuration>({ rosterVersion: uint, voters: list(member) })
+const entry = record<Entry>({
+  index: uint,
+  term: uint,
+  type: oneOf(['data', 'noop', 'config']),
+  data: bytes,
+  configuration: optional(configuration),
+})
+const snapshotMeta = record<SnapshotMeta>({ index: uint, term: uint, configuration })
+
+const envelope = { from: uint, to: uint, term: uint }
+const voteRequest = record({ ...envelope, lastIndex: uint, lastTerm: uint, transfer: bool })
+const voteResponse = record({ ...envelope, granted: bool })
+const message = variant<Message, 'type'>('type', {
+  preVote: [1, voteRequest],
+  preVoteResponse: [2, voteResponse],
+  vote: [3, voteRequest],
+  voteResponse: [4, voteResponse],
+  append: [5, record({ ...envelope, prevIndex: uint, prevTerm: uint, commit: uint, entries: list(entry) })],
+  appendResponse: [6, record({ ...envelope, index: uint, rejected: bool, hintIndex: uint, hintTerm: uint })],
+  heartbeat: [7, record({ ...envelope, commit: uint, context: uint })],
+  heartbeatResponse: [8, record({ ...envelope, context: uint })],
+  snapshot: [9, record({ ...envelope, snapshot: snapshotMeta })],
+  timeoutNow: [10, record(envelope)],
+})
+const slotMessage = record<SlotMessage>({ slot: uint, message })
+
+const beat = record<Beat>({
+  uid: text,
+  boot: uint,
+  rosterVersion: uint,
+  nowMs: real,
+  lowDisk: bool,
+  leads: list(tuple<readonly [number, number, number]>(uint, uint, uint), LIMITS.MAX_SLOTS),
+  follows: list(tuple<readonly [number, number]>(uint, uint), LIMITS.MAX_SLOTS),
+})
+
+const topicRow = record<TopicRow>({
+  name: text,
+  incarnation: uint,
+  settings: settingsShape,
+  earliest: uint,
+  latest: uint,
+  bytes: uint,
+  createdMs: real,
+})
+const slotRow = record<SlotRow>({
+  appliedIndex: uint,
+  appliedTerm: uint,
+  sequence: uint,
+  incarnation: uint,
+  timeMs: real,
+})
+const published = record<Omit<Published, 'kind'>>({
+  incarnation: uint,
+  first: uint,
+  last: uint,
+  sequence: uint,
+  timeMs: real,
+})
+const refusals: readonly RefusalCode[] = [
+  'UNKNOWN_TOPIC',
+  'TOPIC_EXISTS',
+  'TOO_MANY_TOPICS',
+  'KEY_REUSED',
+  'KEY_SPACE_FULL',
+  'STALE_PRODUCER',
+]
+const applyResult = variant<ApplyResult, 'kind'>('kind', {
+  published: [1, published],
+  created: [2, record({ topic: topicRow, fresh: bool })],
+  configured: [3, record({ topic: topicRow })],
+  deleted: [4, record({ incarnation: uint, latest: uint })],
+  trimmed: [5, record({ earliest: uint })],
+  refused: [6, record({ code: oneOf(refusals) })],
+})
+const publishedResult = variant<Published, 'kind'>('kind', { published: [1, published] })
+
+const image = record<SlotImage>({
+  slot: slotRow,
+  topics: list(topicRow),
+  keys: list(
+    record<KeyRow>({ topic: text, key: text, payloadHash: text, timeMs: real, result: publishedResult }),
+  ),
+  producers: list(
+    record<ProducerRow>({
+      uid: text,
+      boot: uint,
+      low: uint,
+      usedIndex: uint,
+      results: list(tuple<readonly [number, ApplyResult]>(uint, applyResult)),
+    }),
+  ),
+})
+const run = record<Run>({
+  logIndex: uint,
+  incarnation: uint,
+  first: uint,
+  count: uint,
+  sequence: uint,
+  timeMs: real,
+  bytes: uint,
+})
+const snapshotChunk = record<SnapshotChunk>({
+  records: list(record<RunRecord>({ run, data: bytes })),
+  last: optional(record<NonNullable<SnapshotChunk['last']>>({ snapshot: snapshotMeta, image })),
+})
+
+const peerId: Shape<string> = {
+  ...text,
+  unpack: (raw, name) => label(raw, name),
+  fromJson: (raw, name) => label(raw, name),
+}
+const path = list(peerId, 2 ** LIMITS.MAX_DIMENSION)
+
+const operation = variant<Operation, 'kind'>('kind', {
+  append: [1, record({ slot: uint, request: requestShape })],
+  describe: [2, record({ slot: uint, topic: text })],
+  read: [
+    3,
+    record({ slot: uint, topic: text, incarnation: uint, from: uint, maxEvents: uint, maxBytes: uint }),
+  ],
+  offsetAt: [4, record({ slot: uint, topic: text, timeMs: real })],
+  list: [5, record({ slots: list(uint, LIMITS.MAX_SLOTS), after: text, limit: uint })],
+})
+const forwarded = record<Forwarded>({ operation, target: peerId, path, visited: path, patienceMs: real })
+
+const storedEvent = record<StoredEvent>({
+  offset: uint,
+  incarnation: uint,
+  sequence: uint,
+  timeMs: real,
+  data: bytes,
+  contentType: optional(text),
+  type: optional(text),
+  id: optional(text),
+  attributes: optional(dictionary),
+})
+const topicView = record<TopicView>({
+  incarnation: uint,
+  primary: nullable(peerId),
+  topic: optional(topicRow),
+})
+const operationResult = variant<OperationResult, 'kind'>('kind', {
+  appended: [1, record({ result: applyResult, replicas: uint, primary: peerId })],
+  described: [2, record({ view: topicView })],
+  events: [3, record({ events: list(storedEvent), earliest: uint, latest: uint })],
+  offset: [4, record({ offset: uint })],
+  topics: [5, record({ topics: list(topicRow), primaries: list(nullable(peerId)) })],
+  failed: [6, record({ code: oneOf(Object.keys(ERRORS) as ErrorCode[]), definite: bool })],
+})
+const forwardedAnswer = variant<ForwardedAnswer, 'kind'>('kind', {
+  answered: [1, record({ result: operationResult, path })],
+  exhausted: [2, record({ visited: path, primary: nullable(peerId), definite: bool })],
+})
+
+/** Raft's messages: body of POST /v1/replicate and of its answer. */
+export const messagesBody = bodyOf<readonly SlotMessage[]>(
+  'messages',
+  list(slotMessage, LIMITS.MAX_MESSAGES_PER_BATCH),
+)
+/** Body of POST /v1/heartbeat and of its answer. */
+export const beatBody = bodyOf<Beat>('beat', beat)
+/** Answer of GET /v1/relay/snapshot. */
+export const snapshotBody = bodyOf<SnapshotChunk>('chunk', snapshotChunk)
+/** Body of POST /v1/relay/operations. */
+export const operationsBody = bodyOf<readonly Forwarded[]>(
+  'operations',
+  list(forwarded, LIMITS.MAX_FORWARDED_PER_BATCH),
+)
+/** One answer of POST /v1/relay/operations, with the place of its operation in the request. */
+export const answerBody = bodyOf<{ readonly index: number; readonly answer: ForwardedAnswer }>(
+  'answered',
+  record({ index: uint, answer: forwardedAnswer }),
+)
+/** One result on its own. */
+export const resultBody = bodyOf<OperationResult>('result', operationResult)
+/** Events with their places, for streams between peers. */
+export const eventsBody = bodyOf<readonly StoredEvent[]>('events', list(storedEvent))
+
+function bodyOf<T>(field: string, shape: Shape<T>): Document<T> {
+  return {
+    encode(value, format = 'msgpack', reserveBytes = 0) {
+      if (format === 'msgpack') return packBehind([WIRE_FORMAT, shape.pack(value)], reserveBytes)
+      return Buffer.from(JSON.stringify({ version: WIRE_FORMAT, [field]: shape.toJson(value) }))
+    },
+    decode(body, format = 'msgpack') {
+      if (format === 'msgpack') return fromPacked(unpackPlain(body), field, shape)
+      return fromJson(body, field, shape)
+    },
+  }
+}
+
+function fromPacked<T>(raw: unknown, field: string, shape: Shape<T>): T {
+  if (!Array.isArray(raw) || raw.length !== 2) throw new CodecError('the body must be a version and a value')
+  checkVersion(raw[0])
+  return shape.unpack(raw[1], field)
+}
+
+function fromJson<T>(body: Uint8Array, field: string, shape: Shape<T>): T {
+  const raw = parseJson(body)
+  const keys = typeof raw === 'object' && raw !== null ? Object.keys(raw).sort().join() : ''
+  if (keys !== [field, 'version'].sort().join()) {
+    throw new CodecError(`the body must be {"version": ${WIRE_FORMAT}, "${field}": …}`)
+  }
+  checkVersion((raw as Record<string, unknown>).version)
+  return shape.fromJson((raw as Record<string, unknown>)[field], field)
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch {
+    throw new CodecError('the body is not JSON')
+  }
+}
+
+function checkVersion(raw: unknown): void {
+  const version = uint.unpack(raw, 'version')
+  if (version > WIRE_FORMAT) throw new NewerFormatError('the body', version, WIRE_FORMAT)
+  if (version === 0) throw new CodecError('there is no version 0')
+}
+
+function label(raw: unknown, name: string): string {
+  if (typeof raw !== 'string' || raw.length > LIMITS.MAX_DIMENSION || !/^[01]+$/.test(raw)) {
+    throw new CodecError(`${name} must be a peer's label`)
+  }
+  return raw
+}

@@ -1,0 +1,219 @@
+/**
+ * The one table of errors. Each has a stable code, an HTTP status, a title and what the caller should do;
+ * docs/ERRORS.md is generated from it and its anchors are the `type` of the answers (RFC 9457).
+ */
+export interface ErrorRow {
+  readonly status: number
+  readonly title: string
+  /** What to do about it. */
+  readonly remedy: string
+  /** Seconds for Retry-After, where trying again may help. */
+  readonly retryAfterS?: number
+}
+
+const table = {
+  UNKNOWN_TOPIC: {
+    status: 404,
+    title: 'There is no such topic',
+    remedy: 'Create it with PUT /v1/topics/{topic}, or look at GET /v1/topics for the names that exist.',
+  },
+  TOPIC_EXISTS: {
+    status: 409,
+    title: 'The topic exists with different settings',
+    remedy: 'Read them with GET /v1/topics/{topic} and change them with PATCH, or choose another name.',
+  },
+  TOO_MANY_TOPICS: {
+    status: 507,
+    title: 'The slot of this topic holds as many topics as it may',
+    remedy: 'Delete topics that are no longer used; see the limits in the README.',
+  },
+  INVALID_TOPIC_NAME: {
+    status: 400,
+    title: 'The name cannot be a topic',
+    remedy:
+      'Use 1 to 255 bytes of UTF-8 without control characters, not "." or "..", without "*", not starting with "$"; percent-encode it in the path.',
+  },
+  INVALID_REQUEST: {
+    status: 400,
+    title: 'The request is not as the contract says',
+    remedy: 'Compare it with openapi.yaml (or /docs); the detail names the part that is wrong.',
+  },
+  UNKNOWN_PARAMETER: {
+    status: 400,
+    title: 'The query has a parameter that this path does not know',
+    remedy: 'Remove it or correct its spelling; openapi.yaml lists the parameters of each path.',
+  },
+  INVALID_CURSOR: {
+    status: 400,
+    title: 'The cursor cannot be read',
+    remedy: 'Give back the id of the last event as it was received, for example 42-1.',
+  },
+  CURSOR_FROM_FUTURE: {
+    status: 400,
+    title: 'The cursor names an event that was never published',
+    remedy: 'It belongs to another cluster or topic. Start again with from=earliest or from=latest.',
+  },
+  INVALID_EVENT: {
+    status: 400,
+    title: 'The event cannot be published as it is',
+    remedy: 'The detail says what is wrong; types "open", "error", "message", "gap", "end" and "cloudevent" are reserved.',
+  },
+  EMPTY_BATCH: {
+    status: 400,
+    title: 'The batch holds no event',
+    remedy: 'Send one JSON object a line, for example {"data":"Match Update 1"}.',
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    title: 'This Idempotency-Key was used with another payload',
+    remedy: 'Use a new key for a new event.',
+  },
+  IDEMPOTENCY_KEY_IN_FLIGHT: {
+    status: 409,
+    title: 'A publish with this Idempotency-Key is under way',
+    remedy: 'Wait for its answer, or try again in a moment: the same key gives the same answer.',
+    retryAfterS: 1,
+  },
+  KEY_SPACE_FULL: {
+    status: 503,
+    title: 'No more idempotency keys can be remembered now',
+    remedy: 'Publish without a key, more slowly, or later: keys are forgotten five minutes after their use.',
+    retryAfterS: 30,
+  },
+  PAYLOAD_TOO_LARGE: {
+    status: 413,
+    title: 'The body is larger than this peer takes',
+    remedy: 'Send less at once; the limits are in the README and can be set with --max-payload and --max-batch.',
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    title: 'This path does not take that content type',
+    remedy: 'The detail lists the types it takes.',
+  },
+  NOT_ACCEPTABLE: {
+    status: 406,
+    title: 'None of the accepted types can be given',
+    remedy: 'Ask for text/event-stream, application/json or application/x-ndjson.',
+  },
+  NOT_TEXT: {
+    status: 415,
+    title: 'The body is not valid UTF-8 text',
+    remedy: 'Say what it is with a Content-Type, for example application/octet-stream.',
+  },
+  FOREIGN_ORIGIN: {
+    status: 403,
+    title: 'Pages of this origin may not write here',
+    remedy: 'Allow the origin with --allow-origin, or write from a page of this peer.',
+  },
+  STRANGER: {
+    status: 403,
+    title: 'The sender is not a peer of this cluster',
+    remedy: 'This path is for peers of the same cluster only; clients use the paths of openapi.yaml.',
+  },
+  FOUNDING_REFUSED: {
+    status: 409,
+    title: 'The cluster cannot be founded from what its peers were told',
+    remedy: 'Start every peer with the same --peers list; the detail names the difference.',
+  },
+  NOT_FOUND: {
+    status: 404,
+    title: 'There is nothing at this path',
+    remedy: 'GET /openapi.yaml or /docs lists the paths.',
+  },
+  UNKNOWN_PEER: {
+    status: 404,
+    title: 'There is no such peer',
+    remedy: 'GET /v1/peers lists the peers.',
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    title: 'This path does not take that method',
+    remedy: 'The Allow header lists the methods it takes.',
+  },
+  BAD_HTTP: {
+    status: 400,
+    title: 'The bytes received are not HTTP',
+    remedy: 'Speak HTTP/1.1 to this port.',
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    title: 'The header of the request is too large',
+    remedy: 'Send at most 16 KiB of headers.',
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    title: 'The request did not arrive in time',
+    remedy: 'Send the whole request without long pauses.',
+  },
+  NO_PRIMARY: {
+    status: 503,
+    title: 'The topic has no primary now',
+    remedy: 'A majority of its replicas cannot be reached. Nothing was published; try again in a moment.',
+    retryAfterS: 1,
+  },
+  UNREACHABLE: {
+    status: 503,
+    title: 'No replica of the topic can be reached from this peer',
+    remedy: 'Nothing was published; try again in a moment or through another peer.',
+    retryAfterS: 1,
+  },
+  OVERLOADED: {
+    status: 503,
+    title: 'More is under way than this peer can hold',
+    remedy: 'Nothing was published; try again more slowly.',
+    retryAfterS: 1,
+  },
+  NOT_FOUNDED: {
+    status: 503,
+    title: 'This peer does not know its cube yet',
+    remedy: 'Wait until the peers of its list have been started and have founded the cube, or use another peer.',
+    retryAfterS: 1,
+  },
+  STOPPING: {
+    status: 503,
+    title: 'This peer is stopping',
+    remedy: 'Use another peer.',
+    retryAfterS: 1,
+  },
+  OUTCOME_UNKNOWN: {
+    status: 504,
+    title: 'The outcome is not known',
+    remedy: 'The event may or may not appear. Try again with the same Idempotency-Key: it will appear once.',
+    retryAfterS: 1,
+  },
+  CLOCK_SKEW: {
+    status: 503,
+    title: 'The clock of the primary is wrong',
+    remedy: 'It hands over to a replica; try again in a moment, and set that machine’s clock.',
+    retryAfterS: 1,
+  },
+  DISK_FULL: {
+    status: 507,
+    title: 'The disk of the primary is down to its reserve',
+    remedy: 'Free space on it or shorten the retention of topics; nothing was published.',
+    retryAfterS: 30,
+  },
+  INTERNAL: {
+    status: 500,
+    title: 'Something went wrong in this peer',
+    remedy: 'Its log says more under the request id; this is a defect worth a report.',
+  },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof table
+
+/** Every error by its code. */
+export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = table
+
+/** An error of the table with the detail of this one case. */
+export class HypercastError extends Error {
+  readonly code: ErrorCode
+  /** Further members of the problem document. */
+  readonly extra: Readonly<Record<string, unknown>>
+  constructor(code: ErrorCode, detail?: string, extra: Readonly<Record<string, unknown>> = {}) {
+    super(detail ?? ERRORS[code].title)
+    this.name = 'HypercastError'
+    this.code = code
+    this.extra = extra
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Every bound, with its reason. A queue, loop, buffer or retry whose bound is not here does not exist.
+ * What an operator may change is in config.ts instead.
+ */
+export const LIMITS = {
+  /** Widest label: 2^10 corners are far more than one roster serves, and hop counts stay at most 10. */
+  MAX_DIMENSION: 10,
+  /** Slots of a cluster; the config's power of two must not exceed it (Redis Cluster's number). */
+  MAX_SLOTS: 16_384,
+  /** Replicas of a slot. */
+  REPLICAS: 3,
+  /** Characters of a uid or cluster id; a UUID has 36. */
+  MAX_UID_LENGTH: 64,
+  /** First and longest pause between two rounds of questions before founding. */
+  FOUNDING_RETRY_MIN_MS: 25,
+  FOUNDING_RETRY_MAX_MS: 1_000,
+
+  /** UTF-8 bytes of a topic's name (DESIGN 10). */
+  MAX_TOPIC_NAME_BYTES: 255,
+  /** Bytes of an Idempotency-Key: as much as a header line carries without trouble. */
+  MAX_IDEMPOTENCY_KEY_BYTES: 255,
+  /** CloudEvents attributes of one event, and the bytes of one name and value: they live in headers. */
+  MAX_ATTRIBUTES: 32,
+  MAX_ATTRIBUTE_NAME_BYTES: 64,
+  MAX_ATTRIBUTE_VALUE_BYTES: 1_024,
+  /** Events of one batch. */
+  MAX_BATCH_EVENTS: 10_000,
+  /** Topics of one slot: all rows of a slot are in memory and in its snapshot's last chunk. */
+  MAX_TOPICS_PER_SLOT: 16_384,
+  /** Idempotency keys remembered per slot; when they are full, keyed publishes are refused (never forgotten early). */
+  MAX_KEYS_PER_SLOT: 32_768,
+  /** Least age of a forgotten key (P3). */
+  KEY_WINDOW_MS: 5 * 60_000,
+  /** Producers remembered per slot: more than there can be peers. */
+  MAX_PRODUCERS_PER_SLOT: 2_048,
+  /** Unanswered requests of one producer in one slot. */
+  MAX_PRODUCER_INFLIGHT: 4_096,
+
+  /** One append message's entry data: keeps a follower's turn short. */
+  MAX_APPEND_BYTES: 1_048_576,
+  /** Appends under way to one follower before its answer is awaited. */
+  MAX_INFLIGHT_APPENDS: 64,
+  /** Log tail kept in memory per slot, for followers that are nearly level. */
+  MAX_CACHED_LOG_BYTES: 2_097_152,
+  /** Proposed and not yet committed per slot; beyond it publishes are refused with 503. */
+  MAX_UNCOMMITTED_BYTES: 33_554_432,
+  /** Entries kept behind the applied one, so that a peer that was away briefly needs no snapshot. */
+  KEEP_LOG_ENTRIES: 10_000,
+  /** Compaction runs when this many entries beyond the kept ones have gathered. */
+  COMPACT_EVERY_ENTRIES: 1_000,
+  /** Attempts to take a data folder whose lock is stale: more than processes that race for it. */
+  LOCK_ATTEMPTS: 5,
+  /** Records deleted in one slice of a sweep. */
+  SWEEP_SLICE: 500,
+  /** Runs one retention command may cover: keeps its application short. */
+  TRIM_SLICE_RUNS: 1_000,
+  /** Topics of one slot whose retention is looked at in one round. */
+  TRIM_TOPICS_PER_ROUND: 256,
+  /** Bytes of one chunk of a snapshot. */
+  SNAPSHOT_CHUNK_BYTES: 1_048_576,
+  /** Snapshots pulled at once by one peer. */
+  MAX_SNAPSHOT_PULLS: 2,
+  /** Requests waiting at one peer for a slot's primary to appear. */
+  MAX_WAITING_APPENDS: 10_000,
+  /** Raft messages of one POST /v1/replicate. */
+  MAX_MESSAGES_PER_BATCH: 4_096,
+  /** Body of a request between peers: the largest batch of events and its envelope. */
+  MAX_PEER_BODY_BYTES: 67_108_864,
+  /** Messages queued for a peer whose link is busy; the oldest are dropped (Raft sends again). */
+  MAX_LINK_QUEUE_BYTES: 67_108_864,
+  /** Requests under way on one link. */
+  MAX_LINK_INFLIGHT: 32,
+  /** Operations forwarded together on one edge. */
+  MAX_FORWARDED_PER_BATCH: 1_024,
+  /** Operations under way from one peer to others. */
+  MAX_FORWARDS_INFLIGHT: 16_384,
+  /** First and longest pause between two attempts of a forwarded request. */
+  RETRY_MIN_MS: 10,
+  RETRY_MAX_MS: 250,
+  /** Skew of a primary's clock from its voters' median beyond which it hands over (DESIGN 5). */
+  MAX_CLOCK_SKEW_MS: 5_000,
+
+  /** Bytes of one request header block; Node answers 431 above it. */
+  MAX_HEADER_BYTES: 16_384,
+  /** Frames of recent events kept per followed topic for subscribers that are nearly level. */
+  MAX_RING_BYTES: 4_194_304,
+  MAX_RING_EVENTS: 10_000,
+  /** Bytes waiting in one subscriber's socket before it is served from the log. */
+  MAX_SUBSCRIBER_BUFFER_BYTES: 1_048_576,
+  /** Events read from the log at a time for one subscriber that is behind. */
+  REPLAY_EVENTS: 500,
+  REPLAY_BYTES: 524_288,
+  /** Streams of one peer. */
+  MAX_STREAMS: 20_000,
+  /** Items of one page of a list. */
+  MAX_PAGE: 1_000,
+
+  /** Bytes of log lines that wait for a slow disk; beyond them lines are dropped and counted. */
+  MAX_LOG_BUFFER_BYTES: 8_388_608,
+  /** Time between two attempts to open a log file that could not be written. */
+  LOG_REOPEN_MS: 10_000,
+  /** Topics named in the log's per-minute summary; the rest are summed up. */
+  MAX_SUMMARY_TOPICS: 200,
+  /** Time a peer has to stop in order before its process ends anyway. */
+  STOP_TIMEOUT_MS: 10_000,
+  /** Peers of a cube started on one machine. */
+  MAX_LOCAL_PEERS: 16,
+  /** Bytes kept of what a started peer says on stderr, to tell why it ended. */
+  MAX_STDERR_BYTES: 16_384,
+
+  /** Characters of a client's text that an error's detail repeats. */
+  MAX_QUOTED_CHARACTERS: 80,
+  /** Characters of a stored media type: header lines of this length pass every proxy. */
+  MAX_CONTENT_TYPE_CHARACTERS: 255,
+  /** Streams of GET /v1/cube/events at one peer: operators' pages, not applications. */
+  MAX_CUBE_STREAMS: 256,
+  /** Mean delay of the event loop over a second beyond which clients are turned away; peers never are. */
+  MAX_LOOP_DELAY_MS: 2_000,
+  /** Bytes of history gathered into one write of GET …/events as application/x-ndjson. */
+  HISTORY_CHUNK_BYTES: 65_536,
+} as const

@@ -1,0 +1,83 @@
+import type { PeerId } from '../cube/labels.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { ApplyResult, Request, StoredEvent, TopicRow } from '../topics/types.ts'
+
+/**
+ * What one peer asks of another on a client's behalf.
+ * `append` and `describe` go to the slot's primary; `read` to any replica; `list` to the peer named.
+ */
+export type Operation =
+  | { readonly kind: 'append'; readonly slot: number; readonly request: Request }
+  /** Linearizable: the topic as it is now. */
+  | { readonly kind: 'describe'; readonly slot: number; readonly topic: string }
+  | {
+      readonly kind: 'read'
+      readonly slot: number
+      readonly topic: string
+      readonly incarnation: number
+      readonly from: number
+      readonly maxEvents: number
+      readonly maxBytes: number
+    }
+  /** Where a stream that starts at a time begins. */
+  | { readonly kind: 'offsetAt'; readonly slot: number; readonly topic: string; readonly timeMs: number }
+  /** Topics of these slots by name. */
+  | {
+      readonly kind: 'list'
+      readonly slots: readonly number[]
+      readonly after: string
+      readonly limit: number
+    }
+
+/** Where a topic's events are, as its primary or a replica answers. */
+export interface TopicView {
+  /** Undefined: there is no such topic (now). */
+  readonly topic: TopicRow | undefined
+  /** Last incarnation the slot has given out. */
+  readonly incarnation: number
+  readonly primary: PeerId | null
+}
+
+export type OperationResult =
+  | { readonly kind: 'appended'; readonly result: ApplyResult; readonly replicas: number; readonly primary: PeerId }
+  | { readonly kind: 'described'; readonly view: TopicView }
+  | { readonly kind: 'events'; readonly events: readonly StoredEvent[]; readonly earliest: number; readonly latest: number }
+  | { readonly kind: 'offset'; readonly offset: number }
+  | { readonly kind: 'topics'; readonly topics: readonly TopicRow[]; readonly primaries: readonly (PeerId | null)[] }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; /** False: the outcome is unknown. */ readonly definite: boolean }
+
+/** An operation on its way over the cube. */
+export interface Forwarded {
+  readonly operation: Operation
+  /** The corner it is routed to. */
+  readonly target: PeerId
+  /** Peers it has been at, in order: the path. */
+  readonly path: readonly PeerId[]
+  /** Peers it must not go to again (depth-first search). */
+  readonly visited: readonly PeerId[]
+  /** What is left of the client's patience when it was sent on. */
+  readonly patienceMs: number
+}
+
+/** The answer on its way back. */
+export type ForwardedAnswer =
+  | { readonly kind: 'answered'; readonly result: OperationResult; readonly path: readonly PeerId[] }
+  /** Nobody who can answer was reached; `visited` is everyone tried. Nothing was appended by this attempt's last hop or its fate is unknown (`definite`). */
+  | { readonly kind: 'exhausted'; readonly visited: readonly PeerId[]; readonly primary: PeerId | null; readonly definite: boolean }
+
+/** What the HTTP surface and the streams call: finds the peer that can answer, here or elsewhere. */
+export interface Dispatcher {
+  /**
+   * Runs `operation` here or forwards it, retrying along other paths until `deadlineMs` (monotonic).
+   * Never rejects: what cannot be done is a `failed` result with a code of the error table.
+   */
+  dispatch(
+    operation: Operation,
+    deadlineMs: number,
+  ): Promise<{ readonly result: OperationResult; readonly path: readonly PeerId[] }>
+  /** Gives a client's command the producer's stamp (uid, boot, sequence) and dispatches it. */
+  append(
+    request: Request,
+    deadlineMs: number,
+  ): Promise<{ readonly result: OperationResult; readonly path: readonly PeerId[]; readonly slot: number }>
+}

@@ -1,0 +1,214 @@
+/** A voter of one slot. The number is given when it is added and never reused; the uid names its store. */
+export interface Member {
+  readonly number: number
+  readonly uid: string
+}
+
+/** Who votes on a slot, as a committed configuration entry states it. */
+export interface Configuration {
+  /** Version of the roster this configuration follows; none is proposed from a lower one. */
+  readonly rosterVersion: number
+  readonly voters: readonly Member[]
+}
+
+/**
+ * One entry of a slot's log. `data` entries carry an opaque command for the state machine;
+ * `noop` entries open a leader's term; `config` entries carry a configuration.
+ */
+export interface Entry {
+  readonly index: number
+  readonly term: number
+  readonly type: 'data' | 'noop' | 'config'
+  /** Encoded command; empty for `noop` and `config`. */
+  readonly data: Uint8Array
+  /** Present exactly when `type` is `config`. */
+  readonly configuration?: Configuration
+}
+
+/** What must survive a restart before anything that depends on it is said (Raft paper, figure 2). */
+export interface HardState {
+  readonly term: number
+  /** Member number voted for in `term`; 0 for none. */
+  readonly vote: number
+  readonly commit: number
+}
+
+/** The point a snapshot stands for: everything up to `index` is contained in it. */
+export interface SnapshotMeta {
+  readonly index: number
+  readonly term: number
+  readonly configuration: Configuration
+}
+
+interface Envelope {
+  /** Member number of the sender. */
+  readonly from: number
+  /** Member number of the receiver. */
+  readonly to: number
+  readonly term: number
+}
+
+/**
+ * What members of one slot say to each other. Plain data: the engine puts them on the wire.
+ *
+ * - `preVote`/`vote` carry `transfer` when the leader asked for this election; it passes stickiness.
+ * - `heartbeat` carries `context` (> 0) when it is a ReadIndex round and its answer is awaited at once.
+ * - `snapshot` announces that the follower's next entry is compacted: its engine pulls the state from the
+ *   sender and steps the same message into its own node once everything it stands for is durable.
+ */
+export type Message = Envelope &
+  (
+    | { readonly type: 'preVote'; readonly lastIndex: number; readonly lastTerm: number; readonly transfer: boolean }
+    | { readonly type: 'preVoteResponse'; readonly granted: boolean }
+    | { readonly type: 'vote'; readonly lastIndex: number; readonly lastTerm: number; readonly transfer: boolean }
+    | { readonly type: 'voteResponse'; readonly granted: boolean }
+    | {
+        readonly type: 'append'
+        readonly prevIndex: number
+        readonly prevTerm: number
+        readonly commit: number
+        readonly entries: readonly Entry[]
+      }
+    | {
+        readonly type: 'appendResponse'
+        /** Accepted: last index known to match. Rejected: the `prevIndex` that did not match. */
+        readonly index: number
+        readonly rejected: boolean
+        /** Rejected: where to probe next, and the follower's term there (fast back-up, paper 5.3). */
+        readonly hintIndex: number
+        readonly hintTerm: number
+      }
+    | { readonly type: 'heartbeat'; readonly commit: number; readonly context: number }
+    | { readonly type: 'heartbeatResponse'; readonly context: number }
+    | { readonly type: 'snapshot'; readonly snapshot: SnapshotMeta }
+    | { readonly type: 'timeoutNow' }
+  )
+
+export type MessageType = Message['type']
+
+/** Message types that answer another message; they may travel on the answer of the request that brought it. */
+export const RESPONSE_TYPES: ReadonlySet<MessageType> = new Set<MessageType>([
+  'preVoteResponse',
+  'voteResponse',
+  'appendResponse',
+  'heartbeatResponse',
+])
+
+/** Reads what was handed to the store, at once visible though perhaps not yet durable. */
+export interface LogReader {
+  /** Index of the oldest entry still in the log; one past the snapshot point. */
+  firstIndex(): number
+  /** Index of the newest entry; `firstIndex() - 1` when empty. */
+  lastIndex(): number
+  /** Term at `index`, also at `firstIndex() - 1`; undefined outside. */
+  term(index: number): number | undefined
+  /** Entries `from` to `to` (exclusive), at least one, then no more than `maxBytes` of data. */
+  entries(from: number, to: number, maxBytes: number): Entry[]
+}
+
+export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader'
+
+/**
+ * Everything the node wants done since the last call, in etcd/raft's shape. The engine
+ * 1. hands `hardState`, `truncateFrom`, `entries` and `snapshot` to the store in one transaction,
+ * 2. sends `messages` at once,
+ * 3. sends `messagesAfterPersist` when that transaction is durable, and then calls `persisted(id)`,
+ * 4. applies `committed` in order (they are durable here already) and then calls `applied(index)`.
+ */
+export interface Ready {
+  /** Rises by one with each Ready; `persisted(id)` calls come in the same order. */
+  readonly id: number
+  /** Present when term, vote or commit changed. */
+  readonly hardState?: HardState
+  /** False when only the commit index changed: it may ride along with a later transaction. */
+  readonly mustSync: boolean
+  /** Drop the log from here on before appending `entries`. */
+  readonly truncateFrom?: number
+  readonly entries: readonly Entry[]
+  /** Set after a `snapshot` message was accepted: the log restarts behind it. */
+  readonly snapshot?: SnapshotMeta
+  readonly messages: readonly Message[]
+  readonly messagesAfterPersist: readonly Message[]
+  readonly committed: readonly Entry[]
+  /** ReadIndex rounds confirmed by a quorum: serve once `index` is applied. */
+  readonly reads: readonly { readonly context: number; readonly index: number }[]
+  /** ReadIndex rounds that will never be confirmed here: leadership was lost. */
+  readonly readsFailed: readonly number[]
+}
+
+/** How far one follower is, as its leader sees it. */
+export interface ProgressStatus {
+  readonly match: number
+  readonly state: 'probe' | 'replicate' | 'snapshot'
+  readonly recentActive: boolean
+}
+
+export interface RaftStatus {
+  readonly number: number
+  readonly role: Role
+  readonly term: number
+  /** Member number of the leader this node follows (itself when leader); 0 for none. */
+  readonly leader: number
+  readonly commit: number
+  readonly applied: number
+  readonly lastIndex: number
+  /** Highest index of the own log that is durable. */
+  readonly durable: number
+  readonly configuration: Configuration
+  /** Member number leadership is being handed to; 0 for none. */
+  readonly transferee: number
+  /** Leader only: by member number. */
+  readonly progress: ReadonlyMap<number, ProgressStatus>
+}
+
+export interface RaftOptions {
+  readonly number: number
+  readonly configuration: Configuration
+  readonly hardState: HardState
+  readonly applied: number
+  readonly log: LogReader
+  /** Silence of this many ticks makes a follower suspect its leader. */
+  readonly electionTicks: number
+  readonly heartbeatTicks: number
+  /** Each place further down the order of succession waits this many ticks longer, so votes do not split. */
+  readonly successionTicks: number
+  /** Member numbers in order of succession, home first. Members not listed come last. */
+  readonly succession: readonly number[]
+  /** Seeded generator in [0, 1). */
+  readonly random: () => number
+  /** Bytes of entry data in one append, and appends in flight to one follower. */
+  readonly maxAppendBytes: number
+  readonly maxInflightAppends: number
+  /** Bytes of entries kept in memory for followers that are nearly level. */
+  readonly maxCachedBytes: number
+  /** Bytes proposed and not yet committed; beyond it `propose` refuses. */
+  readonly maxUncommittedBytes: number
+}
+
+/** Why `propose` or `readIndex` did not take the request; nothing was appended. */
+export type ProposeRefusal = 'notLeader' | 'transferring' | 'overloaded'
+
+/** The pure Raft member of one slot: data in, data out, no clock, no promise, no I/O. */
+export interface RaftMember {
+  tick(): void
+  step(message: Message): void
+  propose(data: Uint8Array): { readonly index: number; readonly term: number } | ProposeRefusal
+  /** Asks for a linearizable read point (thesis 6.4); answered by `Ready.reads` or `Ready.readsFailed`. */
+  readIndex(context: number): ProposeRefusal | undefined
+  /** Starts handing leadership to a voter; ignored when not leader or not a voter. Aborted after an election timeout. */
+  transferLeadership(to: number): void
+  /**
+   * Evidence that the process of member `number` is gone (a refused dial, a new boot id). When it is this node's
+   * leader: the election wait ends (in order of succession) and stickiness towards it is lifted.
+   */
+  leaderGone(number: number): void
+  /** A message to this member could not be delivered: replicate by probing until it answers. */
+  unreachable(number: number): void
+  hasReady(): boolean
+  ready(): Ready
+  /** The transaction of this Ready (and of all before it) is durable. */
+  persisted(id: number): void
+  /** The state machine has applied everything up to `index`. */
+  applied(index: number): void
+  status(): RaftStatus
+}

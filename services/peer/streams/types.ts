@@ -1,0 +1,34 @@
+/** Where a stream of one topic begins. `cursor` resumes behind an event that was received. */
+export type StreamStart =
+  | { readonly kind: 'latest' }
+  | { readonly kind: 'earliest' }
+  /** Inclusive. */
+  | { readonly kind: 'offset'; readonly offset: number }
+  | { readonly kind: 'time'; readonly timeMs: number }
+  | { readonly kind: 'last'; readonly count: number }
+  | { readonly kind: 'cursor'; readonly offset: number; readonly incarnation: number }
+
+export interface StreamOptions {
+  readonly topic: string
+  readonly start: StreamStart
+  /** The publisher's type becomes the SSE event's name. */
+  readonly named: boolean
+  readonly format: 'plain' | 'cloudevents'
+}
+
+/** The part of a socket that the fan-out writer needs; `http.ServerResponse` has it. */
+export interface Sink {
+  /** False: wait for `drain`. */
+  write(chunk: Uint8Array | string): boolean
+  end(): void
+  destroy(): void
+  readonly destroyed: boolean
+  readonly writableLength: number
+  on(event: 'drain' | 'close' | 'error', listener: () => void): unknown
+}
+
+/** What came of asking for a stream. `ended` is answered 204, which stops a browser's EventSource. */
+export type OpenedStream =
+  | { readonly kind: 'ended' }
+  /** Write the headers first, then attach; the stream runs until its end or the sink's. */
+  | { readonly kind: 'open'; attach(sink: Sink): void }
