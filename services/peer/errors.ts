@@ -56,7 +56,8 @@ const table = {
   INVALID_EVENT: {
     status: 400,
     title: 'The event cannot be published as it is',
-    remedy: 'The detail says what is wrong; types "open", "error", "message", "gap", "end" and "cloudevent" are reserved.',
+    remedy:
+      'The detail says what is wrong; types "open", "error", "message", "gap", "end" and "cloudevent" are reserved.',
   },
   EMPTY_BATCH: {
     status: 400,
@@ -83,7 +84,8 @@ const table = {
   PAYLOAD_TOO_LARGE: {
     status: 413,
     title: 'The body is larger than this peer takes',
-    remedy: 'Send less at once; the limits are in the README and can be set with --max-payload and --max-batch.',
+    remedy:
+      'Send less at once; the limits are in the README and can be set with --max-payload and --max-batch.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
@@ -166,7 +168,8 @@ const table = {
   NOT_FOUNDED: {
     status: 503,
     title: 'This peer does not know its cube yet',
-    remedy: 'Wait until the peers of its list have been started and have founded the cube, or use another peer.',
+    remedy:
+      'Wait until the peers of its list have been started and have founded the cube, or use another peer.',
     retryAfterS: 1,
   },
   STOPPING: {

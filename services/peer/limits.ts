@@ -72,8 +72,28 @@ export const LIMITS = {
   MAX_LINK_INFLIGHT: 32,
   /** Operations forwarded together on one edge. */
   MAX_FORWARDED_PER_BATCH: 1_024,
+  /** Requests with forwarded operations under way to one peer: a slot without a primary may hold some for seconds. */
+  MAX_EDGE_REQUESTS: 256,
+  /** Bytes after which a batch of messages or operations is cut and another begun. */
+  CUT_BATCH_BYTES: 16_777_216,
+  /** Connections between peers that carry nothing for so long are closed. */
+  LINK_IDLE_MS: 60_000,
+  /** Time for one chunk of a snapshot to arrive. */
+  SNAPSHOT_CHUNK_TIMEOUT_MS: 30_000,
+  /** Longest wait of the answer to a batch of messages for what the batch causes here. */
+  MAX_PIGGYBACK_WAIT_MS: 2_000,
+  /** A dialled connection must stay open this long: that of a process about to end is reset at once. */
+  DIAL_SETTLE_MS: 20,
+  /** Dials that end in a reset before the result is taken as it is. */
+  MAX_DIALS: 5,
   /** Operations under way from one peer to others. */
   MAX_FORWARDS_INFLIGHT: 16_384,
+  /** A peer that took no request for the time it had is passed by for this long, unless it is heard before. */
+  SILENT_PENALTY_MS: 2_000,
+  /** Part of the time left that each hop keeps for the way back, and the least and most it keeps. */
+  HOP_MARGIN_SHARE: 0.05,
+  MIN_HOP_MARGIN_MS: 5,
+  MAX_HOP_MARGIN_MS: 250,
   /** First and longest pause between two attempts of a forwarded request. */
   RETRY_MIN_MS: 10,
   RETRY_MAX_MS: 250,
@@ -92,8 +112,26 @@ export const LIMITS = {
   REPLAY_BYTES: 524_288,
   /** Streams of one peer. */
   MAX_STREAMS: 20_000,
+  /** Frames that leave in one write to a subscriber that is nearly level: a full buffer takes a few of them. */
+  LIVE_CHUNK_BYTES: 262_144,
+  /** Reads of the log under way for subscribers that are behind; those at the same offset share one. */
+  MAX_REPLAY_READS: 4,
+  /** Wait of a new stream for its topic's primary; then it opens and goes on waiting as an open stream. */
+  STREAM_PATIENCE_MS: 2_000,
+  /** First and longest pause between two looks for the topic of a stream that waits. */
+  STREAM_RETRY_MIN_MS: 100,
+  STREAM_RETRY_MAX_MS: 1_000,
+  /** Position marks to a peer that follows a topic here, and its patience with silence: five of them. */
+  FOLLOW_MARK_MS: 500,
+  FOLLOW_SILENCE_MS: 2_500,
+  /** Marks of a replica without a primary before its follower tries another: two seconds. */
+  MAX_LEADERLESS_MARKS: 4,
+  /** Wait for sockets to take the last bytes when a peer stops. */
+  STREAM_CLOSE_MS: 1_000,
   /** Items of one page of a list. */
   MAX_PAGE: 1_000,
+  /** Payload bytes of one page of events: a page ends with the event that goes beyond. */
+  MAX_PAGE_BYTES: 8_388_608,
 
   /** Bytes of log lines that wait for a slow disk; beyond them lines are dropped and counted. */
   MAX_LOG_BUFFER_BYTES: 8_388_608,

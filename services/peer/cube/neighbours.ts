@@ -1,5 +1,5 @@
 import { type PeerId, parseLabel } from './labels.ts'
-import { type Cube, distance } from './placement.ts'
+import type { Cube } from './placement.ts'
 
 /**
  * The neighbours a peer chooses, lowest dimension first (DESIGN 4). Across dimension i: among the peers whose label
@@ -10,19 +10,33 @@ import { type Cube, distance } from './placement.ts'
  * that dimension and in all below, so every hop settles at least one dimension and no route is longer than d hops.
  * And whoever stands on one side of a dimension has a link of its own to the other side, so no single peer's loss
  * parts the rest. Both hold for every membership, not only for a full cube.
+ *
+ * Nearest here is by the plain XOR, not by the placement's distance: by that one, a stand-in would be chosen by up to
+ * three peers too many; so it is by one at most (docs/decisions/0001-neighbour-distance.md).
  */
 export function choices(self: PeerId, cube: Cube): PeerId[] {
-  const own = parseLabel(self)
-  const best: ({ id: PeerId; far: number } | undefined)[] = Array.from({ length: cube.dimension })
-  for (const { id } of cube.peers) {
-    const differing = own ^ parseLabel(id)
+  return choose(parseLabel(self), corners(cube)).map(({ id }) => id)
+}
+
+interface Corner {
+  readonly id: PeerId
+  readonly corner: number
+}
+
+function corners(cube: Cube): Corner[] {
+  return cube.peers.map(({ id }) => ({ id, corner: parseLabel(id) }))
+}
+
+function choose(own: number, peers: readonly Corner[]): Corner[] {
+  const best: Corner[] = []
+  for (const peer of peers) {
+    const differing = own ^ peer.corner
     if (differing === 0) continue
     const dimension = lowestBit(differing)
-    const far = distance(differing, 1 << dimension, cube.dimension)
-    const holder = best[dimension]
-    if (holder === undefined || far < holder.far) best[dimension] = { id, far }
+    const held = best[dimension]
+    if (held === undefined || differing < (own ^ held.corner)) best[dimension] = peer
   }
-  return best.flatMap(holder => (holder === undefined ? [] : [holder.id]))
+  return best.filter(peer => peer !== undefined)
 }
 
 /**
@@ -31,10 +45,11 @@ export function choices(self: PeerId, cube: Cube): PeerId[] {
  */
 export function links(cube: Cube): ReadonlyMap<PeerId, readonly PeerId[]> {
   const sets = new Map(cube.peers.map(({ id }) => [id, new Set<PeerId>()]))
-  for (const { id } of cube.peers) {
-    for (const chosen of choices(id, cube)) {
-      sets.get(id)?.add(chosen)
-      sets.get(chosen)?.add(id)
+  const peers = corners(cube)
+  for (const { id, corner } of peers) {
+    for (const chosen of choose(corner, peers)) {
+      sets.get(id)?.add(chosen.id)
+      sets.get(chosen.id)?.add(id)
     }
   }
   return new Map([...sets].map(([id, set]) => [id, [...set].sort()]))

@@ -82,7 +82,8 @@ const partialSettingsShape: Shape<Partial<TopicSettings>> = (() => {
         .filter(([, setting]) => setting !== undefined)
         .flat(),
     unpack(raw, name) {
-      if (!Array.isArray(raw) || raw.length % 2 !== 0) throw new CodecError(`${name} must be names and values`)
+      if (!Array.isArray(raw) || raw.length % 2 !== 0)
+        throw new CodecError(`${name} must be names and values`)
       const pairs: [string, unknown][] = []
       for (let i = 0; i < raw.length; i += 2) pairs.push([text.unpack(raw[i], name), raw[i + 1]])
       return json.fromJson(Object.fromEntries(pairs), name)

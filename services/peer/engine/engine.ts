@@ -64,6 +64,8 @@ export class Engine implements SlotLogs {
   readonly #heartbeats: Heartbeats
   readonly #snapshots: Snapshots
   readonly #upkeep: Upkeep
+  /** The last pre-vote of each slot that came while its leader, the key, was believed alive. */
+  readonly #doubts = new Map<PeerId, Map<number, { readonly message: Message; readonly atMs: number }>>()
   readonly #cubeListeners = new Set<(event: CubeEvent) => void>()
   #dirty = new Set<Slot>()
   /** Slots with applied rows that are not handed to the store yet. */
@@ -97,7 +99,7 @@ export class Engine implements SlotLogs {
       gone: peer => this.#gone(peer),
       event: event => this.#emit(event),
     })
-    this.#reclaim = new Reclaim({ self, roster, liveness: this.#liveness, settings, log })
+    this.#reclaim = new Reclaim({ self, roster, clock, liveness: this.#liveness, settings, log })
     const write = (slot: Slot) => this.#writeLazy([slot])
     const fatal = (error: unknown) => this.#fatal(error)
     this.#snapshots = new Snapshots({ store, transport, log, write, fatal })
@@ -123,6 +125,7 @@ export class Engine implements SlotLogs {
       settings,
       observer,
       lowDisk: () => this.#upkeep.lowDisk,
+      stopping: () => this.#state === 'stopping',
     })
   }
 
@@ -176,7 +179,7 @@ export class Engine implements SlotLogs {
     for (const { slot: number, message } of messages) {
       const slot = this.#slots.get(number)
       if (!slot || message.from !== sender || message.to !== slot.number) continue
-      if (message.type === 'preVote' || message.type === 'vote') this.#doubtLeader(slot, from)
+      if (message.type === 'preVote') this.#doubtLeader(slot, from, message)
       if (message.type === 'snapshot') this.#snapshots.pull(slot, from, message)
       else this.#guard(slot, () => slot.step(message))
     }
@@ -305,16 +308,14 @@ export class Engine implements SlotLogs {
         if (!turn) return
         turns.push({ slot, ready: turn.ready })
         outbox.add(slot.slot, turn.ready.messages)
-        if (turn.write) writes.push(turn.write)
+        writes.push(...turn.writes)
+        if (turn.writes.length > 0) this.#lazy.delete(slot)
         else this.#lazy.add(slot)
         if (slot.raft.hasReady()) this.#touch(slot)
       })
     }
     outbox.flush(this.#options.transport)
-    if (writes.length > 0) {
-      for (const write of writes) this.#lazy.delete(this.#slots.get(write.slot)!)
-      writes.push(...this.#lazyWrites([...this.#lazy]))
-    }
+    if (writes.length > 0) writes.push(...this.#lazyWrites([...this.#lazy]))
     this.#planLazyWrite()
     this.#persist(writes, turns, waiters)
   }
@@ -454,13 +455,30 @@ export class Engine implements SlotLogs {
         slot.settle()
       })
     }
+    this.#judgeAgain(peer)
   }
 
-  /** Another voter stands for election: find out now what became of the leader, if it is neither that voter nor us. */
-  #doubtLeader(slot: Slot, candidate: PeerId): void {
+  /**
+   * Another voter asks whether it could win: it knows something about the leader, or hears nothing of it. Find out at
+   * once what became of the leader, and keep the question: if the leader is gone it is judged again without stickiness.
+   */
+  #doubtLeader(slot: Slot, candidate: PeerId, message: Message): void {
     const { primary } = slot
-    if (primary !== null && primary !== candidate && primary !== this.#options.self)
-      this.#liveness.suspect(primary)
+    if (primary === null || primary === candidate || primary === this.#options.self) return
+    const doubts = this.#doubts.get(primary) ?? new Map()
+    this.#doubts.set(primary, doubts.set(slot.slot, { message, atMs: this.#options.clock.monotonicMs() }))
+    this.#liveness.suspect(primary)
+  }
+
+  #judgeAgain(leader: PeerId): void {
+    const doubts = this.#doubts.get(leader)
+    this.#doubts.delete(leader)
+    const { clock, settings } = this.#options
+    for (const [number, { message, atMs }] of doubts ?? []) {
+      const slot = this.#slots.get(number)
+      if (!slot || clock.monotonicMs() - atMs > settings.electionMs) continue
+      this.#guard(slot, () => slot.step(message))
+    }
   }
 
   #stampRefusal(slot: Slot): 'DISK_FULL' | 'CLOCK_SKEW' | undefined {

@@ -19,6 +19,7 @@ export interface HeartbeatOptions {
   readonly settings: EngineSettings
   readonly observer: EngineObserver
   lowDisk(): boolean
+  stopping(): boolean
 }
 
 /**
@@ -98,7 +99,7 @@ export class Heartbeats {
   }
 
   #beat(to: PeerId, follows: readonly (readonly [slot: number, term: number])[]): Beat {
-    const { identity, roster, slots, clock, lowDisk } = this.#options
+    const { identity, roster, slots, clock, lowDisk, stopping } = this.#options
     const receiver = numberOf(roster, to)
     const leads: [number, number, number][] = []
     for (const slot of slots.values()) {
@@ -113,6 +114,7 @@ export class Heartbeats {
       rosterVersion: roster.version,
       nowMs: clock.nowMs(),
       lowDisk: lowDisk(),
+      stopping: stopping(),
       leads,
       follows,
     }

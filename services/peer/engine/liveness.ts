@@ -16,6 +16,7 @@ interface Seen {
   /** Its wall clock less ours, as of its last beat. */
   skewMs: number
   lowDisk: boolean
+  stopping: boolean
   dialing: boolean
   /** A close during a dial asks for one more: the first may have reached the process that was about to end. */
   dialAgain: boolean
@@ -53,6 +54,7 @@ export class Liveness {
         steadyMs: nowMs,
         skewMs: 0,
         lowDisk: false,
+        stopping: false,
         dialing: false,
         dialAgain: false,
       })
@@ -63,10 +65,11 @@ export class Liveness {
     return this.#peers.get(peer)?.state ?? 'unknown'
   }
 
-  /** How long the peer has been up without a break, in milliseconds; 0 when it is not up. */
+  /** How long the peer has been up without a break, in milliseconds; 0 when it is not up or about to stop. */
   steadyForMs(peer: PeerId): number {
     const seen = this.#peers.get(peer)
-    return seen?.state === 'up' ? this.#options.clock.monotonicMs() - seen.steadyMs : 0
+    if (seen?.state !== 'up' || seen.stopping) return 0
+    return this.#options.clock.monotonicMs() - seen.steadyMs
   }
 
   /** The peer's wall clock less ours in milliseconds; undefined when it is not up. */
@@ -99,6 +102,7 @@ export class Liveness {
     seen.heardMs = clock.monotonicMs()
     seen.skewMs = beat.nowMs - clock.nowMs()
     seen.lowDisk = beat.lowDisk
+    seen.stopping = beat.stopping
   }
 
   /** A connection to or from the peer closed, or a request to it failed: dial at once, at most one dial at a time. */

@@ -4,10 +4,12 @@ import { LIMITS } from '../limits.ts'
 import type { Liveness } from './liveness.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
 import { numberOf, type Slot } from './slot.ts'
+import type { Clock } from './types.ts'
 
 export interface ReclaimOptions {
   readonly self: PeerId
   readonly roster: Roster
+  readonly clock: Clock
   readonly liveness: Liveness
   readonly settings: EngineSettings
   readonly log: EngineLog
@@ -28,7 +30,7 @@ export class Reclaim {
   look(slot: Slot): void {
     const status = slot.raft.status()
     if (status.role !== 'leader' || status.transferee !== 0) return
-    const { liveness, roster, self, settings, log } = this.#options
+    const { clock, liveness, roster, self, settings, log } = this.#options
     if (this.clockIsWrong(slot)) {
       const heir = slot.succession.find(
         id => id !== self && Math.abs(this.#fromMedianMs(slot, id)) <= LIMITS.MAX_CLOCK_SKEW_MS,
@@ -39,7 +41,10 @@ export class Reclaim {
       slot.settle()
       return
     }
-    if (slot.home === self || liveness.steadyForMs(slot.home) < settings.reclaimAfterMs) return
+    // Hysteresis on both sides: the home must have been steady, and this peer must have led, for a while.
+    const ledForMs = clock.monotonicMs() - slot.leadsSinceMs
+    if (slot.home === self || Math.min(ledForMs, liveness.steadyForMs(slot.home)) < settings.reclaimAfterMs)
+      return
     const home = status.progress.get(numberOf(roster, slot.home))
     if (home?.state !== 'replicate' || home.match < status.commit) return
     if (Math.abs(this.#fromMedianMs(slot, slot.home)) > LIMITS.MAX_CLOCK_SKEW_MS) return

@@ -55,6 +55,8 @@ export class Slot {
   readonly raft: RaftMember
   readonly appends: Appends
   leadership: Leadership
+  /** Monotonic time since when the leadership is as it is. */
+  leadsSinceMs: number
   readonly #context: SlotContext
   readonly #machine: SlotMachine
   readonly #number: number
@@ -107,6 +109,7 @@ export class Slot {
       maxUncommittedBytes: LIMITS.MAX_UNCOMMITTED_BYTES,
     })
     this.appends = new Appends(this, context)
+    this.leadsSinceMs = context.clock.monotonicMs()
     this.leadership = { leader: 0, term: loaded.hardState.term, isLeader: false }
   }
 
@@ -155,6 +158,7 @@ export class Slot {
     const before = this.leadership
     if (leader !== before.leader || term !== before.term || (role === 'leader') !== before.isLeader) {
       this.leadership = { leader, term, isLeader: role === 'leader' }
+      this.leadsSinceMs = this.#context.clock.monotonicMs()
       this.appends.leadershipChanged()
       this.#context.changed(this, before)
     }
@@ -200,17 +204,20 @@ export class Slot {
 
   /**
    * The end of a turn: takes what Raft wants done, applies what is committed.
-   * `write` is undefined when nothing must be written now; applied rows may wait (they follow from the log).
+   * `writes` is empty when nothing must be written now; applied rows may wait (they follow from the log).
    */
-  turn(): { ready: Ready; write: SlotWrite | undefined } | undefined {
+  turn(): { ready: Ready; writes: readonly SlotWrite[] } | undefined {
     if (!this.raft.hasReady()) return undefined
     const ready = this.raft.ready()
+    // What was applied before a snapshot is not in it: those rows go first.
+    const changes = ready.snapshot && this.#machine.drain()
+    const before: SlotWrite[] = changes ? [{ slot: this.slot, changes }] : []
     if (ready.hardState) this.#unwrittenHardState = ready.hardState
     const install = ready.snapshot && this.#install(ready.snapshot)
     this.#apply(ready.committed)
     this.#answerReads(ready)
     const urgent = ready.mustSync || ready.entries.length > 0 || ready.truncateFrom !== undefined || install
-    if (!urgent) return { ready, write: undefined }
+    if (!urgent) return { ready, writes: [] }
     const compact = this.#compaction()
     const write: SlotWrite = {
       ...(this.unwritten() ?? { slot: this.slot }),
@@ -219,7 +226,7 @@ export class Slot {
       ...(install && { install }),
       ...(compact && { compact }),
     }
-    return { ready, write }
+    return { ready, writes: [...before, write] }
   }
 
   /** Snapshot point of everything applied. */

@@ -30,6 +30,8 @@ export interface Beat {
   readonly nowMs: number
   /** The sender's disk is below its reserve. */
   readonly lowDisk: boolean
+  /** The sender is about to stop: it must not be given slots back. */
+  readonly stopping: boolean
   /** For each slot the sender leads and the receiver votes in. */
   readonly leads: readonly (readonly [slot: number, term: number, commit: number])[]
   /** Answers to the other side's `leads` of the exchange before. */

@@ -97,6 +97,7 @@ const beat = record<Beat>({
   rosterVersion: uint,
   nowMs: real,
   lowDisk: bool,
+  stopping: bool,
   leads: list(tuple<readonly [number, number, number]>(uint, uint, uint), LIMITS.MAX_SLOTS),
   follows: list(tuple<readonly [number, number]>(uint, uint), LIMITS.MAX_SLOTS),
 })

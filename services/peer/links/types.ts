@@ -39,12 +39,30 @@ export interface TopicView {
 }
 
 export type OperationResult =
-  | { readonly kind: 'appended'; readonly result: ApplyResult; readonly replicas: number; readonly primary: PeerId }
+  | {
+      readonly kind: 'appended'
+      readonly result: ApplyResult
+      readonly replicas: number
+      readonly primary: PeerId
+    }
   | { readonly kind: 'described'; readonly view: TopicView }
-  | { readonly kind: 'events'; readonly events: readonly StoredEvent[]; readonly earliest: number; readonly latest: number }
+  | {
+      readonly kind: 'events'
+      readonly events: readonly StoredEvent[]
+      readonly earliest: number
+      readonly latest: number
+    }
   | { readonly kind: 'offset'; readonly offset: number }
-  | { readonly kind: 'topics'; readonly topics: readonly TopicRow[]; readonly primaries: readonly (PeerId | null)[] }
-  | { readonly kind: 'failed'; readonly code: ErrorCode; /** False: the outcome is unknown. */ readonly definite: boolean }
+  | {
+      readonly kind: 'topics'
+      readonly topics: readonly TopicRow[]
+      readonly primaries: readonly (PeerId | null)[]
+    }
+  | {
+      readonly kind: 'failed'
+      readonly code: ErrorCode /** False: the outcome is unknown. */
+      readonly definite: boolean
+    }
 
 /** An operation on its way over the cube. */
 export interface Forwarded {
@@ -63,7 +81,12 @@ export interface Forwarded {
 export type ForwardedAnswer =
   | { readonly kind: 'answered'; readonly result: OperationResult; readonly path: readonly PeerId[] }
   /** Nobody who can answer was reached; `visited` is everyone tried. Nothing was appended by this attempt's last hop or its fate is unknown (`definite`). */
-  | { readonly kind: 'exhausted'; readonly visited: readonly PeerId[]; readonly primary: PeerId | null; readonly definite: boolean }
+  | {
+      readonly kind: 'exhausted'
+      readonly visited: readonly PeerId[]
+      readonly primary: PeerId | null
+      readonly definite: boolean
+    }
 
 /** What the HTTP surface and the streams call: finds the peer that can answer, here or elsewhere. */
 export interface Dispatcher {

@@ -58,9 +58,19 @@ interface Envelope {
  */
 export type Message = Envelope &
   (
-    | { readonly type: 'preVote'; readonly lastIndex: number; readonly lastTerm: number; readonly transfer: boolean }
+    | {
+        readonly type: 'preVote'
+        readonly lastIndex: number
+        readonly lastTerm: number
+        readonly transfer: boolean
+      }
     | { readonly type: 'preVoteResponse'; readonly granted: boolean }
-    | { readonly type: 'vote'; readonly lastIndex: number; readonly lastTerm: number; readonly transfer: boolean }
+    | {
+        readonly type: 'vote'
+        readonly lastIndex: number
+        readonly lastTerm: number
+        readonly transfer: boolean
+      }
     | { readonly type: 'voteResponse'; readonly granted: boolean }
     | {
         readonly type: 'append'

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import { existsSync, readFileSync } from 'node:fs'
+
+const NEEDED = 24
+const major = Number(process.versions.node.split('.')[0])
+if (major < NEEDED) {
+  process.stderr.write(
+    `hypercast needs Node ${NEEDED} or later and this is ${process.version}: install it from https://nodejs.org, or run ` +
+      `"npm install node@${NEEDED}" here and start with "npx hypercast"\n`,
+  )
+  process.exit(2)
+}
+
+// A checkout runs its TypeScript as it is; an installed package holds JavaScript, since Node strips no types there.
+const source = new URL('../main.ts', import.meta.url)
+const entry = existsSync(source) ? source : new URL('../dist/main.js', import.meta.url)
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+const { main } = await import(entry.href)
+await main(process.argv.slice(2), version)

@@ -1,0 +1,99 @@
+import type { Socket } from 'node:net'
+import type { PeerId } from '../cube/labels.ts'
+import type { Roster } from '../cube/roster.ts'
+import type { Clock, SlotLogs } from '../engine/types.ts'
+import type { FollowRequest } from '../links/follow-wire.ts'
+import type { Dispatcher } from '../links/types.ts'
+import type { PeerMetrics } from '../metrics.ts'
+import type { TopicPage } from '../streams/history.ts'
+import type { OpenedStream, Sink, StreamOptions, StreamStart } from '../streams/types.ts'
+import type { StoredEvent, TopicSettings } from '../topics/types.ts'
+
+/** How a peer looks from here: `suspected` while its heartbeats fail and nothing is decided yet. */
+export type PeerStatus = 'self' | 'up' | 'suspected' | 'down'
+
+/** What the routes need of streams/. Implemented by `TopicStreams`. */
+export interface StreamsApi {
+  /** Rejects with HypercastError for what is wrong for good. */
+  open(options: StreamOptions, deadlineMs: number): Promise<OpenedStream>
+  page(topic: string, start: StreamStart, limit: number): Promise<TopicPage>
+  /** Events from `start` to the last one there is now. */
+  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<StoredEvent>
+  /** Another peer's stream of a topic. Throws HypercastError before anything is written. */
+  serveFollow(request: FollowRequest, sink: Sink): void
+  stats(): { readonly streams: number; readonly deliveries: number }
+  /** Ends every stream; EventSource reconnects elsewhere. */
+  close(): void | Promise<void>
+}
+
+/** A body between peers with its media type. */
+export interface PeerAnswer {
+  readonly contentType: string
+  readonly body: Uint8Array
+}
+
+/**
+ * What peers ask of each other, behind thin routes. Bodies come undecoded; a body that cannot be decoded rejects
+ * with HypercastError INVALID_REQUEST. `from` is a peer of the roster whose cluster and uid were checked.
+ */
+export interface LinksApi {
+  replicate(from: PeerId, contentType: string, body: Buffer): Promise<PeerAnswer>
+  /** The socket is the sender's heartbeat connection: its end is the first sign of the sender's. */
+  heartbeat(from: PeerId, contentType: string, body: Buffer, socket: Socket): Promise<PeerAnswer>
+  /** Answers leave one by one as they are ready. */
+  operations(from: PeerId, contentType: string, body: Buffer): AsyncIterable<Uint8Array>
+  snapshot(from: PeerId, slot: number, afterIndex: number): Promise<PeerAnswer>
+  /** Before there is a roster: anybody may ask. */
+  founding(contentType: string, body: Buffer): Promise<PeerAnswer>
+}
+
+/** The settings of config.ts that the HTTP surface uses. */
+export interface HttpSettings {
+  readonly maxPayloadBytes: number
+  readonly maxBatchBytes: number
+  /** Patience of one client request with the cube. */
+  readonly publishTimeoutMs: number
+  /** Time a request has to arrive. */
+  readonly requestTimeoutMs: number
+  /** Origins whose pages may write here; `*` is all. */
+  readonly allowOrigin: readonly string[]
+  readonly sseHeartbeatMs: number
+  readonly sseRetryMs: number
+  /** What a new topic keeps when its creator does not say. */
+  readonly retention: TopicSettings
+}
+
+/** Pino's shape. */
+export interface HttpLog {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Everything the HTTP surface needs of the peer it stands in; made by peer.ts, faked in tests. */
+export interface PeerApi {
+  readonly self: PeerId
+  /** Null until the cube is founded: clients get 503 NOT_FOUNDED meanwhile. */
+  roster(): Roster | null
+  /** Used only while there is a roster, like `slots`. */
+  readonly dispatcher: Dispatcher
+  readonly slots: SlotLogs
+  readonly streams: StreamsApi
+  readonly links: LinksApi
+  peerStatus(peer: PeerId): PeerStatus
+  /** The slot's primary as far as it is known here. */
+  primaryOf(slot: number): PeerId | null
+  readonly settings: HttpSettings
+  readonly metrics: PeerMetrics
+  readonly log: HttpLog
+  readonly clock: Clock
+  /** `why` says what is missing, for a person. */
+  ready(): { readonly ready: boolean; readonly why: string }
+  stopping(): boolean
+}
+
+/** Options of every plugin and route file. */
+export interface HttpOptions {
+  readonly api: PeerApi
+}

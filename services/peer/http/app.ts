@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import autoload from '@fastify/autoload'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import { Type } from 'typebox'
+import { HypercastError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { HttpOptions, PeerApi } from './api.ts'
+import { onClientError, onConnect } from './client-errors.ts'
+import { PathTable } from './paths.ts'
+import { problemHeaders, problemOf } from './problems.ts'
+import { validatorCompiler } from './validation.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly pathTable: PathTable
+  }
+}
+
+const NO_QUERY = Type.Object({}, { additionalProperties: false })
+
+/**
+ * The HTTP surface of one peer, ready to listen. `close()` ends the streams first, then waits for requests under way.
+ */
+export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
+  const { requestTimeoutMs } = api.settings
+  const app = Fastify({
+    genReqId: () => randomUUID(),
+    // Longer names are refused by their own rule, with a reason.
+    routerOptions: { maxParamLength: LIMITS.MAX_HEADER_BYTES },
+    requestTimeout: requestTimeoutMs,
+    http: {
+      maxHeaderSize: LIMITS.MAX_HEADER_BYTES,
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 4),
+    },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    clientErrorHandler: onClientError,
+    frameworkErrors: (_error, request, given) => {
+      const reply = given as FastifyReply
+      const problem = problemOf(badUrl(request.raw.url ?? ''), request.id)
+      reply.headers({ 'hypercast-request': request.id, 'access-control-allow-origin': '*' })
+      reply.code(problem.status).headers(problemHeaders(problem.code)).send(JSON.stringify(problem))
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  const pathTable = new PathTable()
+  app.decorate('pathTable', pathTable)
+  app.setValidatorCompiler(validatorCompiler)
+  // The contract's schemas describe the answers and a test holds them to it; nothing is dropped on the way out.
+  app.setSerializerCompiler(() => data => JSON.stringify(data))
+  app.server.on('connect', onConnect)
+  app.addHook('preClose', async () => api.streams.close())
+  app.addHook('onRoute', route => {
+    pathTable.add(route.url, [route.method].flat())
+    if (route.url.startsWith('/docs')) route.config = { ...route.config, audience: 'operator' }
+    else if (!route.schema?.hide) route.schema = { querystring: NO_QUERY, ...route.schema }
+  })
+
+  const options: HttpOptions = { api }
+  await app.register(autoload, { dir: folder('plugins'), options, encapsulate: false, forceESM: true })
+  await app.register(autoload, { dir: folder('routes'), options, dirNameRoutePrefix: false, forceESM: true })
+  await app.ready()
+  return app
+}
+
+function folder(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url))
+}
+
+/** A path that is not percent-encoded UTF-8 never reaches a route; mostly it is a topic's name. */
+function badUrl(url: string): HypercastError {
+  const isTopic = url.startsWith('/v1/topics/')
+  return new HypercastError(
+    isTopic ? 'INVALID_TOPIC_NAME' : 'INVALID_REQUEST',
+    'The path is not valid percent-encoded UTF-8.',
+  )
+}

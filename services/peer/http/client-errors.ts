@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto'
+import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type ErrorCode, HypercastError } from '../errors.ts'
+import { problemHeaders, problemOf } from './problems.ts'
+
+/** What Node could not parse, by its code; anything else is BAD_HTTP. */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'PAYLOAD_TOO_LARGE',
+  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
+}
+
+/** Node's note of the answer under way on a socket; its own default handler looks at it too. */
+interface Answering {
+  readonly _httpMessage?: Pick<ServerResponse, 'headersSent'> | null
+}
+
+/**
+ * Answers what is not HTTP, or never arrives, with a problem and closes the connection. Where an answer has already
+ * begun, as on a stream followed by garbage, the connection is only closed.
+ */
+export function onClientError(error: Error & { code?: string }, socket: Duplex): void {
+  const begun = (socket as Answering)._httpMessage?.headersSent ?? false
+  if (error.code === 'ECONNRESET' || !socket.writable || begun) {
+    socket.destroy()
+    return
+  }
+  sendRaw(socket, CODES[error.code ?? ''] ?? 'BAD_HTTP')
+}
+
+/** CONNECT asks for a proxy, which no peer is. */
+export function onConnect(_request: IncomingMessage, socket: Duplex): void {
+  socket.on('error', () => socket.destroy())
+  sendRaw(socket, 'METHOD_NOT_ALLOWED')
+}
+
+function sendRaw(socket: Duplex, code: ErrorCode): void {
+  const problem = problemOf(new HypercastError(code), randomUUID())
+  const body = JSON.stringify(problem)
+  const headers = {
+    ...problemHeaders(code),
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const status = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n`
+  socket.end(`${status}${lines.join('')}\r\n${body}`, () => socket.destroy())
+}

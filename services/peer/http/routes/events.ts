@@ -1,0 +1,173 @@
+import { Readable } from 'node:stream'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply } from 'fastify'
+import { Type } from 'typebox'
+import { ERRORS, HypercastError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import type { StreamOptions, StreamStart } from '../../streams/types.ts'
+import type { HttpOptions, PeerApi } from '../api.ts'
+import { EVENT_TYPES, negotiate } from '../accept.ts'
+import { eventText } from '../event-json.ts'
+import { historyText } from '../history.ts'
+import { deadline } from '../outcome.ts'
+import { notServing } from '../plugins/guard.ts'
+import { asHypercastError } from '../problems.ts'
+import { problemResponses, TopicParams } from '../schemas.ts'
+import { answerHead, answerLater, beginStream } from '../sse.ts'
+import { readStart } from '../start.ts'
+import { checkTopicName } from '../views.ts'
+
+const DEFAULT_PAGE = 100
+
+const EventsQuery = Type.Object(
+  {
+    from: Type.Optional(
+      Type.String({
+        description: '`earliest`, `latest`, an offset (inclusive), or an ISO time. Streams begin at `latest`, the rest at `earliest`.',
+        examples: ['earliest'],
+      }),
+    ),
+    last: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'The last so many events, then live.' }),
+    ),
+    lastEventId: Type.Optional(
+      Type.String({ description: 'Resume behind this cursor, where a header cannot be set.', examples: ['42-1'] }),
+    ),
+    named: Type.Optional(
+      Type.Boolean({ description: 'The publisher’s type becomes the name of the SSE event.', default: false }),
+    ),
+    format: Type.Optional(
+      Type.Union([Type.Literal('plain'), Type.Literal('cloudevents')], {
+        description: '`cloudevents`: each SSE event is a CloudEvents 1.0 JSON object.',
+        default: 'plain',
+      }),
+    ),
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: LIMITS.MAX_PAGE,
+        default: DEFAULT_PAGE,
+        description: 'Events of a page of application/json.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const STREAM = {
+  type: 'string',
+  description:
+    'Server-Sent Events (WHATWG). It opens with a frame that has only an `id`. Each event has `id: <offset>-<incarnation>` ' +
+    'and the payload as `data`; without `named=true` no `event`, so that `onmessage` sees all. A payload that is not text ' +
+    'is `event: cloudevent` with a CloudEvents JSON object. `event: gap` with {"from","to"} names offsets that retention ' +
+    'removed; `event: end` says that the topic was deleted. Comments are heartbeats.',
+  examples: ['retry: 500\nid: 0-1\n\nid: 1-1\ndata: Match Update 1\n\n'],
+}
+const LINES = { type: 'string', description: 'One Event a line, up to the last there is now.' }
+
+/** GET …/events: SSE, a page or a history, by Accept. */
+const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
+  app.get(
+    '/v1/topics/:topic/events',
+    {
+      config: { waits: true },
+      schema: {
+        operationId: 'readEvents',
+        tags: ['events'],
+        summary: 'Subscribe to a topic, or read its events',
+        description:
+          'text/event-stream, also for `Accept: */*`: history from where it is asked, then live, on and on. ' +
+          'application/json: one page. application/x-ndjson: the history as one stream. ' +
+          'Last-Event-ID beats lastEventId, which beats from.',
+        params: TopicParams,
+        querystring: EventsQuery,
+        headers: Type.Object({
+          'Last-Event-ID': Type.Optional(Type.String({ description: 'Resume behind this cursor.' })),
+        }),
+        response: {
+          200: {
+            description: 'Events, in the type asked for.',
+            headers: { Vary: { type: 'string', description: 'Accept' } },
+            content: {
+              'text/event-stream': { schema: STREAM },
+              'application/json': { schema: { $ref: 'EventPage#' } },
+              'application/x-ndjson': { schema: LINES },
+            },
+          },
+          204: { description: 'The topic that the cursor belongs to has ended.', type: 'null' },
+          ...problemResponses(
+            'INVALID_TOPIC_NAME',
+            'UNKNOWN_PARAMETER',
+            'INVALID_REQUEST',
+            'INVALID_CURSOR',
+            'CURSOR_FROM_FUTURE',
+            'UNKNOWN_TOPIC',
+            'NOT_ACCEPTABLE',
+            'NO_PRIMARY',
+            'UNREACHABLE',
+            'OVERLOADED',
+            'STOPPING',
+            'NOT_FOUNDED',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { query, headers } = request
+      reply.header('vary', 'Accept')
+      const topic = checkTopicName(request.params.topic)
+      const type = negotiate(headers.accept)
+      if (type === undefined) {
+        throw new HypercastError('NOT_ACCEPTABLE', `This path gives ${EVENT_TYPES.join(', ')}.`)
+      }
+      const isStream = type === 'text/event-stream'
+      const start = readStart(
+        { ...query, lastEventIdHeader: headers['last-event-id'] as string | undefined },
+        { kind: isStream ? 'latest' : 'earliest' },
+      )
+      if (isStream) {
+        if (request.method === 'HEAD') return answerHead(reply)
+        const { named = false, format = 'plain' } = query
+        return stream(api, reply, { topic, start, named, format })
+      }
+      reply.type(type).header('cache-control', 'no-store')
+      if (request.method === 'HEAD') return reply.send()
+      const why = notServing(api)
+      if (why) throw why
+      if (type === 'application/json') return page(api, reply, topic, start, query.limit ?? DEFAULT_PAGE)
+      return history(api, reply, topic, start)
+    },
+  )
+}
+
+async function stream(api: PeerApi, reply: FastifyReply, options: StreamOptions): Promise<FastifyReply | void> {
+  const retry = (error: HypercastError) => answerLater(reply, error.message, api.settings.sseRetryMs)
+  const why = notServing(api)
+  if (why) return retry(why)
+  if (api.streams.stats().streams >= LIMITS.MAX_STREAMS) return retry(new HypercastError('OVERLOADED'))
+  try {
+    const opened = await api.streams.open(options, deadline(api))
+    if (opened.kind === 'ended') return reply.code(204).send()
+    opened.attach(beginStream(reply))
+  } catch (error) {
+    const known = asHypercastError(error)
+    if (ERRORS[known.code].status < 500) throw known
+    if (known.code === 'INTERNAL') api.log.error({ err: error, topic: options.topic }, 'a stream failed')
+    return retry(known)
+  }
+}
+
+async function page(api: PeerApi, reply: FastifyReply, topic: string, start: StreamStart, limit: number) {
+  const { events: found, ...rest } = await api.streams.page(topic, start, limit)
+  const head = JSON.stringify({ topic, ...rest })
+  return reply.send(`${head.slice(0, -1)},"events":[${found.map(eventText).join(',')}]}`)
+}
+
+async function history(api: PeerApi, reply: FastifyReply, topic: string, start: StreamStart) {
+  const aborter = new AbortController()
+  reply.raw.once('close', () => aborter.abort())
+  const text = await historyText(api.streams.history(topic, start, aborter.signal))
+  return reply.send(Readable.from(text, { objectMode: false }))
+}
+
+export default events

@@ -1,0 +1,125 @@
+import { Readable } from 'node:stream'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { PeerId } from '../../cube/labels.ts'
+import { HypercastError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import { FOLLOW_CONTENT_TYPE, parseFollowQuery } from '../../links/follow-wire.ts'
+import type { HttpOptions, PeerAnswer, PeerApi } from '../api.ts'
+import { rawBodies } from '../raw-bodies.ts'
+import { problemResponses } from '../schemas.ts'
+
+const PEER_MEDIA = { 'application/vnd.msgpack': { schema: {} }, 'application/json': { schema: {} } }
+const PEER_ERRORS = ['INVALID_REQUEST', 'STRANGER', 'NOT_FOUNDED', 'PAYLOAD_TOO_LARGE', 'UNKNOWN_PARAMETER'] as const
+/** Frames of a length and MessagePack, one per answer. */
+const FRAMES_TYPE = 'application/vnd.msgpack'
+
+/** What peers ask of each other: who asks is checked here, what is asked is for links/ and streams/. */
+const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
+  rawBodies(app)
+  const config = { audience: 'peer' } as const
+  const options = { config, bodyLimit: LIMITS.MAX_PEER_BODY_BYTES }
+  const hidden = { ...options, schema: { hide: true } }
+
+  app.post(
+    '/v1/replicate',
+    {
+      ...options,
+      schema: {
+        operationId: 'replicate',
+        tags: ['between peers'],
+        summary: 'A batch of Raft messages',
+        description: 'Answered when what they caused is durable, with the answers to them.',
+        body: { content: PEER_MEDIA },
+        response: { 200: { description: 'Answers.', content: PEER_MEDIA }, ...problemResponses(...PEER_ERRORS) },
+      },
+    },
+    async (request, reply) => {
+      const from = senderOf(api, request)
+      return give(reply, await api.links.replicate(from, mediaType(request), bodyOf(request)))
+    },
+  )
+
+  app.post(
+    '/v1/heartbeat',
+    {
+      ...options,
+      schema: {
+        operationId: 'heartbeat',
+        tags: ['between peers'],
+        summary: 'The one heartbeat exchange of a pair of peers',
+        body: { content: PEER_MEDIA },
+        response: {
+          200: { description: 'The other side’s.', content: PEER_MEDIA },
+          ...problemResponses(...PEER_ERRORS),
+        },
+      },
+    },
+    async (request, reply) => {
+      const from = senderOf(api, request)
+      const { socket } = request.raw
+      return give(reply, await api.links.heartbeat(from, mediaType(request), bodyOf(request), socket))
+    },
+  )
+
+  app.post('/v1/relay/operations', hidden, async (request, reply) => {
+    const from = senderOf(api, request)
+    const answers = api.links.operations(from, mediaType(request), bodyOf(request))
+    return reply.type(FRAMES_TYPE).send(Readable.from(answers, { objectMode: false }))
+  })
+
+  app.get('/v1/relay/snapshot', hidden, async (request, reply) => {
+    const from = senderOf(api, request)
+    const query = request.query as Record<string, unknown>
+    return give(reply, await api.links.snapshot(from, count(query, 'slot'), count(query, 'after')))
+  })
+
+  app.get('/v1/relay/follow', hidden, (request, reply) => {
+    senderOf(api, request)
+    const follow = parseFollowQuery(request.query as Record<string, unknown>)
+    const { raw } = reply
+    raw.setHeader('content-type', FOLLOW_CONTENT_TYPE)
+    // Throws before it writes; once it has begun the reply is the stream's.
+    api.streams.serveFollow(follow, raw)
+    reply.hijack()
+  })
+
+  app.post('/v1/relay/founding', hidden, async (request, reply) =>
+    give(reply, await api.links.founding(mediaType(request), bodyOf(request))),
+  )
+}
+
+/** The peer that sent the request. @throws HypercastError STRANGER, NOT_FOUNDED */
+function senderOf(api: PeerApi, { headers }: FastifyRequest): PeerId {
+  const roster = api.roster()
+  if (roster === null) throw new HypercastError('NOT_FOUNDED')
+  if (headers['hypercast-cluster'] !== roster.clusterId) {
+    throw new HypercastError('STRANGER', 'The request names another cluster, or none.')
+  }
+  const from = headers['hypercast-from']
+  const peer = roster.peers.find(({ id }) => id === from)
+  if (!peer || peer.uid !== headers['hypercast-uid']) {
+    throw new HypercastError('STRANGER', 'The roster has no such peer with this uid.')
+  }
+  return peer.id
+}
+
+function mediaType({ headers }: FastifyRequest): string {
+  return headers['content-type'] ?? ''
+}
+
+function bodyOf({ body }: FastifyRequest): Buffer {
+  return (body as Buffer | undefined) ?? Buffer.alloc(0)
+}
+
+function count(query: Record<string, unknown>, name: string): number {
+  const text = query[name]
+  if (typeof text === 'string' && /^\d{1,15}$/.test(text)) return Number(text)
+  throw new HypercastError('INVALID_REQUEST', `The parameter "${name}" is not a whole number.`)
+}
+
+function give(reply: FastifyReply, { contentType, body }: PeerAnswer): FastifyReply {
+  return reply.type(contentType).send(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
+}
+
+export default relay

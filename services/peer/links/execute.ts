@@ -1,0 +1,125 @@
+import type { PeerId } from '../cube/labels.ts'
+import { SlotError, type SlotFailure, type SlotLogs } from '../engine/types.ts'
+import { LIMITS } from '../limits.ts'
+import type { Operation, OperationResult } from './types.ts'
+
+/**
+ * What came of an operation on this peer: `done`, or it belongs elsewhere. `definite` is false when it was appended
+ * here and its fate was not seen.
+ */
+export type LocalOutcome =
+  | { readonly kind: 'done'; readonly result: OperationResult }
+  | { readonly kind: 'notHere'; readonly primary: PeerId | null; readonly definite: boolean }
+
+type Read = Operation & { readonly kind: 'read' }
+type List = Operation & { readonly kind: 'list' }
+
+const NOT_HERE: LocalOutcome = { kind: 'notHere', primary: null, definite: true }
+
+/** Runs operations on the slots this peer holds. */
+export class Executor {
+  readonly #self: PeerId
+  readonly #slots: SlotLogs
+
+  constructor(self: PeerId, slots: SlotLogs) {
+    this.#self = self
+    this.#slots = slots
+  }
+
+  /** Whether this peer holds what the operation is about, so that asking it makes sense. */
+  holds(operation: Operation): boolean {
+    if (operation.kind === 'list') return operation.slots.every(slot => this.#slots.holds(slot))
+    return this.#slots.holds(operation.slot)
+  }
+
+  /** Until `deadlineMs` (monotonic). Rejects only for defects: what can go wrong is an outcome. */
+  async execute(operation: Operation, deadlineMs: number): Promise<LocalOutcome> {
+    if (!this.holds(operation)) return NOT_HERE
+    try {
+      switch (operation.kind) {
+        case 'append': {
+          const appended = await this.#slots.append(operation.slot, operation.request, deadlineMs)
+          return done({ kind: 'appended', ...appended, primary: this.#self })
+        }
+        case 'describe':
+          await this.#slots.barrier(operation.slot, deadlineMs)
+          return done({ kind: 'described', view: this.#view(operation.slot, operation.topic) })
+        case 'read':
+          return this.#read(operation)
+        case 'offsetAt': {
+          const { slot, topic, timeMs } = operation
+          return done({ kind: 'offset', offset: this.#slots.offsetAt(slot, topic, timeMs) })
+        }
+        case 'list':
+          return done(this.#list(operation))
+      }
+    } catch (error) {
+      if (error instanceof SlotError) return this.#withHint(operation, outcomeOf(error.failure))
+      throw error
+    }
+  }
+
+  /** A replica that cannot answer itself, because it stops for one, may still know who can. */
+  #withHint(operation: Operation, outcome: LocalOutcome): LocalOutcome {
+    if (outcome.kind === 'done' || outcome.primary !== null || operation.kind === 'list') return outcome
+    const { primary } = this.#slots.status(operation.slot)
+    return primary === this.#self ? outcome : { ...outcome, primary }
+  }
+
+  #view(slot: number, topic: string) {
+    return {
+      topic: this.#slots.topic(slot, topic),
+      incarnation: this.#slots.incarnation(slot),
+      primary: this.#slots.status(slot).primary,
+    }
+  }
+
+  #read({ slot, topic, incarnation, from, maxEvents, maxBytes }: Read): LocalOutcome {
+    // This replica has not seen the topic's creation yet: another one has.
+    if (this.#slots.incarnation(slot) < incarnation) return NOT_HERE
+    const row = this.#slots.topic(slot, topic)
+    if (row?.incarnation !== incarnation) return done({ kind: 'events', events: [], earliest: 1, latest: 0 })
+    const events = this.#slots.read(
+      slot,
+      incarnation,
+      from,
+      Math.min(maxEvents, LIMITS.MAX_BATCH_EVENTS),
+      Math.min(maxBytes, LIMITS.CUT_BATCH_BYTES),
+    )
+    return done({ kind: 'events', events, earliest: row.earliest, latest: row.latest })
+  }
+
+  #list({ slots, after, limit }: List): OperationResult {
+    // One more than a page, by which the asker sees that there are more.
+    const most = Math.min(limit, LIMITS.MAX_PAGE + 1)
+    const topics = slots
+      .flatMap(slot => this.#slots.topics(slot, after, most))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .slice(0, most)
+    return { kind: 'topics', topics, primaries: slots.map(slot => this.#slots.status(slot).primary) }
+  }
+}
+
+function done(result: OperationResult): LocalOutcome {
+  return { kind: 'done', result }
+}
+
+function outcomeOf(failure: SlotFailure): LocalOutcome {
+  switch (failure.kind) {
+    case 'notPrimary':
+      return { kind: 'notHere', primary: failure.primary, definite: true }
+    case 'unknown':
+      return { kind: 'notHere', primary: null, definite: false }
+    case 'refused':
+      return done({
+        kind: 'failed',
+        code: failure.code === 'KEY_IN_FLIGHT' ? 'IDEMPOTENCY_KEY_IN_FLIGHT' : failure.code,
+        definite: true,
+      })
+    case 'unavailable':
+      // A peer that stops or lacks a majority is not the only one: the others may know better.
+      return failure.code === 'OVERLOADED'
+        ? done({ kind: 'failed', code: 'OVERLOADED', definite: true })
+        : NOT_HERE
+  }
+}

@@ -1,0 +1,191 @@
+import type { PeerId } from '../cube/labels.ts'
+import type { Beat, Clock, DialResult, SlotMessage, SnapshotChunk, Transport } from '../engine/types.ts'
+import { beatBody, snapshotBody } from '../engine/wire.ts'
+import { HypercastError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import { RESPONSE_TYPES } from '../raft/types.ts'
+import { dial } from './dial.ts'
+import { collect } from './exchange.ts'
+import { PeerPools } from './pools.ts'
+import { packedHeaders, ReplicateLink } from './replicate.ts'
+
+/** What the transport calls of the engine it carries for. */
+export interface EngineSide {
+  receive(from: PeerId, messages: readonly SlotMessage[]): Promise<void>
+  connectionClosed(peer: PeerId): void
+  unreachable(peer: PeerId): void
+}
+
+export interface LinkLog {
+  debug(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Durations in milliseconds. */
+export interface LinkSettings {
+  readonly heartbeatTimeoutMs: number
+  readonly connectTimeoutMs: number
+  /** Silence on a link with messages under way after which it is given up. */
+  readonly replicateTimeoutMs: number
+  /** A peer that was sent operations says within this time that it has them. */
+  readonly acceptTimeoutMs: number
+}
+
+export interface HttpTransportOptions {
+  readonly self: PeerId
+  readonly uid: string
+  readonly clusterId: string
+  urlOf(peer: PeerId): string | undefined
+  readonly clock: Clock
+  /** In [0, 1); for jitter. */
+  readonly random: () => number
+  readonly log: LinkLog
+  readonly settings: LinkSettings
+}
+
+/**
+ * The engine's way to other peers over HTTP. What answers a message travels on the answer of the request that
+ * brought it, so an append costs one round trip.
+ */
+export class HttpTransport implements Transport {
+  readonly pools: PeerPools
+  /** Says to other peers who asks. */
+  readonly identity: Readonly<Record<string, string>>
+  readonly #options: HttpTransportOptions
+  readonly #links = new Map<PeerId, ReplicateLink>()
+  /** Answers in the making, by the peer that waits for them, oldest first. */
+  readonly #parked = new Map<PeerId, SlotMessage[][]>()
+  #engine: EngineSide | undefined
+  #stopped = false
+
+  constructor(options: HttpTransportOptions) {
+    this.#options = options
+    this.identity = {
+      'hypercast-cluster': options.clusterId,
+      'hypercast-from': options.self,
+      'hypercast-uid': options.uid,
+    }
+    this.pools = new PeerPools({
+      urlOf: options.urlOf,
+      connectTimeoutMs: options.settings.connectTimeoutMs,
+      onClosed: peer => this.#engine?.connectionClosed(peer),
+    })
+  }
+
+  /** The engine is made after its transport; nothing is sent or taken before this. */
+  attach(engine: EngineSide): void {
+    this.#engine = engine
+  }
+
+  /** See Transport.send. Answers leave with the request that waits for them, if one does. */
+  send(to: PeerId, messages: readonly SlotMessage[]): void {
+    if (this.#stopped || messages.length === 0) return
+    const waiting = this.#parked.get(to)?.[0]
+    const own = waiting ? messages.filter(message => !park(waiting, message)) : messages
+    if (own.length > 0) this.#link(to).send(own)
+  }
+
+  /**
+   * Takes in what another peer sent and gives back the answers it caused: when they are durable, or what there is of
+   * them when that takes too long; the others leave by requests of their own then.
+   */
+  async handleReplicate(from: PeerId, messages: readonly SlotMessage[]): Promise<readonly SlotMessage[]> {
+    const engine = this.#engine
+    if (!engine) throw new HypercastError('NOT_FOUNDED')
+    const answers: SlotMessage[] = []
+    const parked = this.#parked.get(from) ?? []
+    this.#parked.set(from, parked)
+    parked.push(answers)
+    let cancel = () => {}
+    const tooLong = new Promise<void>(resolve => {
+      cancel = this.#options.clock.after(LIMITS.MAX_PIGGYBACK_WAIT_MS, resolve)
+    })
+    try {
+      await Promise.race([engine.receive(from, messages), tooLong])
+    } finally {
+      cancel()
+      parked.splice(parked.indexOf(answers), 1)
+    }
+    return answers
+  }
+
+  /** See Transport.heartbeat. Rejects with LinkError or CodecError. */
+  async heartbeat(to: PeerId, beat: Beat): Promise<Beat> {
+    const { clock, settings } = this.#options
+    const ask = {
+      method: 'POST',
+      path: '/v1/heartbeat',
+      headers: packedHeaders(this.identity),
+      body: beatBody.encode(beat),
+      timeoutMs: settings.heartbeatTimeoutMs,
+    } as const
+    const answer = beatBody.decode(await collect(this.pools.heartbeat(to), ask, clock))
+    this.heard(to)
+    return answer
+  }
+
+  /** See Transport.dial. */
+  async dial(to: PeerId): Promise<DialResult> {
+    const { clock, settings, urlOf } = this.#options
+    const url = urlOf(to)
+    return url === undefined ? 'silent' : dial(url, settings.connectTimeoutMs, clock)
+  }
+
+  /** See Transport.snapshot. Rejects with LinkError or CodecError. */
+  async snapshot(to: PeerId, slot: number, afterIndex: number): Promise<SnapshotChunk> {
+    const ask = {
+      method: 'GET',
+      path: `/v1/relay/snapshot?slot=${slot}&after=${afterIndex}`,
+      headers: packedHeaders(this.identity),
+      timeoutMs: LIMITS.SNAPSHOT_CHUNK_TIMEOUT_MS,
+    } as const
+    return snapshotBody.decode(await collect(this.pools.bulk(to), ask, this.#options.clock))
+  }
+
+  /** A sign of life: what is for this peer is held back no longer. */
+  heard(peer: PeerId): void {
+    this.#links.get(peer)?.heard()
+  }
+
+  async close(): Promise<void> {
+    this.#stopped = true
+    for (const link of this.#links.values()) link.close()
+    await this.pools.close()
+  }
+
+  #link(to: PeerId): ReplicateLink {
+    const known = this.#links.get(to)
+    if (known) return known
+    const { clock, random, settings, log } = this.#options
+    const link = new ReplicateLink({
+      clock,
+      random,
+      headers: packedHeaders(this.identity),
+      timeoutMs: settings.replicateTimeoutMs,
+      connection: () => this.pools.replicate(to),
+      reset: reason => this.pools.resetReplicate(to, reason),
+      received: messages => this.#received(to, messages),
+      failed: error => {
+        log.debug({ peer: to, failure: error.failure, error: error.message }, 'messages were not delivered')
+        if (!this.#stopped) this.#engine?.unreachable(to)
+      },
+    })
+    this.#links.set(to, link)
+    return link
+  }
+
+  #received(from: PeerId, messages: readonly SlotMessage[]): void {
+    const answers = messages.filter(({ message }) => RESPONSE_TYPES.has(message.type))
+    this.#engine?.receive(from, answers).catch(error => {
+      this.#options.log.error({ peer: from, error: String(error) }, 'answers of a peer could not be taken in')
+    })
+  }
+}
+
+function park(waiting: SlotMessage[], message: SlotMessage): boolean {
+  if (!RESPONSE_TYPES.has(message.message.type) || waiting.length >= LIMITS.MAX_MESSAGES_PER_BATCH)
+    return false
+  waiting.push(message)
+  return true
+}

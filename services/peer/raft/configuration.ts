@@ -1,0 +1,99 @@
+import { invariant } from './invariant.ts'
+import type { RaftLog } from './log.ts'
+import type { Configuration, Entry } from './types.ts'
+
+/** Bytes of entries read at a time when the stored log is searched for configurations. */
+const SCAN_BYTES = 1_048_576
+
+interface Dated {
+  readonly index: number
+  readonly configuration: Configuration
+}
+
+/** Votes needed among `voters` voters. */
+export function majority(voters: number): number {
+  return Math.floor(voters / 2) + 1
+}
+
+/**
+ * The configurations of the log, by the index they stand at. The newest one in the log is in force as soon as it is
+ * appended, committed or not (paper section 6), and the one before it again when it is truncated.
+ */
+export class Configurations {
+  #dated: Dated[]
+
+  constructor(index: number, configuration: Configuration) {
+    this.#dated = [{ index, configuration }]
+  }
+
+  /** The configurations of a stored log: `atStart` is in force before its first entry. */
+  static read(log: RaftLog, atStart: Configuration): Configurations {
+    const found = new Configurations(log.firstIndex - 1, atStart)
+    for (let from = log.firstIndex; from <= log.lastIndex; ) {
+      const entries = log.entries(from, log.lastIndex + 1, SCAN_BYTES)
+      found.append(entries)
+      from = entries.at(-1)!.index + 1
+    }
+    return found
+  }
+
+  get current(): Configuration {
+    return this.#dated.at(-1)!.configuration
+  }
+
+  /** The configuration in force at `index`, which is not below what was last forgotten. */
+  at(index: number): Configuration {
+    const dated = this.#dated.findLast(one => one.index <= index)
+    invariant(dated !== undefined, `the configuration at ${index} is forgotten`)
+    return dated.configuration
+  }
+
+  /** Follows what {@link RaftLog.append} does to the log. */
+  append(entries: readonly Entry[]): void {
+    const first = entries[0]
+    if (first === undefined) return
+    while (this.#dated.length > 1 && this.#dated.at(-1)!.index >= first.index) this.#dated.pop()
+    for (const entry of entries) {
+      if (entry.type !== 'config') continue
+      invariant(entry.configuration !== undefined, `configuration entry ${entry.index} carries none`)
+      this.#dated.push({ index: entry.index, configuration: entry.configuration })
+    }
+  }
+
+  /** The log begins anew behind a snapshot. */
+  restore(index: number, configuration: Configuration): void {
+    this.#dated = [{ index, configuration }]
+  }
+
+  /** Forgets what was superseded at or before `index`, which is applied and can no longer be truncated. */
+  forget(index: number): void {
+    while (this.#dated.length > 1 && this.#dated[1]!.index <= index) this.#dated.shift()
+  }
+
+  isVoter(number: number): boolean {
+    return this.current.voters.some(voter => voter.number === number)
+  }
+
+  /** Voters except `number`. */
+  others(number: number): number[] {
+    return this.current.voters.map(voter => voter.number).filter(other => other !== number)
+  }
+
+  /** Votes, acknowledgements or contacts that make a quorum now. */
+  get quorum(): number {
+    return majority(this.current.voters.length)
+  }
+
+  /** How many of the voters `holds` is true for. */
+  count(holds: (number: number) => boolean): number {
+    let count = 0
+    for (const voter of this.current.voters) if (holds(voter.number)) count++
+    return count
+  }
+
+  /** The highest value that a quorum of the voters has reached. */
+  reachedByQuorum(value: (number: number) => number): number {
+    const values = this.current.voters.map(voter => value(voter.number)).sort((a, b) => b - a)
+    return values[this.quorum - 1] ?? 0
+  }
+}

@@ -1,0 +1,101 @@
+import { invariant } from './invariant.ts'
+import { Progress } from './progress.ts'
+import type { RaftState } from './state.ts'
+import { retryTicks, silenceTicks } from './timing.ts'
+import type { Entry } from './types.ts'
+
+const NO_DATA = new Uint8Array(0)
+
+/** Follows `leader` (0: nobody known) in `term`, which is not below the own. */
+export function becomeFollower(state: RaftState, term: number, leader: number): void {
+  if (state.role === 'leader') leaveLeadership(state)
+  state.role = 'follower'
+  state.votes.clear()
+  enterTerm(state, term)
+  state.leader = leader
+  if (leader !== 0) noteLeader(state, leader)
+  state.electionElapsed = 0
+  state.electionTimeout = leader === 0 ? retryTicks(state) : silenceTicks(state)
+}
+
+/** A message of `term`, the own one, shows that `leader` leads it. Throws InvariantBroken when another one does. */
+export function hearLeader(state: RaftState, leader: number): void {
+  invariant(
+    state.role !== 'leader' && (state.lastLeaderTerm !== state.term || state.lastLeader === leader),
+    `members ${state.lastLeader} and ${leader} both lead term ${state.term}`,
+  )
+  if (state.role !== 'follower' || state.leader !== leader) becomeFollower(state, state.term, leader)
+  else state.electionElapsed = 0
+}
+
+/** Asks whether an election could be won, without changing the term (thesis 9.6). */
+export function becomePreCandidate(state: RaftState): void {
+  invariant(state.role !== 'leader', 'a leader does not stand for election')
+  state.role = 'preCandidate'
+  beginRound(state)
+}
+
+/** Stands for election in the next term, with its own vote. */
+export function becomeCandidate(state: RaftState): void {
+  invariant(state.role !== 'leader', 'a leader does not stand for election')
+  state.role = 'candidate'
+  enterTerm(state, state.term + 1)
+  state.vote = state.number
+  beginRound(state)
+}
+
+/** Leads the term it won. Its no-op goes first: only with it may older entries commit (paper 5.4.2, 8). */
+export function becomeLeader(state: RaftState): void {
+  invariant(state.role === 'candidate', `a ${state.role} does not become leader`)
+  state.role = 'leader'
+  state.leader = state.number
+  noteLeader(state, state.number)
+  state.votes.clear()
+  state.electionElapsed = 0
+  state.leaderTicks = 0
+  state.heartbeatElapsed = 0
+  state.progress.clear()
+  for (const other of state.configurations.others(state.number)) {
+    state.progress.set(other, new Progress(state.log.lastIndex + 1, 0))
+  }
+  state.termStart = appendOwn(state, 'noop', NO_DATA)
+}
+
+/** Appends an entry of the own term at the leader; returns its index. */
+export function appendOwn(state: RaftState, type: 'data' | 'noop', data: Uint8Array): number {
+  const entry: Entry = { index: state.log.lastIndex + 1, term: state.term, type, data }
+  state.log.append([entry])
+  return entry.index
+}
+
+function enterTerm(state: RaftState, term: number): void {
+  invariant(term >= state.term, `term ${term} would take back term ${state.term}`)
+  if (term === state.term) return
+  state.term = term
+  state.vote = 0
+}
+
+function beginRound(state: RaftState): void {
+  state.leader = 0
+  state.votes.clear()
+  state.votes.set(state.number, true)
+  state.attempts++
+  state.electionElapsed = 0
+  state.electionTimeout = retryTicks(state)
+}
+
+function noteLeader(state: RaftState, leader: number): void {
+  state.lastLeader = leader
+  state.lastLeaderTerm = state.term
+  state.leaderIsGone = false
+  state.attempts = 0
+}
+
+function leaveLeadership(state: RaftState): void {
+  state.progress.clear()
+  state.uncommitted.clear()
+  state.reads.fail()
+  state.transferee = 0
+  state.transferElapsed = 0
+  state.transfereeTold = false
+}

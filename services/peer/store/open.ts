@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import { accessSync, constants, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { StoreError } from './errors.ts'
+import { openIdentity } from './identity.ts'
+import { DATA_FILE, isDatabase, LmdbKv, READERS_FILE } from './lmdb.ts'
+import { LOCK_FILE, lockDirectory } from './lock.ts'
+import { KvLogStore } from './log-store.ts'
+import type { MemoryDisk } from './memory.ts'
+import type { LogStore } from './types.ts'
+
+export interface OpenOptions {
+  /** Makes the random uid of a new store. */
+  readonly newUid?: () => string
+}
+
+/**
+ * Opens the store in folder `path`, or makes it there.
+ *
+ * @throws StoreError with one clear line: DATA_IN_USE, DATA_NOT_A_DIRECTORY, DATA_NOT_WRITABLE, DATA_FOREIGN,
+ * DATA_VERSION, DATA_UNREADABLE. Nothing is kept open then.
+ */
+export function openLmdbStore(path: string, options: OpenOptions = {}): LogStore {
+  const isNew = prepareDirectory(path)
+  const unlock = lock(path)
+  try {
+    const kv = openRows(path, isNew)
+    try {
+      return new KvLogStore(kv, openIdentity(kv, path, options.newUid ?? randomUUID), unlock)
+    } catch (error) {
+      void kv.close()
+      throw error
+    }
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+/** Opens a store on a disk in memory. Throws StoreError DATA_IN_USE while another one is open on it. */
+export function openMemoryStore(disk: MemoryDisk, options: OpenOptions = {}): LogStore {
+  const kv = disk.attach()
+  try {
+    return new KvLogStore(kv, openIdentity(kv, 'the memory disk', options.newUid ?? randomUUID))
+  } catch (error) {
+    disk.detach(kv)
+    throw error
+  }
+}
+
+/** Makes the folder and looks whether it may be a peer's; true when it holds no data yet. */
+function prepareDirectory(path: string): boolean {
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    throw explain(path, error)
+  }
+  if (!statSync(path).isDirectory()) throw notADirectory(path)
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
+    return looksNew(path)
+  } catch (error) {
+    throw error instanceof StoreError ? error : explain(path, error)
+  }
+}
+
+function looksNew(path: string): boolean {
+  const names = readdirSync(path)
+  if (names.includes(DATA_FILE)) return false
+  const foreign = names.find(name => !isOurs(name) && name !== 'lost+found' && !name.startsWith('.'))
+  if (foreign === undefined) return true
+  throw new StoreError(
+    'DATA_FOREIGN',
+    `${path} holds other files (${foreign}); choose an empty folder for the data`,
+  )
+}
+
+function isOurs(name: string): boolean {
+  return name === READERS_FILE || name === LOCK_FILE || name.startsWith(`${LOCK_FILE}.`)
+}
+
+function lock(path: string): () => void {
+  try {
+    return lockDirectory(path)
+  } catch (error) {
+    throw error instanceof StoreError ? error : explain(path, error)
+  }
+}
+
+function openRows(path: string, isNew: boolean): LmdbKv {
+  if (!isNew && !isDatabase(path)) throw unreadable(path, 'it is no database')
+  try {
+    return new LmdbKv(path)
+  } catch (error) {
+    if (isNew) throw explain(path, error)
+    throw unreadable(path, error instanceof Error ? error.message : String(error), error)
+  }
+}
+
+function unreadable(path: string, reason: string, cause?: unknown): StoreError {
+  const advice = 'move the folder away and add the peer again as a new one'
+  return new StoreError('DATA_UNREADABLE', `${join(path, DATA_FILE)} cannot be read (${reason}): ${advice}`, cause)
+}
+
+function notADirectory(path: string): StoreError {
+  return new StoreError('DATA_NOT_A_DIRECTORY', `${path} is no folder; choose another data folder`)
+}
+
+/** What the file system said, as one line with what to do. */
+function explain(path: string, error: unknown): StoreError {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EEXIST' || code === 'ENOTDIR') return notADirectory(path)
+  const reason = code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? 'permission denied' : message
+  const advice = 'make it writable for this user or choose another data folder'
+  return new StoreError('DATA_NOT_WRITABLE', `${path} cannot be written (${reason}): ${advice}`, error)
+}

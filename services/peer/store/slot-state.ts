@@ -1,0 +1,161 @@
+import type { Entry, HardState, SnapshotMeta } from '../raft/types.ts'
+import type { KeyRow, ProducerRow, Run, SlotImage, SlotRow, TopicRow } from '../topics/types.ts'
+import { behind, decodeNumber, indexKey, indexOf, prefix, TABLES, type Table } from './keys.ts'
+import type { Key, OrderedKv } from './kv.ts'
+import { corrupt, unsealEntry, unsealValue } from './record.ts'
+
+/** The slot's member row. */
+export interface MemberRow {
+  readonly number: number
+  /** Where the log begins: the compacted or installed point. */
+  readonly snapshot: SnapshotMeta
+}
+
+/**
+ * Something that is still to be deleted, kept as a row so that a crash does not leak it.
+ * - `trim`: runs of an incarnation that end below `before`.
+ * - `log`: entries from `next` to `to` without a kept event, or all of them with `drop`.
+ * - `runs`: runs from `next` to `to` that no topic covers.
+ */
+export type Work =
+  | { readonly kind: 'trim'; readonly incarnation: number; readonly before: number }
+  | { readonly kind: 'log'; readonly next: number; readonly to: number; readonly drop: boolean }
+  | { readonly kind: 'runs'; readonly next: number; readonly to: number }
+
+/** A run as its topic's index knows it. */
+export interface OrderRow {
+  readonly logIndex: number
+  readonly count: number
+}
+
+/** What the store keeps in memory of a slot; everything else is read when asked for. */
+export interface SlotState {
+  readonly slot: number
+  number: number
+  snapshot: SnapshotMeta
+  /** Newest log entry; the snapshot's index when the log is empty. */
+  last: number
+  /** Index the state rows stand for; runs behind it are staged only. */
+  applied: number
+  /** Last staged run; meaningless at or below `applied`. */
+  staged: number
+  /** Where terms begin, ascending, for entries from the first of them on. */
+  terms: { readonly index: number; readonly term: number }[]
+  /** Topics as the state rows have them: what tells a live run from a leftover. */
+  readonly topics: Map<string, { readonly incarnation: number; readonly earliest: number }>
+  /** First offset kept, by incarnation. */
+  readonly earliest: Map<number, number>
+  /** By the key of its row, in order of arrival. */
+  readonly work: Map<Key, Work>
+}
+
+/** Reads what is kept in memory of a slot. Throws `CorruptRecord`. */
+export function openSlot(kv: OrderedKv, slot: number): SlotState {
+  const member = readRow<MemberRow>(kv, prefix(TABLES.member, slot))
+  const row = readRow<SlotRow>(kv, prefix(TABLES.slotRow, slot))
+  const state: SlotState = {
+    slot,
+    number: member.number,
+    snapshot: member.snapshot,
+    last: Math.max(member.snapshot.index, lastIndex(kv, TABLES.log, slot)),
+    applied: row.appliedIndex,
+    staged: lastIndex(kv, TABLES.staged, slot),
+    terms: [],
+    topics: new Map(),
+    earliest: new Map(),
+    work: new Map(),
+  }
+  for (const topic of readTable<TopicRow>(kv, TABLES.topic, slot)) noteTopic(state, topic.name, topic)
+  const start = prefix(TABLES.work, slot)
+  for (const [key, record] of kv.range(start, behind(start))) {
+    state.work.set(key, unsealValue<Work>(key, record))
+  }
+  return state
+}
+
+/** Keeps the index of topics level with a changed row. */
+export function noteTopic(state: SlotState, name: string, topic: TopicRow | null): void {
+  const old = state.topics.get(name)
+  if (old) state.earliest.delete(old.incarnation)
+  if (!topic) {
+    state.topics.delete(name)
+    return
+  }
+  state.topics.set(name, { incarnation: topic.incarnation, earliest: topic.earliest })
+  state.earliest.set(topic.incarnation, topic.earliest)
+}
+
+/** Whether a topic still covers some event of the run. */
+export function isLive(state: SlotState, run: Run): boolean {
+  const earliest = state.earliest.get(run.incarnation)
+  return earliest !== undefined && run.first + run.count > earliest
+}
+
+/** The state rows of a slot. Throws `CorruptRecord`. */
+export function readImage(kv: OrderedKv, slot: number): SlotImage {
+  return {
+    slot: readRow<SlotRow>(kv, prefix(TABLES.slotRow, slot)),
+    topics: readTable<TopicRow>(kv, TABLES.topic, slot),
+    keys: readTable<KeyRow>(kv, TABLES.clientKey, slot),
+    producers: readTable<ProducerRow>(kv, TABLES.producer, slot),
+  }
+}
+
+export function readHardState(kv: OrderedKv, slot: number): HardState {
+  return readRow<HardState>(kv, prefix(TABLES.hardState, slot))
+}
+
+/** A log entry that must be there. Throws `CorruptRecord`. */
+export function readEntry(kv: OrderedKv, slot: number, index: number): Entry {
+  const key = indexKey(TABLES.log, slot, index)
+  const record = kv.get(key)
+  if (!record) throw corrupt(key, 'missing')
+  return unsealEntry(key, index, record)
+}
+
+/** A run row, or undefined. Throws `CorruptRecord`. */
+export function readRun(kv: OrderedKv, slot: number, logIndex: number): Run | undefined {
+  const key = indexKey(TABLES.run, slot, logIndex)
+  const record = kv.get(key)
+  return record && unpackRun(key, record)
+}
+
+export function unpackRun(key: Key, record: Uint8Array): Run {
+  const [incarnation, first, count, sequence, timeMs, bytes] = unsealValue<number[]>(key, record)
+  return {
+    logIndex: indexOf(key),
+    incarnation: incarnation!,
+    first: first!,
+    count: count!,
+    sequence: sequence!,
+    timeMs: timeMs!,
+    bytes: bytes!,
+  }
+}
+
+/** The numbers of a run's row; its log index is in the key. */
+export function packRun(run: Run): number[] {
+  return [run.incarnation, run.first, run.count, run.sequence, run.timeMs, run.bytes]
+}
+
+/** First offset of the run that an order key names. */
+export function firstOf(key: Key): number {
+  return decodeNumber(key, 9)
+}
+
+function readRow<T>(kv: OrderedKv, key: Key): T {
+  const record = kv.get(key)
+  if (!record) throw corrupt(key, 'missing')
+  return unsealValue<T>(key, record)
+}
+
+function readTable<T>(kv: OrderedKv, table: Table, slot: number): T[] {
+  const start = prefix(table, slot)
+  return kv.range(start, behind(start)).map(([key, record]) => unsealValue<T>(key, record))
+}
+
+function lastIndex(kv: OrderedKv, table: Table, slot: number): number {
+  const start = prefix(table, slot)
+  const [key] = kv.keys(start, behind(start), { limit: 1, reverse: true })
+  return key === undefined ? 0 : indexOf(key)
+}

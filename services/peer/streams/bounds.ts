@@ -1,0 +1,19 @@
+import { LIMITS } from '../limits.ts'
+
+/** The bounds of the fan-out that a test makes small. */
+export interface StreamBounds {
+  readonly ringEvents: number
+  readonly ringBytes: number
+  /** Bytes waiting in a subscriber's socket from which on it is not fed. */
+  readonly bufferBytes: number
+  /** Events read from the log at a time. */
+  readonly replayEvents: number
+}
+
+/** The bounds in use, from limits.ts. */
+export const STREAM_BOUNDS: StreamBounds = {
+  ringEvents: LIMITS.MAX_RING_EVENTS,
+  ringBytes: LIMITS.MAX_RING_BYTES,
+  bufferBytes: LIMITS.MAX_SUBSCRIBER_BUFFER_BYTES,
+  replayEvents: LIMITS.REPLAY_EVENTS,
+}

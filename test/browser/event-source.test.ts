@@ -1,0 +1,94 @@
+import { accessSync, constants } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import t from 'tap'
+import { askJson } from '../../scripts/lib/http.ts'
+import { TestCube } from '../../scripts/lib/test-cube.ts'
+
+const NAME =
+  'EventSource of a page in Chromium sees events live, and again after its peer was killed and came back'
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const ARGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+/** Why the test does not run, for its name. */
+const MISSING = isExecutable(CHROMIUM)
+  ? false
+  : `there is no ${CHROMIUM}: install the package chromium or set CHROMIUM`
+
+/** An empty page on an origin of its own, as an application's would be. */
+async function servePage(t: { teardown(run: () => void): void }): Promise<string> {
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'text/html').end('<!doctype html><title>a page</title>')
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+}
+
+/** Opens `new EventSource(url)` in the page; what it sees gathers in `window.seen`. */
+async function subscribe(page: Page, url: string): Promise<void> {
+  await page.evaluate(async address => {
+    const seen: string[] = []
+    Object.assign(window, { seen, opened: 0 })
+    const source = new EventSource(address)
+    source.onmessage = message => void seen.push(message.data)
+    await new Promise<void>((resolve, reject) => {
+      source.onopen = () => resolve()
+      source.onerror = () => reject(new Error('the stream did not open'))
+    })
+    source.onerror = null
+  }, url)
+}
+
+async function seenBy(page: Page, count: number): Promise<string[]> {
+  await page.waitForFunction(wanted => (window as unknown as { seen: string[] }).seen.length >= wanted, count)
+  return page.evaluate(() => (window as unknown as { seen: string[] }).seen)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+t.test(NAME, { skip: MISSING }, async t => {
+  const cube = await TestCube.start({ peers: 3 })
+  t.teardown(() => cube.close())
+  const { home } = await cube.createTopic('sports')
+  const other = cube.ids.find(id => id !== home)!
+  const publish = (body: string, through: string) =>
+    askJson(`${cube.topicUrl('sports', through)}/publish`, { method: 'POST', body })
+
+  const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS })
+  t.teardown(() => browser.close())
+  const page = await browser.newPage()
+  await page.goto(await servePage(t))
+  await subscribe(page, `${cube.topicUrl('sports', home)}/events`)
+
+  await publish('Match Update 1', other)
+  t.same(await seenBy(page, 1), ['Match Update 1'], 'live, from another peer')
+  await publish('two\nlines', home)
+  t.same((await seenBy(page, 2)).at(-1), 'two\nlines')
+
+  await cube.kill(home)
+  await publish('while it was away', other)
+  await cube.restart(home)
+  await publish('after it came back', other)
+  t.same(await seenBy(page, 4), ['Match Update 1', 'two\nlines', 'while it was away', 'after it came back'])
+})

@@ -1,0 +1,120 @@
+import t, { type Test } from 'tap'
+import { ask, askJson } from '../../scripts/lib/http.ts'
+import { TestCube } from '../../scripts/lib/test-cube.ts'
+import { WatchedTopic } from '../../scripts/lib/watched-topic.ts'
+
+const RATE_PER_S = 100
+
+/** A cube of eight, a topic, and a peer that holds no replica of it. */
+async function setUp(t: Test, topic: string) {
+  const cube = await TestCube.start({ peers: 8 })
+  t.teardown(() => cube.close())
+  const { home, replicas } = await cube.createTopic(topic)
+  const outsider = cube.ids.find(id => !replicas.some(replica => replica.id === id))!
+  return { cube, home, outsider, watched: await WatchedTopic.start(cube, topic, outsider, RATE_PER_S) }
+}
+
+t.test(
+  'kill -9 of the primary and its return lose, double, reorder and refuse nothing, on any peer',
+  async t => {
+    const { cube, home, outsider, watched } = await setUp(t, 'sports')
+    for (let round = 1; round <= 2; round += 1) {
+      await cube.kill(home)
+      const { primary } = await cube.primaryIs('sports', id => id !== home, outsider)
+      await watched.publisher.nextAcknowledged()
+      t.not(primary!.id, home, `round ${round}: ${primary!.id} has taken over`)
+      await cube.restart(home)
+      await cube.primaryIs('sports', home, outsider)
+      await watched.publisher.nextAcknowledged()
+      t.pass(`round ${round}: ${home} is primary again`)
+    }
+    t.same(await watched.finish(), [])
+    t.same(
+      watched.history.publishes.filter(publish => publish.outcome !== 'acknowledged'),
+      [],
+      'every publish through a living peer was acknowledged, with no retry of the client',
+    )
+  },
+)
+
+t.test(
+  'a primary that stands still is replaced, and continued it acknowledges nothing it should not',
+  async t => {
+    const { cube, home, outsider, watched } = await setUp(t, 'sports')
+    cube.pause(home)
+    const toTheStopped = Array.from({ length: 10 }, async (_, index) => {
+      const payload = `to the stopped ${index}`
+      const sentMs = performance.now()
+      const url = `${cube.topicUrl('sports', home)}/publish`
+      const answer = await ask(url, { method: 'POST', body: payload }).catch(() => ({
+        status: 504,
+        body: '',
+      }))
+      const outcome = answer.status === 201 ? 'acknowledged' : answer.status === 504 ? 'unknown' : 'refused'
+      const offset =
+        answer.status === 201 ? (JSON.parse(answer.body) as { offset: number }).offset : undefined
+      watched.history.published({
+        payload,
+        outcome,
+        sentMs,
+        answeredMs: performance.now(),
+        ...(offset && { offset }),
+      })
+    })
+    await cube.primaryIs('sports', id => id !== home, outsider)
+    await watched.publisher.nextAcknowledged()
+    cube.resume(home)
+    await Promise.all(toTheStopped)
+    await cube.primaryIs('sports', home, outsider)
+    await watched.publisher.nextAcknowledged()
+    t.same(await watched.finish(), [])
+  },
+)
+
+t.test('a key gives its first answer again after the primary that gave it is gone', async t => {
+  const cube = await TestCube.start({ peers: 8 })
+  t.teardown(() => cube.close())
+  const { home } = await cube.createTopic('sports')
+  const others = cube.ids.filter(id => id !== home)
+  const publish = (through: string, body: string) =>
+    ask(`${cube.topicUrl('sports', through)}/publish`, {
+      method: 'POST',
+      body,
+      headers: { 'idempotency-key': '"goal-1"' },
+    })
+  const first = await publish(others[0]!, 'goal')
+  t.equal(first.status, 201)
+  const { offset, id } = JSON.parse(first.body)
+  await cube.kill(home)
+  for (const through of others) {
+    const again = await publish(through, 'goal')
+    t.equal(again.status, 201, through)
+    t.match(JSON.parse(again.body), { offset, id })
+  }
+  const reused = await publish(others[1]!, 'another payload')
+  t.equal(reused.status, 422)
+  t.equal(JSON.parse(reused.body).code, 'IDEMPOTENCY_KEY_REUSED')
+  t.equal((await cube.topic('sports', others[0])).latest, 1, 'there is one event')
+})
+
+t.test('without a majority nothing is acknowledged, what is kept is still served, and it heals', async t => {
+  const cube = await TestCube.start({ peers: 3, environment: { HYPERCAST_PUBLISH_TIMEOUT: '2s' } })
+  t.teardown(() => cube.close())
+  await cube.createTopic('sports')
+  const url = cube.topicUrl('sports', '00')
+  await askJson(`${url}/publish`, { method: 'POST', body: 'kept' })
+  await Promise.all([cube.kill('01'), cube.kill('10')])
+  const refused = await ask(`${url}/publish`, { method: 'POST', body: 'not kept' })
+  t.ok([503, 504].includes(refused.status), `answered ${refused.status}`)
+  if (refused.status === 503) t.ok(refused.headers['retry-after'], 'it says when to try again')
+  await Promise.all([cube.restart('01'), cube.restart('10')])
+  await cube.ready()
+  await askJson(`${url}/publish`, { method: 'POST', body: 'after' })
+  const page = await askJson<{ events: { data: string }[] }>(`${url}/events?from=earliest`, {
+    headers: { accept: 'application/json' },
+  })
+  const events = page.events.map(event => event.data)
+  t.equal(events[0], 'kept')
+  t.equal(events.at(-1), 'after')
+  if (refused.status === 503) t.same(events, ['kept', 'after'], 'what was refused for good never appears')
+})

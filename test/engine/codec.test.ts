@@ -1,0 +1,369 @@
+import fc from 'fast-check'
+import t from 'tap'
+import {
+  COMMAND_FORMAT,
+  CodecError,
+  decodeCommand,
+  decodeEvents,
+  encodeCommand,
+  NewerFormatError,
+} from '../../services/peer/engine/codec.ts'
+import type { SlotMessage } from '../../services/peer/engine/types.ts'
+import {
+  answerBody,
+  beatBody,
+  bodyFormat,
+  messagesBody,
+  operationsBody,
+  snapshotBody,
+} from '../../services/peer/engine/wire.ts'
+import type { Forwarded, ForwardedAnswer } from '../../services/peer/links/types.ts'
+import type { Command, EventInput } from '../../services/peer/topics/types.ts'
+
+const uint = fc.maxSafeNat()
+const data = fc.uint8Array({ maxLength: 40 })
+const text = fc.string({ unit: 'grapheme', maxLength: 12 })
+const event: fc.Arbitrary<EventInput> = fc.record(
+  { data, id: text, type: text, contentType: text, attributes: fc.dictionary(text, text, { maxKeys: 3 }) },
+  { requiredKeys: ['data'] },
+)
+const setting = fc.option(uint)
+const settings = fc.record({ maxAgeMs: setting, maxEvents: setting, maxBytes: setting })
+const someSettings = fc.record(
+  { maxAgeMs: setting, maxEvents: setting, maxBytes: setting },
+  { requiredKeys: [] },
+)
+const producer = fc.record({ uid: text, boot: uint, sequence: uint, low: uint })
+const clientKey = fc.record({ key: text, payloadHash: text })
+
+const command = (head: object): fc.Arbitrary<Command> => {
+  const base = { ...head, topic: text, producer }
+  const of = (kind: Command['kind'], more: object, also: object = {}) =>
+    fc.record(
+      { ...base, ...more, ...also, kind: fc.constant(kind) },
+      { requiredKeys: [...Object.keys(head), ...Object.keys(more), 'topic', 'kind'] as never },
+    )
+  return fc.oneof(
+    of('create', { settings }),
+    of('configure', { settings: someSettings }),
+    of('delete', {}),
+    of('publish', { events: fc.array(event, { maxLength: 5 }) }, { clientKey }),
+    of('trim', { incarnation: uint, before: uint, bytes: uint }),
+  ) as unknown as fc.Arbitrary<Command>
+}
+
+/** Buffers and plain byte arrays alike, objects without a prototype too: what counts is what they hold. */
+const bare = (value: unknown): unknown => {
+  if (value instanceof Uint8Array) return `bytes:${Buffer.from(value).toString('hex')}`
+  if (Array.isArray(value)) return value.map(bare)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.entries(value)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, item]) => [key, bare(item)])
+}
+
+t.test('a command comes back from a log entry as it was', async t => {
+  fc.assert(
+    fc.property(command({ timeMs: uint }), value => {
+      const encoded = encodeCommand(value)
+      t.equal(encoded[0], COMMAND_FORMAT)
+      return JSON.stringify(bare(decodeCommand(encoded))) === JSON.stringify(bare(value))
+    }),
+    { verbose: true },
+  )
+})
+
+t.test('small and large commands survive the encoding of others behind them', async t => {
+  const sizes = [1, 100, 5_000, 70_000, 1_200_000, 9_000_000, 3, 4_095]
+  const encoded = sizes.map((size, i) =>
+    encodeCommand({ kind: 'publish', timeMs: i, topic: 'a', events: [{ data: Buffer.alloc(size, i) }] }),
+  )
+  encoded.forEach((bytes, i) => {
+    const [event] = decodeEvents(bytes)
+    t.ok(Buffer.alloc(sizes[i]!, i).equals(event!.data), `${sizes[i]} bytes`)
+  })
+})
+
+t.test('the payload of a decoded event is a view of the entry, not a copy', async t => {
+  const encoded = encodeCommand({
+    kind: 'publish',
+    timeMs: 1,
+    topic: 'a',
+    events: [{ data: Buffer.from('x') }],
+  })
+  t.equal(decodeEvents(encoded)[0]!.data.buffer, encoded.buffer)
+})
+
+t.test('a range of a batch is read without the rest of it', async t => {
+  const events = Array.from({ length: 10 }, (_, i) => ({ data: Buffer.from(String(i)) }))
+  const encoded = encodeCommand({ kind: 'publish', timeMs: 1, topic: 'a', events })
+  t.same(
+    decodeEvents(encoded, 3, 2).map(({ data }) => Buffer.from(data).toString()),
+    ['3', '4'],
+  )
+  t.equal(decodeEvents(encoded).length, 10)
+  t.equal(decodeEvents(encoded, 9, 5).length, 1)
+})
+
+t.test('a plain event costs a few bytes beyond its payload', async t => {
+  const events = Array.from({ length: 100 }, () => ({ data: Buffer.alloc(20) }))
+  const { length } = encodeCommand({ kind: 'publish', timeMs: 1_700_000_000_000, topic: 'sports', events })
+  t.ok(length < 100 * 22 + 30, `${length} bytes`)
+})
+
+t.test('an entry of a newer format is told from a broken one', async t => {
+  const encoded = Buffer.from(encodeCommand({ kind: 'delete', timeMs: 1, topic: 'a' }))
+  encoded[0] = COMMAND_FORMAT + 1
+  t.throws(() => decodeCommand(encoded), NewerFormatError)
+  t.throws(() => decodeEvents(encoded), NewerFormatError)
+  encoded[0] = 0
+  t.throws(() => decodeCommand(encoded), CodecError)
+  t.throws(() => decodeCommand(new Uint8Array(0)), CodecError)
+  t.throws(() => decodeEvents(encodeCommand({ kind: 'delete', timeMs: 1, topic: 'a' })), CodecError)
+})
+
+const configuration = { rosterVersion: 1, voters: [{ number: 1, uid: 'u' }] }
+const messages: SlotMessage[] = [
+  {
+    slot: 0,
+    message: { type: 'preVote', from: 1, to: 2, term: 3, lastIndex: 4, lastTerm: 5, transfer: false },
+  },
+  { slot: 1, message: { type: 'preVoteResponse', from: 1, to: 2, term: 3, granted: true } },
+  { slot: 2, message: { type: 'vote', from: 1, to: 2, term: 3, lastIndex: 4, lastTerm: 5, transfer: true } },
+  { slot: 3, message: { type: 'voteResponse', from: 1, to: 2, term: 3, granted: false } },
+  {
+    slot: 4,
+    message: {
+      type: 'append',
+      from: 1,
+      to: 2,
+      term: 3,
+      prevIndex: 9,
+      prevTerm: 2,
+      commit: 8,
+      entries: [
+        { index: 10, term: 3, type: 'data', data: Buffer.from([1, 2, 3]) },
+        { index: 11, term: 3, type: 'noop', data: Buffer.alloc(0) },
+        { index: 12, term: 3, type: 'config', data: Buffer.alloc(0), configuration },
+      ],
+    },
+  },
+  {
+    slot: 5,
+    message: {
+      type: 'appendResponse',
+      from: 1,
+      to: 2,
+      term: 3,
+      index: 9,
+      rejected: true,
+      hintIndex: 7,
+      hintTerm: 1,
+    },
+  },
+  { slot: 6, message: { type: 'heartbeat', from: 1, to: 2, term: 3, commit: 4, context: 5 } },
+  { slot: 7, message: { type: 'heartbeatResponse', from: 1, to: 2, term: 3, context: 5 } },
+  {
+    slot: 8,
+    message: { type: 'snapshot', from: 1, to: 2, term: 3, snapshot: { index: 9, term: 3, configuration } },
+  },
+  { slot: 9, message: { type: 'timeoutNow', from: 1, to: 2, term: 3 } },
+]
+
+const topicRow = {
+  name: 'тема',
+  incarnation: 1,
+  settings: { maxAgeMs: null, maxEvents: 5, maxBytes: null },
+  earliest: 1,
+  latest: 7,
+  bytes: 70,
+  createdMs: 1_700_000_000_000.25,
+}
+const published = { kind: 'published', incarnation: 1, first: 1, last: 2, sequence: 3, timeMs: 4 } as const
+const producerRow = { uid: 'u', boot: 1, low: 2, usedIndex: 9, results: [[3, published]] } as const
+const chunk = {
+  records: [
+    {
+      run: { logIndex: 4, incarnation: 1, first: 1, count: 2, sequence: 1, timeMs: 5, bytes: 6 },
+      data: Buffer.from('run'),
+    },
+  ],
+  last: {
+    snapshot: { index: 9, term: 3, configuration },
+    image: {
+      slot: { appliedIndex: 9, appliedTerm: 3, sequence: 2, incarnation: 1, timeMs: 5 },
+      topics: [topicRow],
+      keys: [{ topic: 'a', key: 'k', payloadHash: 'h', timeMs: 4, result: published }],
+      producers: [producerRow],
+    },
+  },
+}
+const forwarded = (operation: Forwarded['operation']): Forwarded => ({
+  operation,
+  target: '011',
+  path: ['000'],
+  visited: ['000', '100'],
+  patienceMs: 1_234.5,
+})
+const operations: Forwarded[] = [
+  forwarded({ kind: 'describe', slot: 3, topic: 'a' }),
+  forwarded({ kind: 'read', slot: 3, topic: 'a', incarnation: 1, from: 2, maxEvents: 3, maxBytes: 4 }),
+  forwarded({ kind: 'offsetAt', slot: 3, topic: 'a', timeMs: 5 }),
+  forwarded({ kind: 'list', slots: [1, 2], after: '', limit: 3 }),
+]
+const stored = { offset: 1, incarnation: 1, sequence: 2, timeMs: 3, data: Buffer.from('x'), type: 'goal' }
+const answers: ForwardedAnswer[] = [
+  {
+    kind: 'answered',
+    path: ['0'],
+    result: { kind: 'appended', result: published, replicas: 2, primary: '011' },
+  },
+  {
+    kind: 'answered',
+    path: [],
+    result: { kind: 'described', view: { topic: topicRow, incarnation: 4, primary: null } },
+  },
+  {
+    kind: 'answered',
+    path: [],
+    result: { kind: 'described', view: { incarnation: 4, primary: '1' } as never },
+  },
+  { kind: 'answered', path: [], result: { kind: 'events', events: [stored], earliest: 1, latest: 2 } },
+  { kind: 'answered', path: [], result: { kind: 'offset', offset: 9 } },
+  { kind: 'answered', path: [], result: { kind: 'topics', topics: [topicRow], primaries: ['011', null] } },
+  { kind: 'answered', path: [], result: { kind: 'failed', code: 'NO_PRIMARY', definite: true } },
+  { kind: 'exhausted', visited: ['0', '1'], primary: '1', definite: false },
+]
+const results = ['created', 'configured', 'deleted', 'trimmed', 'refused'].map(kind => ({
+  kind,
+  ...(kind === 'created' && { topic: topicRow, fresh: true }),
+  ...(kind === 'configured' && { topic: topicRow }),
+  ...(kind === 'deleted' && { incarnation: 1, latest: 2 }),
+  ...(kind === 'trimmed' && { earliest: 3 }),
+  ...(kind === 'refused' && { code: 'KEY_REUSED' }),
+}))
+const beat = {
+  uid: 'u',
+  boot: 2,
+  rosterVersion: 1,
+  nowMs: 3.5,
+  lowDisk: false,
+  stopping: false,
+  leads: [[1, 2, 3]],
+  follows: [[4, 5]],
+} as const
+
+for (const format of ['msgpack', 'json'] as const) {
+  t.test(`everything peers say comes back from ${format} as it was`, async t => {
+    t.same(bare(messagesBody.decode(messagesBody.encode(messages, format), format)), bare(messages))
+    t.same(bare(beatBody.decode(beatBody.encode(beat, format), format)), bare(beat))
+    t.same(bare(snapshotBody.decode(snapshotBody.encode(chunk, format), format)), bare(chunk))
+    const more = { records: [] }
+    t.same(bare(snapshotBody.decode(snapshotBody.encode(more, format), format)), bare(more))
+    t.same(bare(operationsBody.decode(operationsBody.encode(operations, format), format)), bare(operations))
+    for (const answer of answers) {
+      const wrapped = { index: 3, answer }
+      t.same(bare(answerBody.decode(answerBody.encode(wrapped, format), format)), bare(wrapped))
+    }
+    for (const result of results) {
+      const appended = { kind: 'appended', result, replicas: 2, primary: '011' }
+      const wrapped = { index: 0, answer: { kind: 'answered', path: [], result: appended } } as never
+      t.same(bare(answerBody.decode(answerBody.encode(wrapped, format), format)), bare(wrapped))
+    }
+  })
+
+  t.test(`a request forwarded in ${format} is the one that was asked for`, async t => {
+    fc.assert(
+      fc.property(command({}), request => {
+        const sent = [forwarded({ kind: 'append', slot: 1, request })]
+        const came = operationsBody.decode(operationsBody.encode(sent, format), format)
+        return JSON.stringify(bare(came)) === JSON.stringify(bare(sent))
+      }),
+      { verbose: true },
+    )
+    t.pass('no counterexample')
+  })
+}
+
+t.test('a person can write what a peer would say', async t => {
+  const body = Buffer.from(
+    '{"version":1,"messages":[{"slot":4,"message":{"type":"append","from":1,"to":2,"term":3,"prevIndex":0,' +
+      '"prevTerm":0,"commit":0,"entries":[{"index":1,"term":3,"type":"data","data":{"base64":"AQI="}}]}}]}',
+  )
+  const [first] = messagesBody.decode(body, 'json')
+  t.match(first, { slot: 4, message: { type: 'append', entries: [{ index: 1 }] } })
+})
+
+t.test('garbage is refused with an error that can be answered, and nothing else', async t => {
+  const documents = [messagesBody, beatBody, snapshotBody, operationsBody, answerBody]
+  const refuses = (decode: () => unknown) => {
+    try {
+      decode()
+      return true
+    } catch (error) {
+      if (error instanceof CodecError && error.code === 'INVALID_REQUEST') return true
+      throw error
+    }
+  }
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), body =>
+      documents.every(
+        document => refuses(() => document.decode(body)) && refuses(() => document.decode(body, 'json')),
+      ),
+    ),
+    { numRuns: 2_000, verbose: true },
+  )
+  const whole = [
+    messagesBody.encode(messages),
+    operationsBody.encode(operations),
+    snapshotBody.encode(chunk),
+    encodeCommand({ kind: 'publish', timeMs: 1, topic: 'a', events: [{ data: Buffer.from('x'), id: 'i' }] }),
+  ].map(body => Buffer.from(body))
+  fc.assert(
+    fc.property(fc.constantFrom(...whole), uint, fc.nat(255), (body, at, byte) => {
+      const bent = Buffer.from(body)
+      bent[at % bent.length] = byte
+      const cut = body.subarray(0, at % body.length)
+      return [bent, cut].every(
+        bytes =>
+          documents.every(document => refuses(() => document.decode(bytes))) &&
+          refuses(() => decodeCommand(bytes)),
+      )
+    }),
+    { numRuns: 5_000, verbose: true },
+  )
+  t.pass('no counterexample')
+})
+
+t.test('what is nearly right is refused by name', async t => {
+  const json = (value: unknown) => Buffer.from(JSON.stringify(value))
+  const beatOf = (change: object) => json({ version: 1, beat: { ...beat, ...change } })
+  t.throws(() => beatBody.decode(beatOf({ boot: -1 }), 'json'), { message: /boot must be an integer/ })
+  t.throws(() => beatBody.decode(beatOf({ boot: 1.5 }), 'json'), { message: /boot/ })
+  t.throws(() => beatBody.decode(beatOf({ boot: 2 ** 53 }), 'json'), { message: /boot/ })
+  t.throws(() => beatBody.decode(beatOf({ extra: 1 }), 'json'), { message: /no field "extra"/ })
+  t.throws(() => beatBody.decode(beatOf({ leads: [[1, 2]] }), 'json'), {
+    message: /leads must be a list of 3/,
+  })
+  t.throws(() => beatBody.decode(json({ beat }), 'json'), { message: /"version": 1/ })
+  t.throws(() => beatBody.decode(json({ version: 9, beat }), 'json'), NewerFormatError)
+  t.throws(
+    () => messagesBody.decode(json({ version: 1, messages: [{ slot: 1, message: { type: 'x' } }] }), 'json'),
+    {
+      message: /no known type/,
+    },
+  )
+  const bad = { ...forwarded({ kind: 'list', slots: [], after: '', limit: 1 }), target: '012' }
+  t.throws(() => operationsBody.decode(operationsBody.encode([bad])), {
+    message: /target must be a peer's label/,
+  })
+  const huge = Buffer.from([0xdd, 0x7f, 0xff, 0xff, 0xff])
+  t.throws(() => messagesBody.decode(huge), CodecError)
+})
+
+t.test('only the two formats of peers are taken', async t => {
+  t.equal(bodyFormat('application/vnd.msgpack'), 'msgpack')
+  t.equal(bodyFormat('Application/JSON; charset=utf-8'), 'json')
+  t.throws(() => bodyFormat('text/plain'), { code: 'UNSUPPORTED_MEDIA_TYPE' })
+  t.throws(() => bodyFormat(undefined), { code: 'UNSUPPORTED_MEDIA_TYPE' })
+})

@@ -1,0 +1,123 @@
+import t from 'tap'
+import { Liveness } from '../../services/peer/engine/liveness.ts'
+import type { Beat, CubeEvent, DialResult } from '../../services/peer/engine/types.ts'
+import { FakeClock } from './fake-clock.ts'
+
+const settings = { tickMs: 50, heartbeatMs: 100, electionMs: 1_000, reclaimAfterMs: 500, diskReserveBytes: 0 }
+const quiet = { debug() {}, info() {}, warn() {}, error() {} }
+
+function beat(clock: FakeClock, boot = 1): Beat {
+  return {
+    uid: 'u',
+    boot,
+    rosterVersion: 1,
+    nowMs: clock.nowMs(),
+    lowDisk: false,
+    stopping: false,
+    leads: [],
+    follows: [],
+  }
+}
+
+function setUp() {
+  const clock = new FakeClock()
+  const dials: { peer: string; answer: (result: DialResult) => void }[] = []
+  const gone: string[] = []
+  const events: CubeEvent[] = []
+  const liveness = new Liveness({
+    peers: ['001', '010'],
+    clock,
+    settings,
+    log: quiet,
+    dial: peer => new Promise(answer => dials.push({ peer, answer })),
+    gone: peer => gone.push(peer),
+    event: event => events.push(event),
+  })
+  return { clock, dials, gone, events, liveness, kinds: () => events.map(event => event.kind) }
+}
+
+t.test('a refused dial is evidence that the process is gone', async t => {
+  const { clock, dials, gone, liveness, kinds } = setUp()
+  liveness.heard('001', beat(clock))
+  liveness.suspect('001')
+  t.equal(liveness.state('001'), 'up', 'a closed connection alone is evidence of nothing')
+  dials[0]?.answer('refused')
+  await clock.settle()
+  t.same(gone, ['001'])
+  t.equal(liveness.state('001'), 'down')
+  t.same(kinds(), ['failed'])
+})
+
+t.test('an open or silent dial changes nothing', async t => {
+  for (const result of ['open', 'silent'] as const) {
+    const { clock, dials, gone, liveness, kinds } = setUp()
+    liveness.heard('001', beat(clock))
+    liveness.suspect('001')
+    dials[0]?.answer(result)
+    await clock.settle()
+    t.same(gone, [])
+    t.equal(liveness.state('001'), 'up')
+    t.same(kinds(), [])
+  }
+})
+
+t.test('one dial at a time, and one more when a close came during it', async t => {
+  const { clock, dials, liveness } = setUp()
+  liveness.heard('001', beat(clock))
+  liveness.suspect('001')
+  liveness.suspect('001')
+  liveness.suspect('001')
+  t.equal(dials.length, 1)
+  dials[0]?.answer('open')
+  await clock.settle()
+  t.equal(dials.length, 2)
+  dials[1]?.answer('open')
+  await clock.settle()
+  t.equal(dials.length, 2)
+})
+
+t.test('a peer that was never heard is given up without a word when its port refuses', async t => {
+  const { clock, dials, gone, liveness, kinds } = setUp()
+  liveness.suspect('010')
+  dials[0]?.answer('refused')
+  await clock.settle()
+  t.same(gone, ['010'])
+  t.same(kinds(), [])
+})
+
+t.test('a new boot number is evidence that the process before is gone', t => {
+  const { clock, gone, liveness, kinds } = setUp()
+  liveness.heard('001', beat(clock, 1))
+  liveness.heard('001', beat(clock, 2))
+  t.same(gone, ['001'])
+  t.equal(liveness.state('001'), 'up')
+  t.same(kinds(), ['failed', 'rejoined'])
+  t.end()
+})
+
+t.test('silence makes a peer suspected, a beat makes it steady anew', async t => {
+  const { clock, gone, liveness, kinds } = setUp()
+  liveness.heard('001', beat(clock))
+  await clock.advance(900)
+  liveness.tick()
+  t.equal(liveness.state('001'), 'up')
+  t.equal(liveness.steadyForMs('001'), 900)
+  await clock.advance(200)
+  liveness.tick()
+  t.equal(liveness.state('001'), 'suspected')
+  t.equal(liveness.steadyForMs('001'), 0)
+  t.same(gone, [], 'silence is judged by each slot, not here')
+  liveness.heard('001', beat(clock))
+  await clock.advance(300)
+  t.equal(liveness.steadyForMs('001'), 300)
+  t.same(kinds(), ['suspected', 'rejoined'])
+})
+
+t.test('the skew of a clock is known while its peer is up', t => {
+  const { clock, liveness } = setUp()
+  t.equal(liveness.skewMs('001'), undefined)
+  liveness.heard('001', { ...beat(clock), nowMs: clock.nowMs() + 7_000, lowDisk: true })
+  t.equal(liveness.skewMs('001'), 7_000)
+  t.equal(liveness.lowDisk('001'), true)
+  t.end()
+})

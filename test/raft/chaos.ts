@@ -1,0 +1,205 @@
+import type { Message } from '../../services/peer/raft/types.ts'
+import { Checker } from './checker.ts'
+import { bytes, Cluster, type Host, seeded } from './cluster.ts'
+
+const MAX_NETWORK = 300
+
+/** What one run did, to see that it was worth running. */
+export interface ChaosReport {
+  readonly committed: number
+  readonly elections: number
+  readonly reads: number
+  readonly crashes: number
+  readonly snapshots: number
+  readonly truncations: number
+}
+
+/**
+ * Drives members with seeded chance: every interleaving of ticks, deliveries (lost, doubled, reordered), Readies,
+ * syncs, proposals, reads, transfers, suspicion, compaction, cuts, crashes that lose what is not synced, and restarts.
+ * Throws Violation, or what a member throws, at the first wrong step.
+ */
+export class Chaos {
+  readonly #random: () => number
+  readonly #cluster: Cluster
+  readonly #checker: Checker
+  readonly #hosts: Host[]
+  #cut = new Set<number>()
+  #calm: boolean
+  #counter = 0
+  #crashes = 0
+  #snapshots = 0
+  #truncations = 0
+
+  constructor(seed: number, size: number) {
+    this.#random = seeded(seed)
+    this.#calm = this.#random() < 0.5
+    const numbers = Array.from({ length: size }, (_, at) => at + 1)
+    this.#cluster = new Cluster(numbers, {
+      electionTicks: 4 + this.#below(8),
+      successionTicks: 1 + this.#below(3),
+      random: this.#random,
+      maxAppendBytes: 1 + this.#below(100),
+      maxInflightAppends: 1 + this.#below(5),
+      maxCachedBytes: this.#below(2_000),
+      maxUncommittedBytes: 50 + this.#below(500),
+    })
+    this.#hosts = [...this.#cluster.hosts.values()]
+    this.#checker = new Checker(this.#cluster.hosts)
+    this.#cluster.onReady = (host, ready) => {
+      this.#checker.onReady(host, ready)
+      if (ready.snapshot !== undefined) this.#snapshots++
+      if (ready.truncateFrom !== undefined) this.#truncations++
+    }
+    this.#cluster.onSend = message => this.#checker.onSend(this.#cluster.host(message.from), message)
+    this.#cluster.lose = message => this.#isCut(message)
+    for (const host of this.#hosts) host.holdSync = true
+  }
+
+  /** Takes `steps` steps, then ends all faults and waits until the members are level. */
+  run(steps: number): ChaosReport {
+    for (let step = 0; step < steps; step++) {
+      const host = this.#pick(this.#hosts)
+      this.#act(host, this.#random() * 100)
+      for (const one of this.#hosts) this.#checker.checkMember(one)
+      if (step % 25 === 0) this.#checker.checkLogs()
+      if (step % 500 === 499) this.#calm = this.#random() < 0.5
+    }
+    this.#recover()
+    return {
+      committed: this.#checker.committed.length,
+      elections: this.#checker.elections,
+      reads: this.#checker.reads,
+      crashes: this.#crashes,
+      snapshots: this.#snapshots,
+      truncations: this.#truncations,
+    }
+  }
+
+  #act(host: Host, dice: number): void {
+    if (dice < 44) this.#deliverOne()
+    else if (host.down) {
+      if (dice > 70) this.#restart(host)
+    } else if (dice < 49) host.node.tick()
+    else if (dice < 68) {
+      if (host.node.hasReady()) host.handle(host.node.ready())
+    } else if (dice < 84) this.#sync(host)
+    else if (dice < 92) this.#propose(host)
+    else if (dice < 95) this.#read(host)
+    else if (dice < 95.5) host.node.transferLeadership(this.#pick(this.#hosts).number)
+    else if (dice < 96) host.node.leaderGone(this.#pick(this.#hosts).number)
+    else if (dice < 97) host.node.unreachable(this.#pick(this.#hosts).number)
+    else if (dice < 99) this.#compact(host)
+    else if (dice < 99.5) this.#changeCut()
+    else if (dice < 99.7 || !this.#calm) this.#crash(host)
+  }
+
+  #deliverOne(): void {
+    const { network } = this.#cluster
+    while (network.length > MAX_NETWORK) network.splice(this.#below(network.length), 1)
+    if (network.length === 0) return
+    const inOrder = this.#random() < (this.#calm ? 0.9 : 0.5)
+    const [message] = network.splice(inOrder ? 0 : this.#below(network.length), 1)
+    const fate = this.#random()
+    if (fate < (this.#calm ? 0.02 : 0.1)) return
+    if (fate > 0.93) network.push(message!)
+    this.#step(message!)
+  }
+
+  #step(message: Message): void {
+    const host = this.#cluster.host(message.to)
+    if (host.down || this.#isCut(message)) return
+    if (message.type === 'snapshot') {
+      const from = this.#cluster.host(message.from)
+      if (from.state.length < message.snapshot.index) return
+      host.pulled.set(message.snapshot.index, from.state.slice(0, message.snapshot.index))
+    }
+    host.node.step(message)
+  }
+
+  #sync(host: Host): void {
+    if (host.disk.unsynced === 0) return
+    host.syncOnly(1 + this.#below(host.disk.unsynced))
+  }
+
+  #propose(host: Host): void {
+    const count = 1 + this.#below(4)
+    for (let done = 0; done < count; done++)
+      host.node.propose(bytes(`${++this.#counter}`.padStart(this.#below(40), '.')))
+  }
+
+  #read(host: Host): void {
+    const context = ++this.#counter
+    if (host.node.readIndex(context) === undefined) this.#checker.onAsked(host, context)
+  }
+
+  #compact(host: Host): void {
+    const { applied, configuration } = host.status
+    if (this.#random() < 0.5) host.disk.compact(Math.max(0, applied - this.#below(5)), configuration)
+  }
+
+  #changeCut(): void {
+    this.#cut = new Set()
+    if (this.#random() < 0.5) return
+    for (const host of this.#hosts) if (this.#random() < 0.4) this.#cut.add(host.number)
+  }
+
+  #crash(host: Host): void {
+    this.#crashes++
+    host.crash()
+    if (this.#random() < 0.3) {
+      for (const one of this.#hosts) one.crash()
+    }
+  }
+
+  #restart(host: Host): void {
+    const start = host.disk.snapshot.index
+    const committed = Math.max(start, host.disk.durableHardState.commit)
+    host.restart(Math.min(host.state.length, start + this.#below(committed - start + 1)))
+    this.#checker.onRestart(host)
+  }
+
+  /** Faults end: one leader, equal logs, and the cluster takes proposals again. */
+  #recover(): void {
+    this.#cut = new Set()
+    for (const host of this.#hosts) {
+      if (host.down) this.#restart(host)
+      host.holdSync = false
+      host.sync()
+    }
+    const settled = (): boolean => {
+      const ends = this.#hosts.map(host => host.state.length)
+      const { leader } = this.#cluster
+      if (leader === undefined || leader.status.transferee !== 0 || new Set(ends).size > 1) return false
+      return this.#hosts.every(
+        ({ status }) => status.leader === leader.number && status.term === leader.status.term,
+      )
+    }
+    for (let round = 0; round < 200 && !settled(); round++) this.#cluster.run(1)
+    if (!settled()) throw new Error('the cluster does not heal')
+    const { leader } = this.#cluster
+    this.#cluster.run(30)
+    if (this.#cluster.leader?.number !== leader?.number)
+      throw new Error('a healthy cluster changes its leader')
+    const before = this.#checker.committed.length
+    if (typeof leader!.node.propose(bytes('last')) === 'string')
+      throw new Error('the leader takes no proposal')
+    this.#cluster.run(2)
+    if (this.#checker.committed.length !== before + 1) throw new Error('the last proposal is not committed')
+    if (!this.#hosts.every(host => host.state.length === before + 1)) throw new Error('a member lags behind')
+    this.#checker.checkLogs()
+    this.#checker.checkAnswered()
+  }
+
+  #isCut(message: Message): boolean {
+    return this.#cut.has(message.from) !== this.#cut.has(message.to)
+  }
+
+  #below(limit: number): number {
+    return Math.floor(this.#random() * limit)
+  }
+
+  #pick<T>(items: readonly T[]): T {
+    return items[this.#below(items.length)]!
+  }
+}

@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import type { StoreError } from '../../services/peer/store/errors.ts'
+import { LmdbKv } from '../../services/peer/store/lmdb.ts'
+import { openLmdbStore } from '../../services/peer/store/open.ts'
+import { SlotDriver } from './kit.ts'
+import { startWriter } from './processes.ts'
+
+t.test('a data folder is made with all that leads to it', async t => {
+  const path = join(t.testdir(), 'data', '000')
+  await openLmdbStore(path).close()
+  t.same(readdirSync(path).sort(), ['data.mdb', 'lock.mdb'])
+})
+
+t.test('what cannot be a data folder is refused with one line that names it and says what to do', async t => {
+  const root = t.testdir({
+    file: 'x',
+    foreign: { 'notes.txt': 'x' },
+    garbage: { 'data.mdb': 'x'.repeat(100_000) },
+    hidden: { '.gitkeep': '' },
+  })
+  const cases: [path: string, code: string, message: RegExp][] = [
+    [join(root, 'file'), 'DATA_NOT_A_DIRECTORY', /is no folder; choose another/],
+    [join(root, 'file', 'below'), 'DATA_NOT_A_DIRECTORY', /is no folder; choose another/],
+    [join(root, 'foreign'), 'DATA_FOREIGN', /notes\.txt.*choose an empty folder/],
+    [join(root, 'garbage'), 'DATA_UNREADABLE', /cannot be read.*move the folder away/],
+    ['/proc/hypercast', 'DATA_NOT_WRITABLE', /cannot be written.*choose another/],
+  ]
+  for (const [path, code, message] of cases) {
+    try {
+      openLmdbStore(path)
+      t.fail(`${path} was opened`)
+    } catch (error) {
+      const found = error as StoreError
+      t.equal(found.code, code)
+      t.match(found.message, message)
+      t.ok(found.message.includes(path) && !found.message.includes('\n'), found.message)
+    }
+  }
+  t.same(readdirSync(join(root, 'foreign')), ['notes.txt'])
+  t.same(readdirSync(join(root, 'garbage')).filter(name => name.startsWith('LOCK')), [])
+  await openLmdbStore(join(root, 'hidden')).close()
+})
+
+t.test('a database that is no peer’s is refused and left as it is', async t => {
+  const path = t.testdir()
+  const kv = new LmdbKv(path)
+  await kv.write([{ key: 'xyz', value: Buffer.from('somebody else’s') }])
+  await kv.close()
+  t.throws(() => openLmdbStore(path), { code: 'DATA_FOREIGN', message: /no peer's/ })
+  const again = new LmdbKv(path)
+  t.equal(Buffer.from(again.get('xyz')!).toString(), 'somebody else’s')
+  await again.close()
+})
+
+t.test('one process opens a folder once', async t => {
+  const path = t.testdir()
+  const store = openLmdbStore(path)
+  t.throws(() => openLmdbStore(path), { code: 'DATA_IN_USE', message: new RegExp(`${path}.*${process.pid}`) })
+  await store.close()
+  await openLmdbStore(path).close()
+})
+
+t.test('two processes cannot work in one folder, until the first one is gone', async t => {
+  const path = t.testdir()
+  const writer = await startWriter(path)
+  t.teardown(() => writer.kill())
+  await writer.durable(1)
+  t.throws(() => openLmdbStore(path), {
+    code: 'DATA_IN_USE',
+    message: `${path} is in use by process ${writer.pid}; stop it or choose another data folder`,
+  })
+  await writer.kill()
+  const store = openLmdbStore(path)
+  t.equal(store.identity.boot, 2)
+  await store.close()
+})
+
+t.test('the lock of a process that is gone is taken over, also when its pid was given again', async t => {
+  const gone = spawn(process.execPath, ['-e', ''])
+  await new Promise(resolve => gone.once('exit', resolve))
+  const leftovers = [
+    JSON.stringify({ pid: gone.pid, start: 'x' }),
+    JSON.stringify({ pid: process.pid, start: 'x' }),
+    JSON.stringify({ pid: process.ppid, start: 'another boot/1' }),
+    'cut o',
+    '',
+  ]
+  for (const leftover of leftovers) {
+    const path = join(t.testdir(), 'data')
+    mkdirSync(path, { recursive: true })
+    writeFileSync(join(path, 'LOCK'), leftover)
+    const store = openLmdbStore(path)
+    t.match(JSON.parse(readFileSync(join(path, 'LOCK'), 'utf8')), { pid: process.pid })
+    await store.close()
+    t.same(readdirSync(path).sort(), ['data.mdb', 'lock.mdb'])
+  }
+})
+
+t.test('of two stores the uids differ, so that a wiped or foreign folder is recognised', async t => {
+  const root = t.testdir()
+  const stores = ['a', 'b'].map(name => openLmdbStore(join(root, name)))
+  t.not(stores[0]!.identity.uid, stores[1]!.identity.uid)
+  await stores[0]!.write([new SlotDriver(1).found()])
+  for (const store of stores) await store.close()
+})

@@ -1,0 +1,156 @@
+import type { Socket } from 'node:net'
+import type { PeerId } from '../../services/peer/cube/labels.ts'
+import { placement } from '../../services/peer/cube/placement.ts'
+import type { Roster } from '../../services/peer/cube/roster.ts'
+import { systemClock } from '../../services/peer/engine/clock.ts'
+import { type ErrorCode, HypercastError } from '../../services/peer/errors.ts'
+import type { HttpLog, HttpSettings, LinksApi, PeerApi, PeerStatus } from '../../services/peer/http/api.ts'
+import { slotOfTopic } from '../../services/peer/http/views.ts'
+import { LIMITS } from '../../services/peer/limits.ts'
+import { Executor } from '../../services/peer/links/execute.ts'
+import type { Dispatcher, Operation, OperationResult } from '../../services/peer/links/types.ts'
+import { PeerMetrics } from '../../services/peer/metrics.ts'
+import { TopicStreams } from '../../services/peer/streams/hub.ts'
+import type { Request } from '../../services/peer/topics/types.ts'
+import { MemorySlots } from './memory-slots.ts'
+
+export const SELF = '110'
+const PATIENCE_MS = 1_000
+
+/** Eight peers on a 3-cube, at addresses where nobody listens. */
+export const ROSTER: Roster = {
+  version: 1,
+  clusterId: 'c1',
+  dimension: 3,
+  slots: 64,
+  peers: Array.from({ length: 8 }, (_, at) => {
+    const id = at.toString(2).padStart(3, '0')
+    return { id, uid: `uid-${id}`, number: at + 1, url: `http://127.0.0.1:${5555 + at}` }
+  }),
+}
+
+/** Everything below HTTP in memory: one peer that holds and leads every slot. What tests may change is a field. */
+export class FakePeer implements PeerApi {
+  readonly self: PeerId = SELF
+  readonly clock = systemClock
+  readonly slots = new MemorySlots(SELF, ROSTER.slots, systemClock)
+  readonly metrics = new PeerMetrics()
+  readonly dispatcher: Dispatcher
+  readonly streams: TopicStreams
+  readonly links = new FakeLinks()
+  readonly settings: HttpSettings
+  /** Errors that were logged: there should be none. */
+  readonly logged: object[] = []
+  readonly log: HttpLog
+  current: Roster | null = ROSTER
+  statuses = new Map<PeerId, PeerStatus>()
+  isReady = true
+  isStopping = false
+  /** When set, everything asked of the cube fails with it. */
+  failing: { code: ErrorCode; definite: boolean } | undefined
+
+  constructor(settings: Partial<HttpSettings> = {}) {
+    this.settings = {
+      maxPayloadBytes: 1_048_576,
+      maxBatchBytes: 8_388_608,
+      publishTimeoutMs: PATIENCE_MS,
+      requestTimeoutMs: 30_000,
+      allowOrigin: [],
+      sseHeartbeatMs: 15_000,
+      sseRetryMs: 500,
+      retention: { maxAgeMs: 604_800_000, maxEvents: null, maxBytes: null },
+      ...settings,
+    }
+    const quiet = () => {}
+    this.log = { debug: quiet, info: quiet, warn: quiet, error: fields => this.logged.push(fields) }
+    this.dispatcher = this.#dispatcher()
+    this.streams = new TopicStreams({
+      self: SELF,
+      slots: this.slots,
+      dispatcher: this.dispatcher,
+      clock: this.clock,
+      random: () => 0.5,
+      log: this.log,
+      openFollow: () => {
+        throw new HypercastError('UNREACHABLE')
+      },
+      settings: { heartbeatMs: 15_000, stallTimeoutMs: 30_000, retryMs: 500, flushMs: 2 },
+      slotOf: topic => slotOfTopic(topic, ROSTER.slots),
+      replicasOf: slot => placement(slot, ROSTER, LIMITS.REPLICAS),
+    })
+    this.metrics.watch({
+      slots: this.slots,
+      streams: this.streams,
+      neighbours: () => ['010', '100', '111'].map(id => ({ id, up: this.peerStatus(id) === 'up' })),
+    })
+  }
+
+  roster(): Roster | null {
+    return this.current
+  }
+
+  peerStatus(peer: PeerId): PeerStatus {
+    return this.statuses.get(peer) ?? 'up'
+  }
+
+  primaryOf(slot: number): PeerId | null {
+    return slot === 0 ? null : SELF
+  }
+
+  ready() {
+    return this.isReady ? { ready: true, why: 'every slot has a primary' } : { ready: false, why: 'slot 4 has none' }
+  }
+
+  stopping(): boolean {
+    return this.isStopping
+  }
+
+  #dispatcher(): Dispatcher {
+    const executor = new Executor(SELF, this.slots)
+    const dispatch = async (operation: Operation, deadlineMs: number) => {
+      if (this.failing) return { result: { kind: 'failed', ...this.failing } as OperationResult, path: [SELF] }
+      const outcome = await executor.execute(operation, deadlineMs)
+      if (outcome.kind !== 'done') throw new Error('a peer that holds every slot can answer')
+      return { result: outcome.result, path: [SELF] }
+    }
+    return {
+      dispatch,
+      async append(request: Request, deadlineMs: number) {
+        const slot = slotOfTopic(request.topic, ROSTER.slots)
+        return { ...(await dispatch({ kind: 'append', slot, request }, deadlineMs)), slot }
+      },
+    }
+  }
+}
+
+/** Peers' requests, told back as JSON. */
+class FakeLinks implements LinksApi {
+  readonly sockets: Socket[] = []
+
+  async replicate(from: PeerId, contentType: string, body: Buffer) {
+    return say({ from, contentType, body: body.toString() })
+  }
+
+  async heartbeat(from: PeerId, contentType: string, body: Buffer, socket: Socket) {
+    this.sockets.push(socket)
+    return say({ from, contentType, body: body.toString() })
+  }
+
+  async *operations(from: PeerId, _contentType: string, body: Buffer): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(`${from}:`)
+    yield body
+  }
+
+  async snapshot(from: PeerId, slot: number, after: number) {
+    return say({ from, slot, after })
+  }
+
+  async founding(contentType: string, body: Buffer) {
+    if (body.length === 0) throw new HypercastError('INVALID_REQUEST', 'The body is empty.')
+    return say({ contentType, body: body.toString() })
+  }
+}
+
+function say(value: object) {
+  return { contentType: 'application/json', body: Buffer.from(JSON.stringify(value)) }
+}

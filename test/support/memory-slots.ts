@@ -1,0 +1,136 @@
+import type { PeerId } from '../../services/peer/cube/labels.ts'
+import type { Appended, Clock, CubeEvent, SlotLogs, SlotStatus } from '../../services/peer/engine/types.ts'
+import { LIMITS } from '../../services/peer/limits.ts'
+import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
+import type { Command, Request, SlotNotice, StoredEvent, TopicRow } from '../../services/peer/topics/types.ts'
+
+/** One slot in memory: the real state machine under a log that is always committed. */
+class MemorySlot {
+  readonly machine = new SlotMachine(emptyImage(), {
+    maxTopics: LIMITS.MAX_TOPICS_PER_SLOT,
+    maxKeys: LIMITS.MAX_KEYS_PER_SLOT,
+    keyWindowMs: LIMITS.KEY_WINDOW_MS,
+    maxProducers: LIMITS.MAX_PRODUCERS_PER_SLOT,
+    maxProducerInflight: LIMITS.MAX_PRODUCER_INFLIGHT,
+  })
+  readonly events = new Map<number, StoredEvent[]>()
+  readonly listeners = new Set<(notice: SlotNotice) => void>()
+  #index = 0
+
+  apply(command: Command): Appended {
+    this.#index += 1
+    const { result, notices } = this.machine.apply(this.#index, 1, command)
+    for (const notice of notices) {
+      if (notice.kind === 'published') this.#keep(notice)
+      for (const listener of this.listeners) listener(notice)
+    }
+    return { result: result!, replicas: 2 }
+  }
+
+  #keep({ run, events }: SlotNotice & { kind: 'published' }): void {
+    const kept = this.events.get(run.incarnation) ?? []
+    this.events.set(run.incarnation, kept)
+    events.forEach((event, at) => {
+      const { incarnation, timeMs } = run
+      kept.push({ ...event, offset: run.first + at, incarnation, sequence: run.sequence + at, timeMs })
+    })
+  }
+}
+
+/** All slots of a cube in the memory of one peer that leads them all. */
+export class MemorySlots implements SlotLogs {
+  readonly held: readonly number[]
+  readonly #slots: MemorySlot[]
+  readonly #self: PeerId
+  readonly #clock: Clock
+  readonly #cubeListeners = new Set<(event: CubeEvent) => void>()
+  /** Set to make every append fail so. */
+  failure: Error | undefined
+
+  constructor(self: PeerId, slots: number, clock: Clock) {
+    this.#self = self
+    this.#clock = clock
+    this.#slots = Array.from({ length: slots }, () => new MemorySlot())
+    this.held = this.#slots.map((_, slot) => slot)
+  }
+
+  holds(slot: number): boolean {
+    return slot < this.#slots.length
+  }
+
+  status(slot: number): SlotStatus {
+    const { appliedIndex } = this.#slots[slot]!.machine.slot
+    return {
+      slot,
+      home: this.#self,
+      replicas: [this.#self],
+      primary: this.#self,
+      raft: {
+        number: 1,
+        role: 'leader',
+        term: 1,
+        leader: 1,
+        commit: appliedIndex,
+        applied: appliedIndex,
+        lastIndex: appliedIndex,
+        durable: appliedIndex,
+        configuration: { rosterVersion: 1, voters: [{ number: 1, uid: 'uid' }] },
+        transferee: 0,
+        progress: new Map(),
+      },
+    }
+  }
+
+  async append(slot: number, request: Request): Promise<Appended> {
+    if (this.failure) throw this.failure
+    return this.#slots[slot]!.apply({ ...request, timeMs: this.#clock.nowMs() } as Command)
+  }
+
+  async barrier(): Promise<void> {
+    if (this.failure) throw this.failure
+  }
+
+  topic(slot: number, name: string): TopicRow | undefined {
+    return this.#slots[slot]!.machine.topic(name)
+  }
+
+  topics(slot: number, after: string, limit: number): TopicRow[] {
+    return this.#slots[slot]!.machine.topics(after, limit)
+  }
+
+  incarnation(slot: number): number {
+    return this.#slots[slot]!.machine.slot.incarnation
+  }
+
+  read(slot: number, incarnation: number, from: number, maxEvents: number): StoredEvent[] {
+    const events = this.#slots[slot]!.events.get(incarnation) ?? []
+    return events.filter(({ offset }) => offset >= from).slice(0, maxEvents)
+  }
+
+  offsetAt(slot: number, topic: string, timeMs: number): number {
+    const row = this.topic(slot, topic)
+    if (!row) return 1
+    const events = this.#slots[slot]!.events.get(row.incarnation) ?? []
+    return events.find(event => event.timeMs >= timeMs)?.offset ?? row.latest + 1
+  }
+
+  follow(slot: number, listener: (notice: SlotNotice) => void): () => void {
+    const { listeners } = this.#slots[slot]!
+    listeners.add(listener)
+    return () => listeners.delete(listener)
+  }
+
+  onCubeEvent(listener: (event: CubeEvent) => void): () => void {
+    this.#cubeListeners.add(listener)
+    return () => this.#cubeListeners.delete(listener)
+  }
+
+  /** Tells all who listen, as the engine would. */
+  happen(event: CubeEvent): void {
+    for (const listener of this.#cubeListeners) listener(event)
+  }
+
+  get cubeListeners(): number {
+    return this.#cubeListeners.size
+  }
+}
