@@ -34,7 +34,8 @@ function setUp() {
       return () => timers.delete(run)
     },
   }
-  const journal = new PeerJournal({ log, slots: slots as SlotLogs, clock })
+  const journal = new PeerJournal({ log, slots: () => slots as SlotLogs, clock })
+  journal.start()
   return {
     journal,
     lines,

@@ -11,7 +11,8 @@ export interface JournalLog {
 
 export interface JournalOptions {
   readonly log: JournalLog
-  readonly slots: SlotLogs
+  /** Asked for at `start`. */
+  readonly slots: () => SlotLogs
   readonly clock: Pick<Clock, 'after'>
 }
 
@@ -31,6 +32,7 @@ const SUMMARY_EVERY_MS = 60_000
 export class PeerJournal {
   readonly #log: JournalLog
   readonly #clock: Pick<Clock, 'after'>
+  readonly #slots: () => SlotLogs
   readonly #stops: (() => void)[] = []
   #cancelSummary: () => void = () => {}
   #topics = new Map<string, TopicSummary>()
@@ -40,6 +42,12 @@ export class PeerJournal {
   constructor({ log, slots, clock }: JournalOptions) {
     this.#log = log
     this.#clock = clock
+    this.#slots = slots
+  }
+
+  /** Listens to the slots held here. */
+  start(): void {
+    const slots = this.#slots()
     this.#stops.push(slots.onCubeEvent(event => this.#cubeEvent(event)))
     for (const slot of slots.held) this.#stops.push(slots.follow(slot, notice => this.#notice(slot, notice)))
     this.#schedule()

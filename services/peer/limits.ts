@@ -154,6 +154,8 @@ export const LIMITS = {
   MAX_CUBE_STREAMS: 256,
   /** Mean delay of the event loop over a second beyond which clients are turned away; peers never are. */
   MAX_LOOP_DELAY_MS: 2_000,
+  /** Time a connection that sent garbage has to take its answer. */
+  LINGER_MS: 1_000,
   /** Bytes of history gathered into one write of GET …/events as application/x-ndjson. */
   HISTORY_CHUNK_BYTES: 65_536,
 } as const

@@ -48,7 +48,7 @@ export class Engines {
 
   /** Starts a peer on a disk; the store keeps its uid. */
   async boot(id: string, disk: MemoryDisk): Promise<void> {
-    const store = openMemoryStore(disk, { uuid: () => `uid-${id}` })
+    const store = openMemoryStore(disk, { newUid: () => `uid-${id}` })
     if (!store.roster()) await store.writeRoster(this.roster)
     const peer: Peer = {
       id,

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { LIMITS } from '../../services/peer/limits.ts'
 import {
   encodeFollowFrame,
   type FollowFrame,
@@ -7,7 +8,6 @@ import {
   followPath,
   parseFollowQuery,
 } from '../../services/peer/links/follow-wire.ts'
-import { LIMITS } from '../../services/peer/limits.ts'
 
 const event = {
   offset: 2 ** 40,

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { createRequire } from 'node:module'
-import t, { type Test } from "tap"
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
 import { makeOpenFollow } from '../../services/peer/links/follow.ts'
 import { encodeFollowFrame, type FollowFrame } from '../../services/peer/links/follow-wire.ts'
 
 // The peer's own undici: the one that the checkout's root has may be another version.
-const { Agent } = createRequire(new URL('../../services/peer/package.json', import.meta.url))('undici')
+const { Pool } = createRequire(new URL('../../services/peer/package.json', import.meta.url))('undici')
 
 const WANTED = { slot: 7, topic: 'тема', from: 5, incarnation: 2 }
 const STATE = encodeFollowFrame({ kind: 'state', incarnation: 2, earliest: 1, latest: 4 })
@@ -19,15 +19,17 @@ async function setUp(t: Test, answer: http.RequestListener, silenceMs?: number) 
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const agent = new Agent()
+  const pool = new Pool(url)
   t.teardown(async () => {
-    await agent.destroy()
+    await pool.destroy()
     server.closeAllConnections()
     await new Promise(resolve => server.close(resolve))
   })
   const open = makeOpenFollow({
-    agent,
-    urlOf: peer => (peer === '000' ? url : undefined),
+    connections: peer => {
+      if (peer !== '000') throw new Error(`no address of ${peer}`)
+      return pool
+    },
     headers: () => ({ 'hypercast-from': '010' }),
     ...(silenceMs === undefined ? {} : { silenceMs }),
   })

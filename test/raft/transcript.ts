@@ -11,13 +11,13 @@ import { Cluster, type Host, text } from './cluster.ts'
  *     deliver [1->2]             the oldest message under way (between these two)
  *     settle                     all messages, and what they cause
  *     drop [1->2]                loses what is under way (between these two)
- *     cut 1 / heal               loses whatever member 1 sends or is sent, from now on
+ *     cut 1… / heal              loses whatever member 1 sends or is sent, from now on
  *     propose 1 text…            one entry each
  *     hold 1 / sync 1            writes of member 1 stay volatile / become durable
  *     gone 1 2                   member 1 learns that the process of member 2 is gone
  *     unreachable 1 2            member 1 learns that a message to 2 was not delivered
  *     transfer 1 2               member 1 hands leadership to 2
- *     read 1 context             member 1 is asked for a read point
+ *     read 1 context…            member 1 is asked for read points
  *     compact 1                  member 1 compacts its log up to what it has applied
  *     crash 1 / restart 1
  *     status
@@ -54,7 +54,7 @@ export class Transcript {
     else if (name === 'deliver') this.#deliver(words[0])
     else if (name === 'settle') while (cluster.network.length > 0) this.#deliver(undefined)
     else if (name === 'drop') cluster.network = cluster.network.filter(message => !between(message, words[0]))
-    else if (name === 'cut') cluster.isolate(a)
+    else if (name === 'cut') for (const word of words) cluster.isolate(Number(word))
     else if (name === 'heal') cluster.heal()
     else if (name === 'propose') for (const word of words.slice(1)) this.#refusal(cluster.propose(a, word))
     else if (name === 'hold') cluster.host(a).holdSync = true
@@ -62,7 +62,8 @@ export class Transcript {
     else if (name === 'gone') cluster.node(a).leaderGone(b)
     else if (name === 'unreachable') cluster.node(a).unreachable(b)
     else if (name === 'transfer') cluster.node(a).transferLeadership(b)
-    else if (name === 'read') this.#refusal(cluster.node(a).readIndex(b))
+    else if (name === 'read')
+      for (const word of words.slice(1)) this.#refusal(cluster.node(a).readIndex(Number(word)))
     else if (name === 'compact')
       cluster.host(a).disk.compact(cluster.status(a).applied, cluster.status(a).configuration)
     else if (name === 'crash') cluster.host(a).crash()
@@ -72,7 +73,8 @@ export class Transcript {
   }
 
   #open(numbers: number[]): void {
-    this.#cluster = new Cluster(numbers)
+    // Nothing that is durable stays cached: what is read again comes from the disk, and compacted is gone.
+    this.#cluster = new Cluster(numbers, { maxCachedBytes: 0 })
     this.#cluster.onReady = (host, ready) => this.#showReady(host, ready)
     this.#cluster.onSend = (message, lost) =>
       this.#out.push(`${showMessage(message)}${lost ? ' (lost)' : ''}`)

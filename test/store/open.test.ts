@@ -26,7 +26,7 @@ t.test('what cannot be a data folder is refused with one line that names it and 
     [join(root, 'file', 'below'), 'DATA_NOT_A_DIRECTORY', /is no folder; choose another/],
     [join(root, 'foreign'), 'DATA_FOREIGN', /notes\.txt.*choose an empty folder/],
     [join(root, 'garbage'), 'DATA_UNREADABLE', /cannot be read.*move the folder away/],
-    ['/proc/hypercast', 'DATA_NOT_WRITABLE', /cannot be written.*choose another/],
+    [join(root, 'x'.repeat(300)), 'DATA_NOT_WRITABLE', /cannot be written.*choose another/],
   ]
   for (const [path, code, message] of cases) {
     try {

@@ -54,7 +54,18 @@ t.test('named=true makes the publisher’s type the name of the event', async t 
 })
 
 t.test('a type cannot forge lines or names of the wire', async t => {
-  for (const type of ['a\nid: 1-1', 'a\rb', 'a\0', 'end', 'gap', 'open', 'error', 'message', 'cloudevent', '']) {
+  for (const type of [
+    'a\nid: 1-1',
+    'a\rb',
+    'a\0',
+    'end',
+    'gap',
+    'open',
+    'error',
+    'message',
+    'cloudevent',
+    '',
+  ]) {
     t.equal(named.event(event('x', { type })).toString(), 'id: 42-1\ndata: x\n\n')
   }
 })
@@ -158,7 +169,9 @@ t.test('the frames that are not events', async t => {
 t.test('any text arrives as it was, with line breaks as LF, however the bytes are cut', async t => {
   const seed = Date.now() & 0x7fffffff
   t.comment(`seed ${seed}`)
-  const text = fc.string({ unit: fc.constantFrom('\r', '\n', ' ', ':', '\0', '\uFEFF', 'a', 'é', '🏈', 'data') })
+  const text = fc.string({
+    unit: fc.constantFrom('\r', '\n', ' ', ':', '\0', '\uFEFF', 'a', 'é', '🏈', 'data'),
+  })
   fc.assert(
     fc.property(fc.array(text, { maxLength: 5 }), fc.integer({ min: 1, max: 7 }), (texts, piece) => {
       const stream = new EventStream()

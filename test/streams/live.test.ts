@@ -46,7 +46,9 @@ t.test('1,000 subscribers that are level get one write each per flush, of the sa
   const sinks: FakeSink[] = []
   for (let count = 0; count < 1_000; count += 1) sinks.push(new FakeSink())
   for (const sink of sinks) {
-    const opened = await world.hub('000').open({ topic: TOPIC, start: LATEST, named: false, format: 'plain' }, 1e12)
+    const opened = await world
+      .hub('000')
+      .open({ topic: TOPIC, start: LATEST, named: false, format: 'plain' }, 1e12)
     if (opened.kind === 'open') opened.attach(sink)
   }
   const before = sinks[0]!.writes
@@ -145,7 +147,9 @@ t.test('a long history does not hold up live streams', async t => {
   world.create()
   world.publish(...Array.from({ length: 1_000 }, (_, at) => `old ${at}`))
   const live = await world.connect('000', LATEST)
-  const opened = await world.hub('000').open({ topic: TOPIC, start: EARLIEST, named: false, format: 'plain' }, 1e12)
+  const opened = await world
+    .hub('000')
+    .open({ topic: TOPIC, start: EARLIEST, named: false, format: 'plain' }, 1e12)
   const behind = new FakeSink()
   if (opened.kind === 'open') opened.attach(behind)
   world.publish('now')
@@ -200,20 +204,23 @@ t.test('more streams than the bound are refused, and a stopping peer refuses all
   t.equal(hub.stats().streams, 0)
 })
 
-t.test('close ends every stream, drops the sockets that do not take the rest, and leaves no timer', async t => {
-  const world = new World()
-  world.create()
-  const quick = await world.connect('000', LATEST)
-  const stuck = await world.connect('000', LATEST)
-  stuck.stop()
-  world.publish('x')
-  await world.clock.settle()
-  const closing = world.hub('000').close()
-  t.ok(quick.ended)
-  t.notOk(stuck.destroyed)
-  await world.clock.advance(LIMITS.STREAM_CLOSE_MS)
-  await closing
-  t.ok(stuck.destroyed)
-  t.equal(world.clock.timers, 0)
-  t.equal(world.replica('000').listeners, 0)
-})
+t.test(
+  'close ends every stream, drops the sockets that do not take the rest, and leaves no timer',
+  async t => {
+    const world = new World()
+    world.create()
+    const quick = await world.connect('000', LATEST)
+    const stuck = await world.connect('000', LATEST)
+    stuck.stop()
+    world.publish('x')
+    await world.clock.settle()
+    const closing = world.hub('000').close()
+    t.ok(quick.ended)
+    t.notOk(stuck.destroyed)
+    await world.clock.advance(LIMITS.STREAM_CLOSE_MS)
+    await closing
+    t.ok(stuck.destroyed)
+    t.equal(world.clock.timers, 0)
+    t.equal(world.replica('000').listeners, 0)
+  },
+)

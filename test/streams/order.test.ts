@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { StreamStart } from '../../services/peer/streams/types.ts'
-import { FakeSink } from './sink.ts'
+import type { FakeSink } from './sink.ts'
 import { World } from './world.ts'
 
 /** What may happen, each with numbers to choose peers, clients and amounts by. */
@@ -113,7 +113,8 @@ class Client {
     }
     if (offset !== this.next) throw new Error(`event ${offset}, due ${this.next}`)
     const expected = log.events.get(this.incarnation)![offset! - 1]!
-    if (message.data !== Buffer.from(expected.data).toString()) throw new Error(`event ${offset} has other data`)
+    if (message.data !== Buffer.from(expected.data).toString())
+      throw new Error(`event ${offset} has other data`)
     this.next = offset! + 1
   }
 }

@@ -14,26 +14,29 @@ function upTo(last: number): number[] {
   return Array.from({ length: last }, (_, at) => at + 1)
 }
 
-t.test('all subscribers of a topic share one stream to one replica, which closes behind the last', async t => {
-  const world = new World()
-  world.create()
-  const sinks: FakeSink[] = []
-  for (let count = 0; count < 10; count += 1) sinks.push(await world.connect(AFAR, LATEST))
-  t.equal(world.pipes, 1)
-  t.equal(world.followed.length, 1)
-  const serving = world.hub(world.followed[0]!)
-  t.equal(serving.stats().follows, 1)
-  t.equal(serving.stats().streams, 0)
-  world.publish('1', '2')
-  await world.clock.advance(10)
-  for (const sink of sinks) t.same(offsets(sink), [1, 2])
-  t.equal(world.dispatched.get('describe'), 1, 'the feed knows where it is')
-  for (const sink of sinks) sink.destroy()
-  await world.clock.settle()
-  t.equal(world.pipes, 0)
-  t.equal(serving.stats().follows, 0)
-  t.equal(world.clock.timers, 0)
-})
+t.test(
+  'all subscribers of a topic share one stream to one replica, which closes behind the last',
+  async t => {
+    const world = new World()
+    world.create()
+    const sinks: FakeSink[] = []
+    for (let count = 0; count < 10; count += 1) sinks.push(await world.connect(AFAR, LATEST))
+    t.equal(world.pipes, 1)
+    t.equal(world.followed.length, 1)
+    const serving = world.hub(world.followed[0]!)
+    t.equal(serving.stats().follows, 1)
+    t.equal(serving.stats().streams, 0)
+    world.publish('1', '2')
+    await world.clock.advance(10)
+    for (const sink of sinks) t.same(offsets(sink), [1, 2])
+    t.equal(world.dispatched.get('describe'), 1, 'the feed knows where it is')
+    for (const sink of sinks) sink.destroy()
+    await world.clock.settle()
+    t.equal(world.pipes, 0)
+    t.equal(serving.stats().follows, 0)
+    t.equal(world.clock.timers, 0)
+  },
+)
 
 t.test('a stream that breaks goes on at another replica, without a gap and without a double', async t => {
   const world = new World()

@@ -77,7 +77,11 @@ for (const peer of ['000', '010']) {
     t.ok((await world.connect(peer, cursor(1))).ended, 'also when there is a new one')
     t.same((await world.connect(peer, cursor(0, 2))).destroyed, false)
     world.create('other')
-    await t.rejects(world.connect(peer, cursor(0, 3)), { code: 'CURSOR_FROM_FUTURE' }, 'another topic’s cursor')
+    await t.rejects(
+      world.connect(peer, cursor(0, 3)),
+      { code: 'CURSOR_FROM_FUTURE' },
+      'another topic’s cursor',
+    )
   })
 
   t.test(`a stream may begin at an offset that does not exist yet, on a peer ${where}`, async t => {

@@ -1,5 +1,10 @@
 import type { PeerId } from '../../services/peer/cube/labels.ts'
-import { type CubeEvent, type SlotLogs, type SlotStatus, SlotError } from '../../services/peer/engine/types.ts'
+import {
+  type CubeEvent,
+  SlotError,
+  type SlotLogs,
+  type SlotStatus,
+} from '../../services/peer/engine/types.ts'
 import { FollowParser, type OpenFollow } from '../../services/peer/links/follow-wire.ts'
 import type { Dispatcher, Operation, OperationResult } from '../../services/peer/links/types.ts'
 import { STREAM_BOUNDS, type StreamBounds } from '../../services/peer/streams/bounds.ts'
@@ -7,7 +12,13 @@ import { TopicStreams } from '../../services/peer/streams/hub.ts'
 import type { StreamOptions, StreamStart } from '../../services/peer/streams/types.ts'
 import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
 import { UNLIMITED } from '../../services/peer/topics/settings.ts'
-import type { Command, EventInput, SlotNotice, StoredEvent, TopicRow } from '../../services/peer/topics/types.ts'
+import type {
+  Command,
+  EventInput,
+  SlotNotice,
+  StoredEvent,
+  TopicRow,
+} from '../../services/peer/topics/types.ts'
 import { LIMITS } from '../topics/kit.ts'
 import { ManualClock } from './clock.ts'
 import { FakeSink } from './sink.ts'
@@ -82,7 +93,13 @@ export class FakeReplica implements SlotLogs {
 
   status(slot: number): SlotStatus {
     if (!this.holds(slot)) throw new SlotError({ kind: 'unavailable', code: 'NOT_A_REPLICA' })
-    return { slot, home: '000', replicas: [], primary: this.led ? '000' : null, raft: {} as SlotStatus['raft'] }
+    return {
+      slot,
+      home: '000',
+      replicas: [],
+      primary: this.led ? '000' : null,
+      raft: {} as SlotStatus['raft'],
+    }
   }
 
   append(): Promise<never> {
@@ -274,7 +291,11 @@ export class World {
     if (operation.kind === 'describe') {
       if (!this.majority) return { kind: 'failed', code: 'NO_PRIMARY', definite: true }
       const { machine } = this.log
-      const view = { topic: machine.topic(operation.topic), incarnation: machine.slot.incarnation, primary: null }
+      const view = {
+        topic: machine.topic(operation.topic),
+        incarnation: machine.slot.incarnation,
+        primary: null,
+      }
       return { kind: 'described', view }
     }
     if (near === undefined) return { kind: 'failed', code: 'UNREACHABLE', definite: true }

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect, type Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
@@ -29,6 +28,7 @@ export async function listen(app: FastifyInstance): Promise<{ port: number; url:
 export class RawClient {
   readonly socket: Socket
   text = ''
+  readonly #closed: Promise<unknown>
 
   constructor(port: number) {
     this.socket = connect(port, '127.0.0.1')
@@ -37,6 +37,7 @@ export class RawClient {
       this.text += chunk
     })
     this.socket.on('error', () => {})
+    this.#closed = new Promise(resolve => this.socket.once('close', resolve))
   }
 
   send(bytes: string | Uint8Array): this {
@@ -46,7 +47,7 @@ export class RawClient {
 
   /** Resolves with everything received once the server has closed the connection. */
   async closed(): Promise<string> {
-    if (!this.socket.closed) await once(this.socket, 'close')
+    await this.#closed
     return this.text
   }
 
@@ -54,7 +55,7 @@ export class RawClient {
   async until(part: string): Promise<string> {
     while (!this.text.includes(part)) {
       if (this.socket.closed) throw new Error(`closed before "${part}" came: ${this.text}`)
-      await Promise.race([once(this.socket, 'data'), once(this.socket, 'close')])
+      await Promise.race([new Promise(resolve => this.socket.once('data', resolve)), this.#closed])
     }
     return this.text
   }

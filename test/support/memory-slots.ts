@@ -22,9 +22,15 @@ class MemorySlot {
     const { result, notices } = this.machine.apply(this.#index, 1, command)
     for (const notice of notices) {
       if (notice.kind === 'published') this.#keep(notice)
+      if (notice.kind === 'trimmed') this.#trim(notice.topic)
       for (const listener of this.listeners) listener(notice)
     }
     return { result: result!, replicas: 2 }
+  }
+
+  #trim({ incarnation, earliest }: TopicRow): void {
+    const kept = this.events.get(incarnation) ?? []
+    this.events.set(incarnation, kept.filter(({ offset }) => offset >= earliest))
   }
 
   #keep({ run, events }: SlotNotice & { kind: 'published' }): void {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ErrorCode, HypercastError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import { problemHeaders, problemOf } from './problems.ts'
 
 /** What Node could not parse, by its code; anything else is BAD_HTTP. */
@@ -10,6 +11,8 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 'PAYLOAD_TOO_LARGE',
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 }
+
+const lingering = new WeakSet<Duplex>()
 
 /** Node's note of the answer under way on a socket; its own default handler looks at it too. */
 interface Answering {
@@ -22,6 +25,8 @@ interface Answering {
  */
 export function onClientError(error: Error & { code?: string }, socket: Duplex): void {
   const begun = (socket as Answering)._httpMessage?.headersSent ?? false
+  // It was answered before; what still comes is only drained.
+  if (lingering.has(socket)) return
   if (error.code === 'ECONNRESET' || !socket.writable || begun) {
     socket.destroy()
     return
@@ -45,5 +50,15 @@ function sendRaw(socket: Duplex, code: ErrorCode): void {
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const status = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n`
-  socket.end(`${status}${lines.join('')}\r\n${body}`, () => socket.destroy())
+  linger(socket)
+  socket.end(`${status}${lines.join('')}\r\n${body}`)
+}
+
+/** Takes what the client still sends for a while: closing with bytes unread would reset the connection and lose the answer. */
+function linger(socket: Duplex): void {
+  lingering.add(socket)
+  socket.on('data', () => {}).resume()
+  const timer = setTimeout(() => socket.destroy(), LIMITS.LINGER_MS)
+  timer.unref()
+  socket.once('close', () => clearTimeout(timer))
 }

@@ -1,4 +1,4 @@
-import { type Dispatcher as HttpDispatcher, request } from 'undici'
+import type { Dispatcher as HttpDispatcher } from 'undici'
 import type { PeerId } from '../cube/labels.ts'
 import { LIMITS } from '../limits.ts'
 import {
@@ -11,10 +11,8 @@ import {
 } from './follow-wire.ts'
 
 export interface FollowOptions {
-  /** undici's own Agent or Pool with a connection to spare for each stream; never the global one. */
-  readonly agent: HttpDispatcher
-  /** Base URL of a peer without a trailing slash; undefined for one that the roster does not list. */
-  readonly urlOf: (peer: PeerId) => string | undefined
+  /** Connections to a peer, with one to spare for each stream: PeerPools.bulk. Throws for a peer it does not know. */
+  readonly connections: (peer: PeerId) => HttpDispatcher
   /** The headers every request between peers carries. */
   readonly headers: () => Record<string, string>
   /** A stream that is silent this long is broken. */
@@ -36,11 +34,10 @@ async function* followFrames(
   wanted: FollowRequest,
   signal: AbortSignal,
 ): AsyncGenerator<readonly FollowFrame[]> {
-  const url = options.urlOf(peer)
-  if (url === undefined) throw new Error(`follow: no address of peer ${peer}`)
   const silenceMs = options.silenceMs ?? LIMITS.FOLLOW_SILENCE_MS
-  const response = await request(`${url}${followPath(wanted)}`, {
-    dispatcher: options.agent,
+  const response = await options.connections(peer).request({
+    method: 'GET',
+    path: followPath(wanted),
     headers: { ...options.headers(), accept: FOLLOW_CONTENT_TYPE },
     headersTimeout: silenceMs,
     bodyTimeout: silenceMs,

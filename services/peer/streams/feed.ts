@@ -1,6 +1,6 @@
-import type { StreamBounds } from './bounds.ts'
 import { LIMITS } from '../limits.ts'
 import type { StoredEvent } from '../topics/types.ts'
+import type { StreamBounds } from './bounds.ts'
 import type { Flushable, Flusher } from './flusher.ts'
 import type { FeedView } from './frames.ts'
 import type { Replayer } from './replay.ts'

@@ -52,7 +52,10 @@ export class History {
       if (events.length >= limit || sizeBytes > LIMITS.MAX_PAGE_BYTES) break
     }
     const { incarnation, latest } = begun
-    const earliest = Math.max(begun.earliest, events[0] && events[0].offset > begun.next ? events[0].offset : 1)
+    const earliest = Math.max(
+      begun.earliest,
+      events[0] && events[0].offset > begun.next ? events[0].offset : 1,
+    )
     const gap = begun.next < earliest ? { gap: { from: begun.next, to: earliest - 1 } } : {}
     const last = events.at(-1)?.offset ?? Math.min(latest, Math.max(begun.next, earliest) - 1)
     return { events, next: formatCursor(last, incarnation), ...gap, earliest, latest }
@@ -99,7 +102,8 @@ export class History {
       const slice = await this.#readOnce(topic, incarnation, from, deadlineMs)
       if (slice !== null && (slice.events.length > 0 || slice.earliest > from)) return slice
       const pauseMs = Math.min(LIMITS.RETRY_MAX_MS, LIMITS.RETRY_MIN_MS * 2 ** attempt)
-      if (signal.aborted || clock.monotonicMs() + pauseMs >= deadlineMs) throw new HypercastError('UNREACHABLE')
+      if (signal.aborted || clock.monotonicMs() + pauseMs >= deadlineMs)
+        throw new HypercastError('UNREACHABLE')
       await pause(clock, pauseMs, signal)
     }
   }

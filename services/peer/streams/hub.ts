@@ -57,7 +57,6 @@ export interface StreamStats {
   readonly follows: number
   /** Events written to clients since the start. */
   readonly deliveries: number
-  readonly topics: readonly { readonly topic: string; readonly subscribers: number }[]
 }
 
 type Begun = Extract<Resolution, { kind: 'start' }>
@@ -81,8 +80,8 @@ export class TopicStreams {
   readonly #clients: Pulse<Subscriber>
   readonly #peers: Pulse<Subscriber>
   readonly #waits = new Map<Subscriber, AbortController>()
-  /** Deliveries of streams that are closed. */
-  #pastDeliveries = 0
+  readonly #toClients = { deliveries: 0 }
+  readonly #toPeers = { deliveries: 0 }
   #closing = false
   #onEmpty: (() => void) | undefined
 
@@ -164,10 +163,13 @@ export class TopicStreams {
   }
 
   stats(): StreamStats {
-    let deliveries = this.#pastDeliveries
-    for (const one of this.#clients.members()) deliveries += one.deliveries
-    const topics = [...this.#feeds.values()].map(feed => ({ topic: feed.topic, subscribers: feed.size }))
-    return { streams: this.#clients.size, follows: this.#peers.size, deliveries, topics }
+    const { deliveries } = this.#toClients
+    return { streams: this.#clients.size, follows: this.#peers.size, deliveries }
+  }
+
+  /** The topics that have a feed here, with how many streams each serves. */
+  topics(): { readonly topic: string; readonly subscribers: number }[] {
+    return [...this.#feeds.values()].map(feed => ({ topic: feed.topic, subscribers: feed.size }))
   }
 
   /** Ends every stream behind what was written to it; resolves when all sockets are done or were given up. */
@@ -209,9 +211,16 @@ export class TopicStreams {
     sink: Sink,
     streams: Pulse<Subscriber>,
   ): Subscriber {
-    const now = () => this.#options.clock.monotonicMs()
-    const onClosed = (one: Subscriber) => this.#leave(one, streams)
-    const subscriber = new Subscriber({ topic, encoding, sink, bufferBytes: this.#bounds.bufferBytes, now, onClosed })
+    const { clock } = this.#options
+    const subscriber = new Subscriber({
+      topic,
+      encoding,
+      sink,
+      bufferBytes: this.#bounds.bufferBytes,
+      now: () => clock.monotonicMs(),
+      tally: streams === this.#clients ? this.#toClients : this.#toPeers,
+      onClosed: one => this.#leave(one, streams),
+    })
     if (!sink.destroyed) streams.add(subscriber)
     return subscriber
   }
@@ -220,7 +229,6 @@ export class TopicStreams {
     streams.delete(subscriber)
     this.#waits.get(subscriber)?.abort()
     this.#waits.delete(subscriber)
-    if (streams === this.#clients) this.#pastDeliveries += subscriber.deliveries
     subscriber.feed?.remove(subscriber)
     if (this.#clients.size + this.#peers.size === 0) this.#onEmpty?.()
   }

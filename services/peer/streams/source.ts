@@ -72,12 +72,12 @@ export class LocalSource implements TopicSource {
     if (row?.incarnation !== this.#incarnation) return null
     try {
       const events = this.#slots.read(
- this.#slot,
- this.#incarnation,
- from,
- this.#replayEvents,
- LIMITS.REPLAY_BYTES,
-)
+        this.#slot,
+        this.#incarnation,
+        from,
+        this.#replayEvents,
+        LIMITS.REPLAY_BYTES,
+      )
       return { events, earliest: row.earliest, latest: row.latest }
     } catch {
       // A bad record: the engine says so and repairs the replica; readers wait.

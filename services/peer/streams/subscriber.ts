@@ -10,6 +10,8 @@ export interface SubscriberOptions {
   readonly bufferBytes: number
   /** Monotonic milliseconds. */
   readonly now: () => number
+  /** Events written to all subscribers of its kind. */
+  readonly tally: { deliveries: number }
   /** The sink is gone, whatever the cause. Called once. */
   readonly onClosed: (subscriber: Subscriber) => void
 }
@@ -29,6 +31,7 @@ export class Subscriber {
   readonly #sink: Sink
   readonly #bufferBytes: number
   readonly #now: () => number
+  readonly #tally: { deliveries: number }
   readonly #onClosed: (subscriber: Subscriber) => void
   /** Set once the life of the topic is known that this stream shows. */
   feed: Feed | undefined
@@ -38,8 +41,6 @@ export class Subscriber {
   positioned = false
   /** The replayer works for it: the feed leaves it alone. */
   replaying = false
-  /** Events written to it. */
-  deliveries = 0
   #state: 'open' | 'ending' | 'closed' = 'open'
   #needsDrain = false
   #lastWriteMs: number
@@ -52,6 +53,7 @@ export class Subscriber {
     this.#sink = options.sink
     this.#bufferBytes = options.bufferBytes
     this.#now = options.now
+    this.#tally = options.tally
     this.#onClosed = options.onClosed
     this.#lastWriteMs = this.#now()
     this.#lastProgressMs = this.#lastWriteMs
@@ -87,7 +89,7 @@ export class Subscriber {
   deliver(bytes: Buffer, to: number, count: number): void {
     this.next = to + 1
     this.positioned = true
-    this.deliveries += count
+    this.#tally.deliveries += count
     this.write(bytes)
   }
 

@@ -12,7 +12,9 @@ import type { HttpOptions } from '../api.ts'
 const pressure: FastifyPluginAsync<HttpOptions> = async app => {
   await app.register(underPressure, {
     maxEventLoopDelay: LIMITS.MAX_LOOP_DELAY_MS,
-    pressureHandler: async request => {
+    pressureHandler: async (request, _reply, _type, value) => {
+      // No measurement in a whole second: the process was stopped or stalled once, and is behind no more.
+      if (value === Number.POSITIVE_INFINITY) return
       const { audience = 'client', waits = false } = request.routeOptions.config
       if (audience === 'client' && !waits) throw new HypercastError('OVERLOADED')
     },

@@ -1,0 +1,110 @@
+import t from 'tap'
+import { FollowParser } from '../../services/peer/links/follow-wire.ts'
+import { listen, makeApp } from '../support/app.ts'
+
+const PEER = { 'hypercast-cluster': 'c1', 'hypercast-from': '010', 'hypercast-uid': 'uid-010' }
+const ROUTES = [
+  ['POST', '/v1/replicate'],
+  ['POST', '/v1/heartbeat'],
+  ['POST', '/v1/relay/operations'],
+  ['GET', '/v1/relay/snapshot?slot=4&after=0'],
+  ['GET', '/v1/relay/follow?slot=30&topic=a&from=1&incarnation=0'],
+] as const
+
+t.test('who is not a peer of this cluster under its own uid is a stranger', async t => {
+  const { app, peer } = await makeApp(t)
+  for (const [method, url] of ROUTES) {
+    for (const headers of [
+      {},
+      { ...PEER, 'hypercast-cluster': 'c2' },
+      { ...PEER, 'hypercast-uid': 'uid-011' },
+      { ...PEER, 'hypercast-from': '0100' },
+    ]) {
+      const answer = await app.inject({ method, url, headers })
+      t.match(answer.json(), { code: 'STRANGER', status: 403 }, url)
+    }
+  }
+  peer.current = null
+  for (const [method, url] of ROUTES) {
+    t.match((await app.inject({ method, url, headers: PEER })).json(), { code: 'NOT_FOUNDED' }, url)
+  }
+})
+
+t.test('bodies reach the links as they are, with who sent them', async t => {
+  const { app } = await makeApp(t)
+  const { url } = await listen(app)
+  const headers = { ...PEER, 'content-type': 'application/vnd.msgpack' }
+  for (const path of ['/v1/replicate', '/v1/heartbeat']) {
+    const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body: 'bytes' })
+    t.equal(answer.status, 200)
+    t.same(await answer.json(), { from: '010', contentType: 'application/vnd.msgpack', body: 'bytes' })
+  }
+  const operations = await fetch(`${url}/v1/relay/operations`, { method: 'POST', headers, body: 'bytes' })
+  t.equal(await operations.text(), '010:bytes')
+  const snapshot = await fetch(`${url}/v1/relay/snapshot?slot=4&after=17`, { headers: PEER })
+  t.same(await snapshot.json(), { from: '010', slot: 4, after: 17 })
+})
+
+t.test('a heartbeat gives its socket, whose end is the first sign of its sender’s', async t => {
+  const { app, peer } = await makeApp(t)
+  const { url } = await listen(app)
+  await (await fetch(`${url}/v1/heartbeat`, { method: 'POST', headers: PEER })).text()
+  t.equal(peer.links.sockets.length, 1)
+  t.ok(peer.links.sockets[0]!.remotePort)
+})
+
+t.test('founding is asked before there is a cluster', async t => {
+  const { app, peer } = await makeApp(t)
+  peer.current = null
+  const ask = (payload: string) => app.inject({ method: 'POST', url: '/v1/relay/founding', payload })
+  t.equal((await ask('{}')).json().body, '{}')
+  t.match((await ask('')).json(), { code: 'INVALID_REQUEST' })
+})
+
+t.test('peers are served while clients are turned away, and foreign origins do not matter to them', async t => {
+  const { app, peer } = await makeApp(t)
+  peer.isStopping = true
+  const headers = { ...PEER, origin: 'http://evil.example' }
+  t.equal((await app.inject({ method: 'POST', url: '/v1/replicate', headers, payload: 'x' })).statusCode, 200)
+})
+
+t.test('a peer follows a topic from here, from the past on and live', async t => {
+  const { app } = await makeApp(t)
+  await app.inject({ method: 'PUT', url: '/v1/topics/sports' })
+  const publish = (payload: string) =>
+    app.inject({ method: 'POST', url: '/v1/topics/sports/publish', payload })
+  await publish('update 1')
+  const { url } = await listen(app)
+  const aborter = new AbortController()
+  const answer = await fetch(`${url}/v1/relay/follow?slot=30&topic=sports&from=1&incarnation=1`, {
+    headers: PEER,
+    signal: aborter.signal,
+  })
+  t.equal(answer.headers.get('content-type'), 'application/vnd.msgpack')
+  const parser = new FollowParser()
+  const offsets: number[] = []
+  await publish('update 2')
+  for await (const chunk of answer.body!) {
+    for (const frame of parser.push(Buffer.from(chunk))) {
+      if (frame.kind === 'event') offsets.push(frame.event.offset)
+    }
+    if (offsets.length >= 2) break
+  }
+  t.same(offsets, [1, 2])
+  aborter.abort()
+})
+
+t.test('bad questions of peers are refused', async t => {
+  const { app } = await makeApp(t)
+  for (const url of [
+    '/v1/relay/snapshot',
+    '/v1/relay/snapshot?slot=x&after=0',
+    '/v1/relay/snapshot?slot=4&after=-1',
+    '/v1/relay/follow?slot=30',
+    '/v1/relay/follow?slot=30&topic=a&from=x&incarnation=0',
+  ]) {
+    t.match((await app.inject({ url, headers: PEER })).json(), { code: 'INVALID_REQUEST', status: 400 }, url)
+  }
+  const elsewhere = '/v1/relay/follow?slot=64&topic=a&from=1&incarnation=1'
+  t.match((await app.inject({ url: elsewhere, headers: PEER })).json(), { code: 'UNREACHABLE' })
+})
