@@ -82,6 +82,12 @@ export const LIMITS = {
   SNAPSHOT_CHUNK_TIMEOUT_MS: 30_000,
   /** Longest wait of the answer to a batch of messages for what the batch causes here. */
   MAX_PIGGYBACK_WAIT_MS: 2_000,
+  /** Answers to batches of one peer in the making at once; a peer that keeps to MAX_LINK_INFLIGHT stays below. */
+  MAX_PARKED_ANSWERS: 128,
+  /** How long after its patience a forwarded operation is still waited for: the other side answers when it is over. */
+  ANSWER_GRACE_MS: 250,
+  /** Bytes read of the body of another peer's error. */
+  MAX_PEER_ERROR_BYTES: 2_048,
   /** A dialled connection must stay open this long: that of a process about to end is reset at once. */
   DIAL_SETTLE_MS: 20,
   /** Dials that end in a reset before the result is taken as it is. */
@@ -152,8 +158,11 @@ export const LIMITS = {
   MAX_CONTENT_TYPE_CHARACTERS: 255,
   /** Streams of GET /v1/cube/events at one peer: operators' pages, not applications. */
   MAX_CUBE_STREAMS: 256,
-  /** Mean delay of the event loop over a second beyond which clients are turned away; peers never are. */
-  MAX_LOOP_DELAY_MS: 2_000,
+  /** Median delay of an event-loop turn beyond which clients are turned away; peers never are. */
+  MAX_LOOP_DELAY_MS: 500,
+  /** Least time and turns that are judged together. */
+  LOOP_WINDOW_MS: 1_000,
+  MIN_LOOP_TURNS: 3,
   /** Time a connection that sent garbage has to take its answer. */
   LINGER_MS: 1_000,
   /** Bytes of history gathered into one write of GET …/events as application/x-ndjson. */

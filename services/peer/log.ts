@@ -1,8 +1,9 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { createStream, type RotatingFileStream } from 'rotating-file-stream'
 import type { LogLevel } from './config.ts'
+import { makeFolder } from './folders.ts'
 import { LIMITS } from './limits.ts'
 
 export interface LogOptions {
@@ -60,7 +61,7 @@ export function openLog(options: LogOptions): PeerLog {
 function checkFolder({ folder, port }: LogOptions): string {
   const path = resolve(folder, logFileName(port))
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolder(folder)
     accessSync(folder, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new LogError(

@@ -16,7 +16,7 @@ const ROLES = ['leader', 'follower', 'candidate', 'preCandidate'] as const
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const BATCH_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 1_000]
 /** Coarse, since each step wakes an idle process. */
-const LOOP_PRECISION_MS = 50
+const LOOP_PRECISION_MS = 100
 
 /**
  * The figures of one peer at GET /metrics, in a registry of its own. No label is a topic or a client: their number
@@ -147,7 +147,8 @@ export class PeerMetrics implements EngineObserver {
     })
     this.#gauge('hypercast_slots_led', 'Slots this peer is the primary of.', gauge => {
       const from = sources()
-      if (from) gauge.set(from.slots.held.filter(slot => from.slots.status(slot).raft.role === 'leader').length)
+      if (from)
+        gauge.set(from.slots.held.filter(slot => from.slots.status(slot).raft.role === 'leader').length)
     })
   }
 

@@ -45,7 +45,7 @@ t.test(
   },
 )
 
-t.test('SIGTERM stops a cube as well', async () => {
+t.test('SIGTERM stops a cube as well', async t => {
   const [port] = await freePorts(2)
   const running = cube(t.testdir(), port!)
   await running.until(/ready after/)

@@ -96,7 +96,10 @@ t.test('a defect is 500 without a word of the inside, and logged under the reque
   t.notMatch(answer.body, 'secret')
   t.notMatch(answer.body, 'fake-peer')
   const [logged] = peer.logged.splice(0)
-  t.match(logged, { err: { message: 'secret of the inside' }, requestId: answer.headers['hypercast-request'] })
+  t.match(logged, {
+    err: { message: 'secret of the inside' },
+    requestId: answer.headers['hypercast-request'],
+  })
 })
 
 t.test('the failures of a slot have their codes', async t => {
@@ -119,7 +122,8 @@ t.test('clients are turned away before founding and while stopping; operators ar
   const statuses = async () => ({
     topic: (await app.inject('/v1/topics/a')).statusCode,
     put: (await app.inject({ method: 'PUT', url: '/v1/topics/a' })).json().code,
-    page: (await app.inject({ url: '/v1/topics/a/events', headers: { accept: 'application/json' } })).statusCode,
+    page: (await app.inject({ url: '/v1/topics/a/events', headers: { accept: 'application/json' } }))
+      .statusCode,
     live: (await app.inject('/health/live')).statusCode,
     ready: (await app.inject('/health/ready')).statusCode,
     metrics: (await app.inject('/metrics')).statusCode,

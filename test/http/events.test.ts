@@ -33,7 +33,7 @@ t.test('Accept chooses between a stream, a page and a history', async t => {
     ['*/*;q=0', undefined],
     [', ;;q=', undefined],
   ] as const) {
-    t.equal(negotiate(accept), type, accept)
+    t.equal(negotiate(accept), type, String(accept))
   }
 })
 
@@ -54,7 +54,18 @@ t.test('Last-Event-ID beats lastEventId, which beats from; the rest is checked',
     t.same(readStart({ from: time }, latest), { kind: 'time', timeMs }, time)
   }
   t.same(readStart({ from: '2025-01-31' }, latest), { kind: 'time', timeMs: Date.UTC(2025, 0, 31) })
-  for (const from of ['', '0', '-1', '01', '1.5', 'now', '1-1', '99999999999999999', '2025-13-01', '2025-01-31T12:00']) {
+  for (const from of [
+    '',
+    '0',
+    '-1',
+    '01',
+    '1.5',
+    'now',
+    '1-1',
+    '99999999999999999',
+    '2025-13-01',
+    '2025-01-31T12:00',
+  ]) {
     t.throws(() => readStart({ from }, latest), { code: 'INVALID_REQUEST' }, from)
   }
   t.throws(() => readStart({ from: '1', last: 1 }, latest), { code: 'INVALID_REQUEST' })
@@ -86,7 +97,10 @@ t.test('a history is one event a line up to the last there is', async t => {
   const { read } = await makeTopic(t)
   const answer = await read('?from=3', 'application/x-ndjson')
   t.equal(answer.headers['content-type'], 'application/x-ndjson')
-  const lines = answer.body.trimEnd().split('\n').map(line => JSON.parse(line))
+  const lines = answer.body
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line))
   t.match(lines, [{ offset: 3 }, { offset: 4 }, { offset: 5, data: 'update 5' }])
   t.equal(lines.length, 3)
 })

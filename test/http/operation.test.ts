@@ -90,7 +90,14 @@ t.test('the cube and its peers are told as this peer sees them', async t => {
 
 t.test('HEAD works wherever GET does', async t => {
   const { app } = await makeApp(t)
-  for (const url of ['/v1/cube', '/v1/cube/events', '/v1/topics', '/health/live', '/metrics', '/openapi.yaml']) {
+  for (const url of [
+    '/v1/cube',
+    '/v1/cube/events',
+    '/v1/topics',
+    '/health/live',
+    '/metrics',
+    '/openapi.yaml',
+  ]) {
     const answer = await app.inject({ method: 'HEAD', url })
     t.equal(answer.statusCode, 200, url)
     t.equal(answer.body, '')

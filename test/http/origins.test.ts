@@ -20,7 +20,13 @@ t.test('pages of the cube’s peers may write, by every name of loopback', async
   t.ok(mayWrite('null', ['*'], null))
   t.ok(mayWrite('https://app.example', ['https://app.example'], null))
   t.notOk(mayWrite('http://127.0.0.1:5555', [], null))
-  const odd = { ...ROSTER, peers: [{ ...ROSTER.peers[0]!, url: 'http://peer.example' }, { ...ROSTER.peers[1]!, url: 'x' }] }
+  const odd = {
+    ...ROSTER,
+    peers: [
+      { ...ROSTER.peers[0]!, url: 'http://peer.example' },
+      { ...ROSTER.peers[1]!, url: 'x' },
+    ],
+  }
   t.ok(mayWrite('http://peer.example', [], odd))
 })
 

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import t from 'tap'
 import { FollowParser } from '../../services/peer/links/follow-wire.ts'
 import { listen, makeApp } from '../support/app.ts'
@@ -41,6 +42,11 @@ t.test('bodies reach the links as they are, with who sent them', async t => {
   }
   const operations = await fetch(`${url}/v1/relay/operations`, { method: 'POST', headers, body: 'bytes' })
   t.equal(await operations.text(), '010:bytes')
+  t.equal(operations.headers.get('content-type'), 'application/vnd.msgpack')
+  const asJson = { ...PEER, 'content-type': 'application/json' }
+  const lines = await fetch(`${url}/v1/relay/operations`, { method: 'POST', headers: asJson, body: '[]' })
+  t.equal(lines.headers.get('content-type'), 'application/x-ndjson')
+  t.equal(await lines.text(), '010:[]')
   const snapshot = await fetch(`${url}/v1/relay/snapshot?slot=4&after=17`, { headers: PEER })
   t.same(await snapshot.json(), { from: '010', slot: 4, after: 17 })
 })
@@ -61,12 +67,18 @@ t.test('founding is asked before there is a cluster', async t => {
   t.match((await ask('')).json(), { code: 'INVALID_REQUEST' })
 })
 
-t.test('peers are served while clients are turned away, and foreign origins do not matter to them', async t => {
-  const { app, peer } = await makeApp(t)
-  peer.isStopping = true
-  const headers = { ...PEER, origin: 'http://evil.example' }
-  t.equal((await app.inject({ method: 'POST', url: '/v1/replicate', headers, payload: 'x' })).statusCode, 200)
-})
+t.test(
+  'peers are served while clients are turned away, and foreign origins do not matter to them',
+  async t => {
+    const { app, peer } = await makeApp(t)
+    peer.isStopping = true
+    const headers = { ...PEER, origin: 'http://evil.example' }
+    t.equal(
+      (await app.inject({ method: 'POST', url: '/v1/replicate', headers, payload: 'x' })).statusCode,
+      200,
+    )
+  },
+)
 
 t.test('a peer follows a topic from here, from the past on and live', async t => {
   const { app } = await makeApp(t)
@@ -84,7 +96,7 @@ t.test('a peer follows a topic from here, from the past on and live', async t =>
   const parser = new FollowParser()
   const offsets: number[] = []
   await publish('update 2')
-  for await (const chunk of answer.body!) {
+  for await (const chunk of Readable.fromWeb(answer.body as never)) {
     for (const frame of parser.push(Buffer.from(chunk))) {
       if (frame.kind === 'event') offsets.push(frame.event.offset)
     }

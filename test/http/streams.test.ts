@@ -59,21 +59,26 @@ t.test('a client of HTTP/1.0 gets a stream without chunks', async t => {
   t.notMatch(await client.until('data: update 1\n\n'), /transfer-encoding/i)
 })
 
-t.test('a peer that cannot serve now answers a stream with 200, a reason, and an end, so that EventSource returns', async t => {
-  const { peer, port, open } = await makeTopic(t)
-  const expectLater = async (why: string) => {
-    const text = await open('', 'Connection: close\r\n').closed()
-    t.match(text, /^HTTP\/1\.1 200 OK\r\n/)
-    t.match(text, `retry: 500\n: ${why}`)
-  }
-  peer.isStopping = true
-  await expectLater('This peer is stopping')
-  peer.isStopping = false
-  peer.current = null
-  await expectLater('This peer does not know its cube yet')
-  const cube = new RawClient(port).send('GET /v1/cube/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
-  t.match(await cube.closed(), 'retry: 500\n: This peer does not know its cube yet')
-})
+t.test(
+  'a peer that cannot serve now answers a stream with 200, a reason, and an end, so that EventSource returns',
+  async t => {
+    const { peer, port, open } = await makeTopic(t)
+    const expectLater = async (why: string) => {
+      const text = await open('', 'Connection: close\r\n').closed()
+      t.match(text, /^HTTP\/1\.1 200 OK\r\n/)
+      t.match(text, `retry: 500\n: ${why}`)
+    }
+    peer.isStopping = true
+    await expectLater('This peer is stopping')
+    peer.isStopping = false
+    peer.current = null
+    await expectLater('This peer does not know its cube yet')
+    const cube = new RawClient(port).send(
+      'GET /v1/cube/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+    )
+    t.match(await cube.closed(), 'retry: 500\n: This peer does not know its cube yet')
+  },
+)
 
 t.test('a stream opens and waits while the topic cannot be looked up', async t => {
   const { peer, publish, open } = await makeTopic(t)

@@ -42,17 +42,21 @@ t.test('the same again is 200 and settings that differ are 409', async t => {
   t.equal(other.json().code, 'TOPIC_EXISTS')
 })
 
-t.test('a setting that is not named may differ from the default, which another peer may have otherwise', async t => {
-  const { app } = await makeApp(t)
-  await app.inject({ method: 'PUT', url: '/v1/topics/sports', payload: { maxAgeMs: 1_000 } })
-  const again = await app.inject({ method: 'PUT', url: '/v1/topics/sports' })
-  t.equal(again.statusCode, 200)
-  t.equal(again.json().settings.maxAgeMs, 1_000)
-})
+t.test(
+  'a setting that is not named may differ from the default, which another peer may have otherwise',
+  async t => {
+    const { app } = await makeApp(t)
+    await app.inject({ method: 'PUT', url: '/v1/topics/sports', payload: { maxAgeMs: 1_000 } })
+    const again = await app.inject({ method: 'PUT', url: '/v1/topics/sports' })
+    t.equal(again.statusCode, 200)
+    t.equal(again.json().settings.maxAgeMs, 1_000)
+  },
+)
 
 t.test('POST creates a topic by the name in its body', async t => {
   const { app } = await makeApp(t)
-  const post = (payload: unknown) => app.inject({ method: 'POST', url: '/v1/topics', payload: payload as object })
+  const post = (payload: unknown) =>
+    app.inject({ method: 'POST', url: '/v1/topics', payload: payload as object })
   const answer = await post({ name: 'тема', maxAgeMs: null })
   t.equal(answer.statusCode, 201)
   t.match(answer.json(), { name: 'тема', slot: 32, home: '000', settings: { maxAgeMs: null } })

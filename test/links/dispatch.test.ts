@@ -15,7 +15,8 @@ async function cubeOf(t: Test, count = 8, dimension = 3): Promise<TestCube> {
   return cube
 }
 
-const hops = (cube: TestCube) => [...cube.peers.values()].reduce((sum, peer) => sum + peer.count(OPERATIONS), 0)
+const hops = (cube: TestCube) =>
+  [...cube.peers.values()].reduce((sum, peer) => sum + peer.count(OPERATIONS), 0)
 
 t.test('a publish goes hop by hop to the home and the answer says which way', async t => {
   const cube = await cubeOf(t)
@@ -26,7 +27,10 @@ t.test('a publish goes hop by hop to the home and the answer says which way', as
   t.equal(path.at(-1), '110')
   t.ok(path.length - 1 <= 3, `${path.join(' > ')}`)
   for (let i = 1; i < path.length; i += 1) {
-    t.ok(neighbours(path[i - 1]!, cube.roster).includes(path[i]!), `${path[i - 1]} and ${path[i]} share a link`)
+    t.ok(
+      neighbours(path[i - 1]!, cube.roster).includes(path[i]!),
+      `${path[i - 1]} and ${path[i]} share a link`,
+    )
   }
   t.equal(cube.logs.get(6)?.applied.length, 1)
 })
@@ -71,10 +75,9 @@ t.test('every pair of live peers that is connected finds a way around the dead o
         const primary = cube.logs.get(slot)!.primary!
         if (dead.includes(primary)) continue
         const request = { ...publish('x') }
-        const { result, path } = await cube.peer(from).dispatcher.dispatch(
-          { kind: 'append', slot, request },
-          inMs(component.has(primary) ? 3_000 : 200),
-        )
+        const { result, path } = await cube
+          .peer(from)
+          .dispatcher.dispatch({ kind: 'append', slot, request }, inMs(component.has(primary) ? 3_000 : 200))
         const way = `${from} to ${primary} without ${dead.join()}: ${path.join(' > ')}`
         if (component.has(primary)) t.match(result, { kind: 'appended', primary }, way)
         else t.match(result, { kind: 'failed' }, way)
@@ -200,6 +203,28 @@ t.test('a refusal after an attempt whose fate is unknown proves nothing', async 
   const { result } = await cube.peer('001').dispatcher.append(publish('sports'), inMs(500))
   t.same(result, { kind: 'failed', code: 'OUTCOME_UNKNOWN', definite: false })
   t.ok(calls > 1)
+})
+
+t.test('a request that was sent and not answered is unknown although nobody else knows of it', async t => {
+  const cube = await cubeOf(t)
+  const peer = cube.peer('111')
+  const primary = cube.peer('110')
+  primary.slots.hook = async () => {
+    primary.slots.hook = async () => {
+      throw new SlotError({ kind: 'refused', code: 'DISK_FULL' })
+    }
+    peer.edges.drop('110')
+    return undefined
+  }
+  const broken = await peer.dispatcher.append(publish('sports'), inMs(400))
+  t.same(broken.result, { kind: 'failed', code: 'OUTCOME_UNKNOWN', definite: false })
+  t.equal(cube.logs.get(6)?.applied.length, 1)
+
+  const other = await cubeOf(t)
+  other.logs.get(6)!.elect(null)
+  other.peer('110').frozen = true
+  const silent = await other.peer('111').dispatcher.append(publish('sports'), inMs(1_500))
+  t.same(silent.result, { kind: 'failed', code: 'OUTCOME_UNKNOWN', definite: false })
 })
 
 t.test('a refusal on its own is definite and told at once', async t => {

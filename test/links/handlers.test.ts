@@ -50,15 +50,19 @@ t.test('bodies that cannot be read are refused and reach nobody', async t => {
     }
   }
   await fc.assert(
-    fc.asyncProperty(fc.uint8Array({ maxLength: 60 }), fc.constantFrom(JSON_TYPE, PACKED), async (bytes, type) => {
-      const body = Buffer.from(bytes)
-      const all = [
-        await refuses(() => handlers.replicate('111', type, body)),
-        await refuses(() => handlers.heartbeat('111', type, body)),
-        await refuses(() => handlers.operations('111', type, body)),
-      ]
-      return all.every(Boolean)
-    }),
+    fc.asyncProperty(
+      fc.uint8Array({ maxLength: 60 }),
+      fc.constantFrom(JSON_TYPE, PACKED),
+      async (bytes, type) => {
+        const body = Buffer.from(bytes)
+        const all = [
+          await refuses(() => handlers.replicate('111', type, body)),
+          await refuses(() => handlers.heartbeat('111', type, body)),
+          await refuses(() => handlers.operations('111', type, body)),
+        ]
+        return all.every(Boolean)
+      },
+    ),
     { numRuns: 500, verbose: true },
   )
   t.same(engine.received, [])
@@ -75,7 +79,9 @@ t.test('a person with curl is answered in JSON', async t => {
   t.match(JSON.parse(Buffer.from(body).toString()), { version: 1, beat: { uid: 'answer' } })
   const replicated = await handlers.replicate('111', JSON_TYPE, messagesBody.encode([], 'json'))
   t.same(JSON.parse(Buffer.from(replicated.body).toString()), { version: 1, messages: [] })
-  const lines = await collected(handlers.operations('111', JSON_TYPE, operationsBody.encode([describe], 'json')))
+  const lines = await collected(
+    handlers.operations('111', JSON_TYPE, operationsBody.encode([describe], 'json')),
+  )
   const [empty, line, rest] = lines.toString().split('\n')
   t.equal(empty, '')
   t.match(JSON.parse(line!), { version: 1, answered: { index: 0, answer: { kind: 'answered' } } })
@@ -89,14 +95,22 @@ t.test('a defect on the way is an answer whose outcome is unknown, not a broken 
   }
   const lines = await collected(peer.handlers.operations('111', PACKED, operationsBody.encode([describe])))
   const { answer } = answerBody.decode(lines.subarray(8))
-  t.same(answer, { kind: 'answered', path: [], result: { kind: 'failed', code: 'INTERNAL', definite: false } })
+  t.same(answer, {
+    kind: 'answered',
+    path: [],
+    result: { kind: 'failed', code: 'INTERNAL', definite: false },
+  })
 })
 
 t.test('an operation that was here before is given back', async t => {
   const peer = await peerOf(t)
   const body = operationsBody.encode([{ ...describe, visited: ['111', '110'] }])
   const lines = await collected(peer.handlers.operations('111', PACKED, body))
-  t.match(answerBody.decode(lines.subarray(8)).answer, { kind: 'exhausted', visited: ['111', '110'], definite: true })
+  t.match(answerBody.decode(lines.subarray(8)).answer, {
+    kind: 'exhausted',
+    visited: ['111', '110'],
+    definite: true,
+  })
 })
 
 t.test('a request nobody waits for any more is not passed on', async t => {

@@ -250,6 +250,19 @@ const optionsOf = (peer: { id: string }) => ({
   settings: { heartbeatTimeoutMs: 100, connectTimeoutMs: 100, replicateTimeoutMs: 100, acceptTimeoutMs: 100 },
 })
 
+t.test('answers in the making are bounded', async t => {
+  const { b } = await pair(t)
+  const gate = signal()
+  b.engine.onReceive = () => gate.promise
+  const all = Array.from({ length: LIMITS.MAX_PARKED_ANSWERS }, (_, i) =>
+    b.transport.handleReplicate('0', [append(i)]),
+  )
+  t.match(await failureOf(b.transport.handleReplicate('0', [append(0)])), { code: 'OVERLOADED' })
+  gate.resolve()
+  await Promise.all(all)
+  t.same(await b.transport.handleReplicate('0', [append(0)]), [])
+})
+
 t.test('a heartbeat is exchanged on a connection of its own', async t => {
   const { a, b } = await pair(t)
   t.match(await a.transport.heartbeat('1', beat), { uid: 'answer', boot: 1 })

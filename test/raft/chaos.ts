@@ -170,7 +170,10 @@ export class Chaos {
     const settled = (): boolean => {
       const ends = this.#hosts.map(host => host.state.length)
       const { leader } = this.#cluster
-      if (leader === undefined || leader.status.transferee !== 0 || new Set(ends).size > 1) return false
+      // A transfer, or a word to stand for election that is still under way, would change the leader yet.
+      if (leader === undefined || leader.status.transferee !== 0 || this.#cluster.network.length > 0)
+        return false
+      if (new Set(ends).size > 1) return false
       return this.#hosts.every(
         ({ status }) => status.leader === leader.number && status.term === leader.status.term,
       )

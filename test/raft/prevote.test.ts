@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Cluster, logOf } from './cluster.ts'
+import { Cluster, logOf, type Start } from './cluster.ts'
 import { preVoteFrom, sent } from './messages.ts'
 
 t.test('to ask for pre-votes changes neither term nor vote (thesis 9.6)', t => {
@@ -79,16 +79,13 @@ t.test('late pre-votes of an earlier term elect nobody', t => {
 })
 
 t.test('a member with a higher term and a shorter log does not stop the others from electing a leader', t => {
-  const ahead = { hardState: { term: 9, vote: 0, commit: 0 }, entries: logOf(1) }
-  const cluster = new Cluster(
-    [1, 2, 3],
-    {},
-    new Map([
-      [1, ahead],
-      [2, { entries: logOf(1, 1) }],
-      [3, { entries: logOf(1, 1) }],
-    ]),
-  )
+  const longer: Start = { entries: logOf(1, 1) }
+  const starts = new Map<number, Start>([
+    [1, { hardState: { term: 9, vote: 0, commit: 0 }, entries: logOf(1) }],
+    [2, longer],
+    [3, longer],
+  ])
+  const cluster = new Cluster([1, 2, 3], {}, starts)
   cluster.run(40)
   t.ok([2, 3].includes(cluster.leader!.number))
   t.equal(cluster.status(1).leader, cluster.leader!.number)

@@ -81,7 +81,9 @@ export function logContract(t: Test, make: MakeDisk): void {
         await founded(store)
         await store.write([{ slot: 1, entries: [1, 2, 3, 4].map(i => dataEntry(i, i < 3 ? 1 : 2)) }])
         const hardState = { term: 5, vote: 3, commit: 2 }
-        const durable = store.write([{ slot: 1, hardState, truncateFrom: 3, entries: [dataEntry(3, 5, 'new')] }])
+        const durable = store.write([
+          { slot: 1, hardState, truncateFrom: 3, entries: [dataEntry(3, 5, 'new')] },
+        ])
         check(store)
         await durable
       },

@@ -29,7 +29,12 @@ export function retentionContract(t: Test, make: MakeDisk): void {
       async store => {
         await writeAll(store, [
           ...[driver.found(), driver.create('a'), driver.create('b')],
-          ...[driver.publish('a', 3, 'three'), driver.publish('b', 2), driver.publish('a'), driver.publish('a', 3)],
+          ...[
+            driver.publish('a', 3, 'three'),
+            driver.publish('b', 2),
+            driver.publish('a'),
+            driver.publish('a', 3),
+          ],
         ])
         check(store)
       },
@@ -68,7 +73,10 @@ export function retentionContract(t: Test, make: MakeDisk): void {
     const driver = new SlotDriver(SLOT)
     const store = make(t).open()
     await writeAll(store, [driver.found(), driver.create('a')])
-    await writeAll(store, [1, 2, 3, 4].map(() => driver.publish('a', 2)))
+    await writeAll(
+      store,
+      [1, 2, 3, 4].map(() => driver.publish('a', 2)),
+    )
     await writeAll(store, [driver.compact(3), driver.trim('a', 6)])
     sweepAll(store, SLOT)
     t.same(
@@ -112,7 +120,10 @@ export function retentionContract(t: Test, make: MakeDisk): void {
       make(t),
       async store => {
         await writeAll(store, [driver.found(), driver.create('a')])
-        await writeAll(store, Array.from({ length: 50 }, () => driver.publish('a')))
+        await writeAll(
+          store,
+          Array.from({ length: 50 }, () => driver.publish('a')),
+        )
         await writeAll(store, [driver.compact(), driver.trim('a', 46)])
         t.equal(store.sweep(SLOT, 10), false)
         t.equal(store.sweep(SLOT, 10), false)

@@ -85,7 +85,13 @@ export function stateContract(t: Test, make: MakeDisk): void {
     const rows = names.map((name, i) => topicRow(name, i + 1))
     const keys = rows.map(row => keyRow(row.name, 'k'.repeat(255)))
     const producers: ProducerRow[] = [
-      { uid: 'p1', boot: 1, low: 4, usedIndex: 3, results: [[5, { kind: 'refused', code: 'UNKNOWN_TOPIC' }]] },
+      {
+        uid: 'p1',
+        boot: 1,
+        low: 4,
+        usedIndex: 3,
+        results: [[5, { kind: 'refused', code: 'UNKNOWN_TOPIC' }]],
+      },
       { uid: 'p2', boot: 9, low: 1, usedIndex: 1, results: [] },
     ]
     const driver = new SlotDriver(2)

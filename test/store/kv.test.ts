@@ -81,7 +81,10 @@ async function property(t: Test, kv: OrderedKv): Promise<void> {
     { numRuns: 300 },
   )
   t.comment(`seed ${result.seed}`)
-  t.notOk(result.failed, fc.defaultReportMessage(result) ?? 'reads see every write at once, as a plain map does')
+  t.notOk(
+    result.failed,
+    fc.defaultReportMessage(result) ?? 'reads see every write at once, as a plain map does',
+  )
   await kv.close()
 }
 

@@ -116,7 +116,10 @@ t.test('a flipped bit in a row that a slot needs is noticed at loading, in that 
     await store.write(drivers.map(driver => driver.found()))
     await store.write(drivers.map(driver => driver.create('a')))
     await store.close()
-    t.equal(disk.corrupt(key => key.startsWith(`${table}\u0000\u0001`), flip), 1)
+    t.equal(
+      disk.corrupt(key => key.startsWith(`${table}\u0000\u0001`), flip),
+      1,
+    )
     const reopened = openMemoryStore(disk)
     t.throws(() => reopened.load(1), { name: 'CorruptRecord', slot: 1, message: /of slot 1/ })
     t.equal(reopened.load(2).image.topics.length, 1)
@@ -150,8 +153,14 @@ t.test('a record in another’s place is noticed', async t => {
   await store.write([driver.found(), { slot: 1, entries: [dataEntry(1, 1, 'a'), dataEntry(2, 1, 'b')] }])
   await store.close()
   let first: Uint8Array | undefined
-  disk.corrupt(key => key.startsWith('l') && key.endsWith('\u0001'), value => (first = value))
-  disk.corrupt(key => key.startsWith('l') && key.endsWith('\u0002'), () => first!)
+  disk.corrupt(
+    key => key.startsWith('l') && key.endsWith('\u0001'),
+    value => (first = value),
+  )
+  disk.corrupt(
+    key => key.startsWith('l') && key.endsWith('\u0002'),
+    () => first!,
+  )
   t.throws(() => openMemoryStore(disk).log(1).entries(1, 3, 100), CorruptRecord)
 })
 
@@ -207,7 +216,10 @@ t.test('a format version that is not known is refused, and so is a record that l
   await openMemoryStore(disk).close()
   const identity = (key: string) => key.endsWith('identity')
   disk.corrupt(identity, versioned)
-  t.throws(() => openMemoryStore(disk), { code: 'DATA_VERSION', message: /format 9.*start the one that wrote it/ })
+  t.throws(() => openMemoryStore(disk), {
+    code: 'DATA_VERSION',
+    message: /format 9.*start the one that wrote it/,
+  })
   disk.corrupt(identity, value => Uint8Array.of(1, ...value.subarray(1, 20)))
   t.throws(() => openMemoryStore(disk), { code: 'DATA_UNREADABLE', message: /move the folder away/ })
 })

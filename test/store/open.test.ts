@@ -40,7 +40,10 @@ t.test('what cannot be a data folder is refused with one line that names it and 
     }
   }
   t.same(readdirSync(join(root, 'foreign')), ['notes.txt'])
-  t.same(readdirSync(join(root, 'garbage')).filter(name => name.startsWith('LOCK')), [])
+  t.same(
+    readdirSync(join(root, 'garbage')).filter(name => name.startsWith('LOCK')),
+    [],
+  )
   await openLmdbStore(join(root, 'hidden')).close()
 })
 

@@ -98,7 +98,9 @@ export class FakePeer implements PeerApi {
   }
 
   ready() {
-    return this.isReady ? { ready: true, why: 'every slot has a primary' } : { ready: false, why: 'slot 4 has none' }
+    return this.isReady
+      ? { ready: true, why: 'every slot has a primary' }
+      : { ready: false, why: 'slot 4 has none' }
   }
 
   stopping(): boolean {
@@ -108,7 +110,8 @@ export class FakePeer implements PeerApi {
   #dispatcher(): Dispatcher {
     const executor = new Executor(SELF, this.slots)
     const dispatch = async (operation: Operation, deadlineMs: number) => {
-      if (this.failing) return { result: { kind: 'failed', ...this.failing } as OperationResult, path: [SELF] }
+      if (this.failing)
+        return { result: { kind: 'failed', ...this.failing } as OperationResult, path: [SELF] }
       const outcome = await executor.execute(operation, deadlineMs)
       if (outcome.kind !== 'done') throw new Error('a peer that holds every slot can answer')
       return { result: outcome.result, path: [SELF] }

@@ -30,7 +30,10 @@ class MemorySlot {
 
   #trim({ incarnation, earliest }: TopicRow): void {
     const kept = this.events.get(incarnation) ?? []
-    this.events.set(incarnation, kept.filter(({ offset }) => offset >= earliest))
+    this.events.set(
+      incarnation,
+      kept.filter(({ offset }) => offset >= earliest),
+    )
   }
 
   #keep({ run, events }: SlotNotice & { kind: 'published' }): void {

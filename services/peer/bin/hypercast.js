@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from 'node:fs'
+import module from 'node:module'
 
 const NEEDED = 24
 const major = Number(process.versions.node.split('.')[0])
@@ -10,6 +11,9 @@ if (major < NEEDED) {
   )
   process.exit(2)
 }
+
+// Halves the time to load: compiled and type-stripped code is kept in the system's folder for temporary files.
+module.enableCompileCache?.()
 
 // A checkout runs its TypeScript as it is; an installed package holds JavaScript, since Node strips no types there.
 const source = new URL('../main.ts', import.meta.url)

@@ -23,7 +23,10 @@ export function readBatch(body: Uint8Array, maxPayloadBytes: number): EventInput
     line += 1
     if (row.trim() === '') continue
     if (events.length === LIMITS.MAX_BATCH_EVENTS) {
-      throw new HypercastError('PAYLOAD_TOO_LARGE', `The batch has more than ${LIMITS.MAX_BATCH_EVENTS} events.`)
+      throw new HypercastError(
+        'PAYLOAD_TOO_LARGE',
+        `The batch has more than ${LIMITS.MAX_BATCH_EVENTS} events.`,
+      )
     }
     const event = inLine(line, () => readLine(row))
     if (event.data.length > maxPayloadBytes) {

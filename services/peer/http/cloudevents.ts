@@ -50,7 +50,8 @@ function checkName(name: string): string {
     throw invalid(`"ce-${shorten(name)}" names no attribute: CloudEvents allows the letters a–z and digits.`)
   }
   if (name === 'datacontenttype') throw invalid('Send Content-Type in place of ce-datacontenttype.')
-  if (name === 'data') throw invalid('The data of an event is the body of the request, not the header ce-data.')
+  if (name === 'data')
+    throw invalid('The data of an event is the body of the request, not the header ce-data.')
   return name
 }
 

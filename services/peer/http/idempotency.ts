@@ -28,7 +28,7 @@ export function readKey(header: string | string[] | undefined): string | undefin
 
 function unquote(text: string): string | undefined {
   const match = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text)
-  return match?.[1]!.replaceAll(/\\(.)/g, '$1')
+  return match?.[1]?.replaceAll(/\\(.)/g, '$1')
 }
 
 /** The key with a SHA-256 over everything that makes its events; undefined without a key. */

@@ -30,7 +30,12 @@ export const DOCUMENT: NonNullable<FastifyDynamicSwaggerOptions['openapi']> = {
 }
 
 /** Components keep the names that the schemas have. */
-export function localReference(schema: { readonly $id?: unknown }, _base: unknown, _fragment: string, at: number): string {
+export function localReference(
+  schema: { readonly $id?: unknown },
+  _base: unknown,
+  _fragment: string,
+  at: number,
+): string {
   return typeof schema.$id === 'string' ? schema.$id : `schema-${at}`
 }
 

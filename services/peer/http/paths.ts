@@ -9,6 +9,11 @@ export class PathTable {
     this.#methods.set(path, known)
   }
 
+  /** Every path with its methods. */
+  routes(): [path: string, methods: string[]][] {
+    return [...this.#methods].map(([path, methods]) => [path, [...methods]])
+  }
+
   /** Methods that the path of `url` takes, sorted; none when nothing is there. */
   allowed(url: string): string[] {
     const [path = ''] = url.split(/[?#]/, 1)

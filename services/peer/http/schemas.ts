@@ -17,7 +17,10 @@ export const Label = Type.String({
 })
 
 export const PeerRefSchema = Type.Object(
-  { id: Label, url: Type.String({ description: 'Base URL of the peer.', examples: ['http://127.0.0.1:5561'] }) },
+  {
+    id: Label,
+    url: Type.String({ description: 'Base URL of the peer.', examples: ['http://127.0.0.1:5561'] }),
+  },
   { $id: 'PeerRef', ...CLOSED, description: 'A peer and where it is reached.' },
 )
 export type PeerRef = Static<typeof PeerRefSchema>
@@ -40,7 +43,10 @@ export const SettingsSchema = Type.Object(settings, {
 export const SettingsInput = Type.Partial(Type.Object(settings), CLOSED)
 export const CreateInput = Type.Object(
   {
-    name: Type.String({ description: 'The name of the topic, 1 to 255 bytes of UTF-8.', examples: ['sports'] }),
+    name: Type.String({
+      description: 'The name of the topic, 1 to 255 bytes of UTF-8.',
+      examples: ['sports'],
+    }),
     ...SettingsInput.properties,
   },
   CLOSED,
@@ -112,7 +118,9 @@ export const EventSchema = Type.Object(
     type: Type.Optional(Type.String({ description: 'The publisher’s type.' })),
     contentType: Type.String({ examples: ['text/plain; charset=utf-8'] }),
     attributes: Type.Optional(
-      Type.Record(Type.String(), Type.String(), { description: 'CloudEvents attributes: source, extensions.' }),
+      Type.Record(Type.String(), Type.String(), {
+        description: 'CloudEvents attributes: source, extensions.',
+      }),
     ),
     data: Type.Optional(Type.Unknown({ description: 'Text as a string, JSON as JSON.' })),
     data_base64: Type.Optional(Type.String({ description: 'Anything else, in base64.' })),
@@ -251,7 +259,9 @@ export function problemResponses(...codes: readonly ErrorCode[]): Record<number,
 
 /** Headers of every answer that went through the cube. */
 export const ROUTE_HEADERS = {
-  'Hypercast-Path': { type: 'string', description: 'Labels of the peers the request went through, in order.' },
+  'Hypercast-Path': {
+    type: 'string',
+    description: 'Labels of the peers the request went through, in order.',
+  },
   'Hypercast-Primary': { type: 'string', description: 'Base URL of the topic’s primary.' },
 }
-

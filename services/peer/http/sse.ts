@@ -11,7 +11,7 @@ const STREAM_HEADERS = {
 
 /**
  * Takes the reply out of Fastify's hands and sends the headers of an event stream; what is written to the result goes
- * to the client as it is. Why not @fastify/sse: docs/decisions/event-streams-are-written-raw.md.
+ * to the client as it is. Why not @fastify/sse: docs/decisions/0007-event-streams-are-written-raw.md.
  */
 export function beginStream(reply: FastifyReply): ServerResponse {
   reply.headers(STREAM_HEADERS)

@@ -1,6 +1,6 @@
 import type { FastifySchemaCompiler } from 'fastify'
-import { Compile } from 'typebox/compile'
 import type { TObject, TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
 import { HypercastError } from '../errors.ts'
 import { shorten } from './start.ts'
 
@@ -63,7 +63,8 @@ function bodyProblem(errors: ReturnType<ReturnType<typeof Compile>['Errors']>): 
       const names = error.params.additionalProperties.map(name => `"${shorten(name)}"`).slice(0, 3)
       return `${where} has members that the contract does not know: ${names.join(', ')}.`
     }
-    if (error.keyword === 'required') return `${where} lacks "${error.params.requiredProperties.join('", "')}".`
+    if (error.keyword === 'required')
+      return `${where} lacks "${error.params.requiredProperties.join('", "')}".`
   }
   const [first] = errors
   const where = first?.instancePath ? `The member "${first.instancePath.slice(1)}"` : 'The body'

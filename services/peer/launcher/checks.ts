@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
+import { makeFolder } from '../folders.ts'
 import type { PeerPlan } from './plan.ts'
 
 /** A cube cannot be started as asked. The message is one line that says what to do. */
@@ -14,7 +15,7 @@ export class CubeError extends Error {
 /** Throws CubeError when a folder cannot be made or written; `option` is the flag that names it. */
 export function checkFolder(folder: string, option: string): void {
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolder(folder)
     accessSync(folder, constants.W_OK | constants.X_OK)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException

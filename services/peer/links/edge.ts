@@ -28,8 +28,6 @@ interface Waiting {
 
 /** Bytes of an operation besides its events' data, roughly. */
 const OPERATION_BYTES = 256
-/** How long after its patience an operation is still waited for: the other side answers when it is over. */
-const GRACE_MS = 250
 
 /**
  * One edge of the cube: operations that take it in the same turn travel together in one request, and each answer
@@ -102,7 +100,9 @@ export class Edge {
       accepted = true
       cancel()
       const patienceMs = Math.max(...batch.map(({ forwarded }) => forwarded.patienceMs))
-      cancel = clock.after(patienceMs + GRACE_MS, () => giveUp(new LinkError('silent', 'it does not answer')))
+      cancel = clock.after(patienceMs + LIMITS.ANSWER_GRACE_MS, () =>
+        giveUp(new LinkError('silent', 'it does not answer')),
+      )
     }
     let abort: ((reason: LinkError) => void) | undefined
     const giveUp = (reason: LinkError) => abort?.(reason)

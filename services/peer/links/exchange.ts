@@ -23,9 +23,6 @@ export interface ExchangeListener {
   fail(error: LinkError): void
 }
 
-/** Bytes kept of the body of an error. */
-const MAX_ERROR_BYTES = 2_048
-
 /**
  * Sends one request and tells `listener` what comes back. Leaner than undici's `request`: no stream, no signal.
  * @returns the way to give it up: `listener.fail` is called with the reason at once.
@@ -54,7 +51,8 @@ export function exchange(to: Dispatcher, ask: Ask, listener: ExchangeListener): 
     onResponseData(_controller, chunk) {
       if (over) return
       if (status === 200) listener.data(chunk)
-      else if (errorBody.length < MAX_ERROR_BYTES) errorBody += chunk.toString('utf8', 0, MAX_ERROR_BYTES)
+      else if (errorBody.length < LIMITS.MAX_PEER_ERROR_BYTES)
+        errorBody += chunk.toString('utf8', 0, LIMITS.MAX_PEER_ERROR_BYTES)
     },
     onResponseEnd() {
       finish(status === 200 ? true : statusError(status, errorBody))

@@ -121,7 +121,7 @@ export class Router {
       return undefined
     }
     const { answer } = outcome
-    if (answer.kind === 'answered') return answer
+    if (answer.kind === 'answered') return search.definite ? answer : inDoubt(answer)
     // Also when it does not say so itself: it was there.
     search.visited.add(peer)
     for (const id of answer.visited) search.visited.add(id)
@@ -158,6 +158,12 @@ function noteFailure(search: Search, peer: PeerId, failure: LinkFailure): void {
   if (failure === 'refused' || failure === 'silent') search.visited.add(peer)
   else search.unreachable.add(peer)
   if (failure === 'broken' || failure === 'silent') search.definite = false
+}
+
+/** An earlier hop may have led to an append unseen: a refusal that came by a later one proves nothing about it. */
+function inDoubt(answer: ForwardedAnswer & { readonly kind: 'answered' }): ForwardedAnswer {
+  const { result } = answer
+  return result.kind === 'failed' ? { ...answer, result: { ...result, definite: false } } : answer
 }
 
 function exhausted({ visited, primary, definite }: Search): ForwardedAnswer {

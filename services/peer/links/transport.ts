@@ -88,13 +88,15 @@ export class HttpTransport implements Transport {
 
   /**
    * Takes in what another peer sent and gives back the answers it caused: when they are durable, or what there is of
-   * them when that takes too long; the others leave by requests of their own then.
+   * them when that takes too long; the others leave by requests of their own then. Rejects with HypercastError
+   * OVERLOADED when too many wait already, NOT_FOUNDED before there is an engine.
    */
   async handleReplicate(from: PeerId, messages: readonly SlotMessage[]): Promise<readonly SlotMessage[]> {
     const engine = this.#engine
     if (!engine) throw new HypercastError('NOT_FOUNDED')
     const answers: SlotMessage[] = []
     const parked = this.#parked.get(from) ?? []
+    if (parked.length >= LIMITS.MAX_PARKED_ANSWERS) throw new HypercastError('OVERLOADED')
     this.#parked.set(from, parked)
     parked.push(answers)
     let cancel = () => {}

@@ -196,8 +196,12 @@ export class RaftNode implements RaftMember {
     tickTransfer(state)
     checkQuorum(state)
     if (state.role !== 'leader') return
+    const { heartbeatTicks, electionTicks } = state.options
+    // The engine may beat by other means (heartbeatTicks beyond reach): a lost ReadIndex round goes again all the same.
+    const paceTicks =
+      state.reads.openRound === 0 ? heartbeatTicks : Math.min(heartbeatTicks, Math.ceil(electionTicks / 4))
     state.heartbeatElapsed++
-    if (state.heartbeatElapsed < state.options.heartbeatTicks) return
+    if (state.heartbeatElapsed < paceTicks) return
     state.heartbeatElapsed = 0
     sendHeartbeats(state, state.reads.openRound)
   }

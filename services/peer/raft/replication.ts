@@ -110,7 +110,9 @@ export function canReadAtCommit(state: RaftState): boolean {
 export function beginReads(state: RaftState): void {
   const round = state.reads.begin(state.log.commit)
   confirmReads(state, round, state.number)
-  if (state.reads.openRound !== 0) sendHeartbeats(state, round)
+  if (state.reads.openRound === 0) return
+  state.heartbeatElapsed = 0
+  sendHeartbeats(state, round)
 }
 
 function confirmReads(state: RaftState, round: number, by: number): void {

@@ -2,7 +2,7 @@ import type { Roster } from '../cube/roster.ts'
 import type { Entry, LogReader } from '../raft/types.ts'
 import type { Run } from '../topics/types.ts'
 import { behind, indexKey, orderKey, slotOf, storeKey, TABLES } from './keys.ts'
-import type { OrderedKv, Space } from './kv.ts'
+import type { Key, OrderedKv, Space } from './kv.ts'
 import { corrupt, seal, sealValue, unseal, unsealEntry, unsealValue } from './record.ts'
 import {
   firstOf,
@@ -82,20 +82,13 @@ export class KvLogStore implements LogStore {
 
   runs(slot: number, incarnation: number, offset: number, limit: number): Run[] {
     const state = this.#state(slot)
-    const start = orderKey(slot, incarnation, 0)
-    const end = orderKey(slot, incarnation, Number.POSITIVE_INFINITY)
     const from = orderKey(slot, incarnation, offset)
-    const before = this.#kv.range(start, from, { limit: 1, reverse: true })
-    const found: Run[] = []
-    for (const [key, record] of [...before, ...this.#kv.range(from, end, { limit })]) {
-      const [logIndex, count] = unsealValue<[number, number]>(key, record)
-      const isStagedOnly = logIndex > state.applied
-      if (isStagedOnly || firstOf(key) + count <= offset || found.length >= limit) continue
-      const run = readRun(this.#kv, slot, logIndex)
-      if (!run) throw corrupt(indexKey(TABLES.run, slot, logIndex), 'missing')
-      found.push(run)
-    }
-    return found
+    const start = orderKey(slot, incarnation, 0)
+    const found = this.#runsOf(state, this.#kv.range(start, from, { limit: 1, reverse: true }), offset)
+    if (found.length >= limit) return found
+    const end = orderKey(slot, incarnation, Number.POSITIVE_INFINITY)
+    const rest = this.#kv.range(from, end, { limit: limit - found.length })
+    return [...found, ...this.#runsOf(state, rest, offset)]
   }
 
   runData(slot: number, logIndex: number): Uint8Array | undefined {
@@ -178,6 +171,19 @@ export class KvLogStore implements LogStore {
       this.#states.set(slot, state)
     }
     return state
+  }
+
+  /** Runs of rows of a topic's index: those that end at `offset` or behind it and are not merely staged. */
+  #runsOf(state: SlotState, rows: readonly (readonly [Key, Uint8Array])[], offset: number): Run[] {
+    const found: Run[] = []
+    for (const [key, record] of rows) {
+      const [logIndex, count] = unsealValue<[number, number]>(key, record)
+      if (logIndex > state.applied || firstOf(key) + count <= offset) continue
+      const run = readRun(this.#kv, state.slot, logIndex)
+      if (!run) throw corrupt(indexKey(TABLES.run, state.slot, logIndex), 'missing')
+      found.push(run)
+    }
+    return found
   }
 
   #term(state: SlotState, index: number): number | undefined {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { accessSync, constants, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../folders.ts'
 import { StoreError } from './errors.ts'
 import { openIdentity } from './identity.ts'
 import { DATA_FILE, isDatabase, LmdbKv, READERS_FILE } from './lmdb.ts'
@@ -51,7 +52,7 @@ export function openMemoryStore(disk: MemoryDisk, options: OpenOptions = {}): Lo
 /** Makes the folder and looks whether it may be a peer's; true when it holds no data yet. */
 function prepareDirectory(path: string): boolean {
   try {
-    mkdirSync(path, { recursive: true })
+    makeFolder(path)
   } catch (error) {
     throw explain(path, error)
   }
@@ -99,7 +100,11 @@ function openRows(path: string, isNew: boolean): LmdbKv {
 
 function unreadable(path: string, reason: string, cause?: unknown): StoreError {
   const advice = 'move the folder away and add the peer again as a new one'
-  return new StoreError('DATA_UNREADABLE', `${join(path, DATA_FILE)} cannot be read (${reason}): ${advice}`, cause)
+  return new StoreError(
+    'DATA_UNREADABLE',
+    `${join(path, DATA_FILE)} cannot be read (${reason}): ${advice}`,
+    cause,
+  )
 }
 
 function notADirectory(path: string): StoreError {

@@ -18,7 +18,10 @@ const bodies: FastifyPluginAsync<HttpOptions> = async app => {
       try {
         return JSON.parse(text)
       } catch (error) {
-        throw new HypercastError('INVALID_REQUEST', `The body is not JSON: ${shorten((error as Error).message)}.`)
+        throw new HypercastError(
+          'INVALID_REQUEST',
+          `The body is not JSON: ${shorten((error as Error).message)}.`,
+        )
       }
     },
   )

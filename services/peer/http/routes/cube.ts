@@ -57,7 +57,8 @@ const cube: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
     (request, reply) => {
       if (request.method === 'HEAD') return answerHead(reply)
       const why =
-        notServing(api) ?? (streams.size >= LIMITS.MAX_CUBE_STREAMS ? new HypercastError('OVERLOADED') : undefined)
+        notServing(api) ??
+        (streams.size >= LIMITS.MAX_CUBE_STREAMS ? new HypercastError('OVERLOADED') : undefined)
       if (why) return answerLater(reply, why.message, api.settings.sseRetryMs)
       streams.add(beginStream(reply))
     },

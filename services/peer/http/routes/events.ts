@@ -5,8 +5,8 @@ import { Type } from 'typebox'
 import { ERRORS, HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { StreamOptions, StreamStart } from '../../streams/types.ts'
-import type { HttpOptions, PeerApi } from '../api.ts'
 import { EVENT_TYPES, negotiate } from '../accept.ts'
+import type { HttpOptions, PeerApi } from '../api.ts'
 import { eventText } from '../event-json.ts'
 import { historyText } from '../history.ts'
 import { deadline } from '../outcome.ts'
@@ -23,18 +23,29 @@ const EventsQuery = Type.Object(
   {
     from: Type.Optional(
       Type.String({
-        description: '`earliest`, `latest`, an offset (inclusive), or an ISO time. Streams begin at `latest`, the rest at `earliest`.',
+        description:
+          '`earliest`, `latest`, an offset (inclusive), or an ISO time. Streams begin at `latest`, the rest at `earliest`.',
         examples: ['earliest'],
       }),
     ),
     last: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'The last so many events, then live.' }),
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'The last so many events, then live.',
+      }),
     ),
     lastEventId: Type.Optional(
-      Type.String({ description: 'Resume behind this cursor, where a header cannot be set.', examples: ['42-1'] }),
+      Type.String({
+        description: 'Resume behind this cursor, where a header cannot be set.',
+        examples: ['42-1'],
+      }),
     ),
     named: Type.Optional(
-      Type.Boolean({ description: 'The publisher’s type becomes the name of the SSE event.', default: false }),
+      Type.Boolean({
+        description: 'The publisher’s type becomes the name of the SSE event.',
+        default: false,
+      }),
     ),
     format: Type.Optional(
       Type.Union([Type.Literal('plain'), Type.Literal('cloudevents')], {
@@ -140,15 +151,15 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
   )
 }
 
-async function stream(api: PeerApi, reply: FastifyReply, options: StreamOptions): Promise<FastifyReply | void> {
+async function stream(api: PeerApi, reply: FastifyReply, options: StreamOptions): Promise<void> {
   const retry = (error: HypercastError) => answerLater(reply, error.message, api.settings.sseRetryMs)
   const why = notServing(api)
   if (why) return retry(why)
   if (api.streams.stats().streams >= LIMITS.MAX_STREAMS) return retry(new HypercastError('OVERLOADED'))
   try {
     const opened = await api.streams.open(options, deadline(api))
-    if (opened.kind === 'ended') return reply.code(204).send()
-    opened.attach(beginStream(reply))
+    if (opened.kind === 'ended') reply.code(204).send()
+    else opened.attach(beginStream(reply))
   } catch (error) {
     const known = asHypercastError(error)
     if (ERRORS[known.code].status < 500) throw known

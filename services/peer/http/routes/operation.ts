@@ -79,7 +79,10 @@ const operation: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) =
         tags: ['operation'],
         summary: 'This document',
         response: {
-          200: { description: 'OpenAPI 3.1.', content: { 'application/yaml': { schema: { type: 'string' } } } },
+          200: {
+            description: 'OpenAPI 3.1.',
+            content: { 'application/yaml': { schema: { type: 'string' } } },
+          },
           ...problemResponses('UNKNOWN_PARAMETER'),
         },
       },

@@ -113,7 +113,10 @@ const publish: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => 
           cursor,
           ...placed(api, done),
         }
-        reply.code(201).header('location', `${topicPath(topic)}/events?from=${first}`).send(body)
+        reply
+          .code(201)
+          .header('location', `${topicPath(topic)}/events?from=${first}`)
+          .send(body)
         return 1
       }),
   )
@@ -150,7 +153,10 @@ const publish: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => 
           cursor: formatCursor(last, incarnation),
           ...placed(api, done),
         }
-        reply.code(201).header('location', `${topicPath(topic)}/events?from=${first}`).send(body)
+        reply
+          .code(201)
+          .header('location', `${topicPath(topic)}/events?from=${first}`)
+          .send(body)
         return events.length
       }),
   )

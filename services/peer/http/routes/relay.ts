@@ -6,13 +6,21 @@ import { HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import { FOLLOW_CONTENT_TYPE, parseFollowQuery } from '../../links/follow-wire.ts'
 import type { HttpOptions, PeerAnswer, PeerApi } from '../api.ts'
+import { isJsonType } from '../json.ts'
 import { rawBodies } from '../raw-bodies.ts'
 import { problemResponses } from '../schemas.ts'
 
 const PEER_MEDIA = { 'application/vnd.msgpack': { schema: {} }, 'application/json': { schema: {} } }
-const PEER_ERRORS = ['INVALID_REQUEST', 'STRANGER', 'NOT_FOUNDED', 'PAYLOAD_TOO_LARGE', 'UNKNOWN_PARAMETER'] as const
-/** Frames of a length and MessagePack, one per answer. */
+const PEER_ERRORS = [
+  'INVALID_REQUEST',
+  'STRANGER',
+  'NOT_FOUNDED',
+  'PAYLOAD_TOO_LARGE',
+  'UNKNOWN_PARAMETER',
+] as const
+/** Answers one by one: frames of a length and MessagePack, or lines of JSON, as the question was. */
 const FRAMES_TYPE = 'application/vnd.msgpack'
+const LINES_TYPE = 'application/x-ndjson'
 
 /** What peers ask of each other: who asks is checked here, what is asked is for links/ and streams/. */
 const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
@@ -31,7 +39,10 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
         summary: 'A batch of Raft messages',
         description: 'Answered when what they caused is durable, with the answers to them.',
         body: { content: PEER_MEDIA },
-        response: { 200: { description: 'Answers.', content: PEER_MEDIA }, ...problemResponses(...PEER_ERRORS) },
+        response: {
+          200: { description: 'Answers.', content: PEER_MEDIA },
+          ...problemResponses(...PEER_ERRORS),
+        },
       },
     },
     async (request, reply) => {
@@ -64,8 +75,11 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
 
   app.post('/v1/relay/operations', hidden, async (request, reply) => {
     const from = senderOf(api, request)
-    const answers = api.links.operations(from, mediaType(request), bodyOf(request))
-    return reply.type(FRAMES_TYPE).send(Readable.from(answers, { objectMode: false }))
+    const type = mediaType(request)
+    const answers = api.links.operations(from, type, bodyOf(request))
+    return reply
+      .type(isJsonType(type) ? LINES_TYPE : FRAMES_TYPE)
+      .send(Readable.from(answers, { objectMode: false }))
   })
 
   app.get('/v1/relay/snapshot', hidden, async (request, reply) => {

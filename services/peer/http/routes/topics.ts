@@ -9,13 +9,26 @@ import type { TopicRow, TopicSettings } from '../../topics/types.ts'
 import type { HttpOptions, PeerApi } from '../api.ts'
 import { OPTIONAL_BODY } from '../openapi.ts'
 import { ask, command, sayPrimary, unknownTopic } from '../outcome.ts'
-import { CreateInput, jsonResponse, problemResponses, ROUTE_HEADERS, SettingsInput, TopicParams } from '../schemas.ts'
+import {
+  CreateInput,
+  jsonResponse,
+  problemResponses,
+  ROUTE_HEADERS,
+  SettingsInput,
+  TopicParams,
+} from '../schemas.ts'
 import { listTopics } from '../topic-list.ts'
 import { checkTopicName, rosterOf, slotOfTopic, topicBody, topicPath } from '../views.ts'
 
 const ROUTING = ['NO_PRIMARY', 'UNREACHABLE', 'OVERLOADED', 'STOPPING', 'NOT_FOUNDED', 'CLOCK_SKEW'] as const
 const WRITING = [...ROUTING, 'FOREIGN_ORIGIN', 'OUTCOME_UNKNOWN', 'DISK_FULL'] as const
-const CREATING = [...WRITING, 'INVALID_TOPIC_NAME', 'INVALID_REQUEST', 'UNKNOWN_PARAMETER', 'TOPIC_EXISTS'] as const
+const CREATING = [
+  ...WRITING,
+  'INVALID_TOPIC_NAME',
+  'INVALID_REQUEST',
+  'UNKNOWN_PARAMETER',
+  'TOPIC_EXISTS',
+] as const
 const BODIES = ['UNSUPPORTED_MEDIA_TYPE', 'PAYLOAD_TOO_LARGE'] as const
 const NAMED = ['INVALID_TOPIC_NAME', 'UNKNOWN_PARAMETER', 'UNKNOWN_TOPIC'] as const
 
@@ -74,7 +87,12 @@ const topics: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
           {
             after: Type.Optional(Type.String({ description: 'The `next` of the page before.' })),
             limit: Type.Optional(
-              Type.Integer({ minimum: 1, maximum: LIMITS.MAX_PAGE, default: 100, description: 'Topics a page.' }),
+              Type.Integer({
+                minimum: 1,
+                maximum: LIMITS.MAX_PAGE,
+                default: 100,
+                description: 'Topics a page.',
+              }),
             ),
           },
           { additionalProperties: false },
@@ -124,7 +142,11 @@ const topics: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
     },
     async (request, reply) => {
       const topic = checkTopicName(request.params.topic)
-      const done = await command(api, reply, 'configured', { kind: 'configure', topic, settings: request.body })
+      const done = await command(api, reply, 'configured', {
+        kind: 'configure',
+        topic,
+        settings: request.body,
+      })
       return topicBody(rosterOf(api), done.result.topic, done.primary)
     },
   )
@@ -136,7 +158,8 @@ const topics: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
         operationId: 'deleteTopic',
         tags: ['topics'],
         summary: 'Delete a topic and its events',
-        description: 'Streams of it receive `event: end`. The name may be created again; that is another topic.',
+        description:
+          'Streams of it receive `event: end`. The name may be created again; that is another topic.',
         params: TopicParams,
         response: {
           204: { description: 'It is gone.', headers: ROUTE_HEADERS, type: 'null' },

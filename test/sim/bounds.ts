@@ -1,0 +1,20 @@
+import { LIMITS } from '../../services/peer/limits.ts'
+
+/**
+ * Small bounds, so that what is rare in use is common in a short run: compaction, snapshots in many chunks, sweeps in
+ * many slices, appends in several messages. They hold for this whole process.
+ */
+export const SMALL_BOUNDS = {
+  KEEP_LOG_ENTRIES: 60,
+  COMPACT_EVERY_ENTRIES: 20,
+  SWEEP_SLICE: 30,
+  TRIM_SLICE_RUNS: 10,
+  SNAPSHOT_CHUNK_BYTES: 4_000,
+  MAX_APPEND_BYTES: 2_000,
+  MAX_INFLIGHT_APPENDS: 4,
+  MAX_CACHED_LOG_BYTES: 4_000,
+} as const satisfies Partial<Record<keyof typeof LIMITS, number>>
+
+export function useSmallBounds(): void {
+  Object.assign(LIMITS, SMALL_BOUNDS)
+}

@@ -1,0 +1,108 @@
+import { useSmallBounds } from './bounds.ts'
+import { Clients } from './clients.ts'
+import { Cluster } from './cluster.ts'
+import { Faults } from './faults.ts'
+import { Trace } from './trace.ts'
+import { Chance, World } from './world.ts'
+
+/** Virtual time for a cluster to come up, and to heal when nothing is wrong any more. */
+const START_MS = 4_000
+const HEAL_MS = 60_000
+/** Virtual time for the clients' last answers to arrive. */
+const SETTLE_MS = 6_000
+
+export interface RunResult {
+  readonly seed: number
+  /** The same for two runs that did the same. */
+  readonly hash: string
+  readonly virtualMs: number
+  readonly steps: number
+  readonly peers: number
+  readonly faults: Readonly<Record<string, number>>
+  readonly clients: Readonly<Clients['counts']>
+  /** Events acknowledged. */
+  readonly events: number
+  readonly violations: readonly string[]
+  /** The end of the transcript. */
+  readonly tail: readonly string[]
+}
+
+export interface RunOptions {
+  /** Shown each line of the transcript as it arises. */
+  readonly print?: (line: string) => void
+  /** Virtual time under faults; without it the seed decides, 10 to 40 s. */
+  readonly faultsMs?: number
+}
+
+/** One seed: a cube comes up, is harmed while clients use it, heals, and is looked at. */
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
+  useSmallBounds()
+  const world = new World()
+  const chance = new Chance(seed)
+  const trace = new Trace(() => world.nowMs, options.print)
+  const peers = chance.int(3, 5)
+  const cluster = new Cluster(world, chance.fork(), trace, peers, 4)
+  const clients = new Clients(cluster, chance.fork())
+  const faults = new Faults(cluster, chance.fork())
+  const faultsMs = options.faultsMs ?? chance.between(10_000, 40_000)
+  const isBroken = () => cluster.violations.length > 0
+  const onRejection = (error: unknown) => cluster.violation(`a promise was left rejected: ${String(error)}`)
+  process.on('unhandledRejection', onRejection)
+  try {
+    for (const member of cluster.members.values()) member.start()
+    void clients.createTopics().then(() => clients.start())
+    await world.runUntil(START_MS, isBroken)
+    faults.start()
+    await world.runUntil(START_MS + faultsMs, isBroken)
+    if (!isBroken()) await heal(cluster, clients, faults)
+  } finally {
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('unhandledRejection', onRejection)
+  }
+  return {
+    ...{ seed, hash: trace.hash(), virtualMs: world.nowMs, steps: world.steps, peers },
+    ...{ faults: faults.counts, clients: clients.counts, events: cluster.ledger.events },
+    ...{ violations: cluster.violations, tail: trace.tail() },
+  }
+}
+
+async function heal(cluster: Cluster, clients: Clients, faults: Faults): Promise<void> {
+  const { world, checks } = cluster
+  const isBroken = () => cluster.violations.length > 0
+  faults.heal()
+  await world.runUntil(world.nowMs + SETTLE_MS, isBroken)
+  clients.stop()
+  await world.runUntil(world.nowMs + SETTLE_MS, () => isBroken() || clients.isQuiet)
+  let missing = await healed(cluster)
+  if (missing === undefined) missing = await probe(cluster, clients)
+  if (missing === undefined) missing = await healed(cluster)
+  if (isBroken()) return
+  if (missing !== undefined) cluster.violation(`it heals by itself: ${missing}`)
+  else checks.final()
+}
+
+/** Lets time pass until the cluster has healed; what is missing when it does not in time. */
+async function healed({ world, checks, violations }: Cluster): Promise<string | undefined> {
+  const untilMs = world.nowMs + HEAL_MS
+  let missing = checks.unhealed()
+  while (missing !== undefined && world.nowMs < untilMs && violations.length === 0) {
+    await world.runUntil(world.nowMs + 250)
+    missing = checks.unhealed()
+  }
+  return missing
+}
+
+/** Every slot must take an event again. */
+async function probe({ world, slots }: Cluster, clients: Clients): Promise<string | undefined> {
+  const failed: number[] = []
+  let done = 0
+  for (const slot of slots) {
+    void clients.probe(slot).then(isAcknowledged => {
+      done++
+      if (!isAcknowledged) failed.push(slot)
+    })
+  }
+  await world.runUntil(world.nowMs + HEAL_MS, () => done === slots.length)
+  if (done < slots.length) return 'publishes are not answered'
+  return failed.length > 0 ? `slots ${failed.join()} take no event` : undefined
+}
