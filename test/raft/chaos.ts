@@ -168,7 +168,7 @@ export class Chaos {
       host.sync()
     }
     const settled = (): boolean => {
-      const ends = this.#hosts.map(host => host.state.length)
+      const ends = this.#hosts.flatMap(({ state, status }) => [state.length, status.lastIndex])
       const { leader } = this.#cluster
       // A transfer, or a word to stand for election that is still under way, would change the leader yet.
       if (leader === undefined || leader.status.transferee !== 0 || this.#cluster.network.length > 0)
@@ -178,6 +178,8 @@ export class Chaos {
         ({ status }) => status.leader === leader.number && status.term === leader.status.term,
       )
     }
+    // Longer than an election timeout: a leader that nobody can hear is none.
+    this.#cluster.run(20)
     for (let round = 0; round < 200 && !settled(); round++) this.#cluster.run(1)
     if (!settled()) throw new Error('the cluster does not heal')
     const { leader } = this.#cluster

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { LogReader } from '../../services/peer/raft/types.ts'
+import type { Entry, LogReader } from '../../services/peer/raft/types.ts'
 import type { SlotNotice } from '../../services/peer/topics/types.ts'
 import { TOPICS } from './clients.ts'
 import { type Cluster, idOf } from './cluster.ts'
@@ -11,6 +11,8 @@ const LOOK_EVERY_MS = 50
 interface Committed {
   readonly term: number
   readonly data: Uint8Array
+  /** A term in which, at the latest, it was committed. */
+  readonly byTerm: number
 }
 
 /** What must hold of Raft and of the state machines, looked at while the cluster runs and when it has healed. */
@@ -48,11 +50,10 @@ export class Checks {
     if (known === undefined) this.#leaders.set(key, peer)
     else if (known !== peer) this.#violation(`one leader per term: ${key} has ${known} and ${peer}`)
     if (peer !== member.id || known !== undefined) return
-    const committed = this.#committed.get(slot)
-    const last = (committed?.length ?? 0) - 1
-    if (!committed || last < 1) return
+    const committed = this.#committed.get(slot) ?? []
+    const last = committed.findLastIndex(entry => entry !== undefined && entry.byTerm < term)
     const log = member.store.log(slot)
-    if (last < log.firstIndex() || log.term(last) === committed[last]!.term) return
+    if (last < 1 || last < log.firstIndex() || log.term(last) === committed[last]!.term) return
     this.#violation(`leader completeness: ${peer} leads ${key} without committed entry ${last}`)
   }
 
@@ -89,23 +90,24 @@ export class Checks {
     const { engine, store, life } = member
     for (const slot of engine.held) {
       const looked = this.#lookedAt.get(life)
-      const { applied } = engine.status(slot).raft
+      const { applied, term } = engine.status(slot).raft
       const log = store.log(slot)
       const from = Math.max((looked?.get(slot) ?? 0) + 1, log.firstIndex())
       if (from > applied) continue
       looked?.set(slot, applied)
-      for (const entry of readAll(log, from, applied)) this.#applied(member.id, slot, entry.index, entry)
+      for (const entry of readAll(log, from, applied)) this.#applied(member.id, slot, entry, term)
     }
   }
 
-  #applied(who: string, slot: number, index: number, entry: Committed): void {
+  #applied(who: string, slot: number, entry: Entry, byTerm: number): void {
+    const { index } = entry
     let committed = this.#committed.get(slot)
     if (!committed) {
       committed = []
       this.#committed.set(slot, committed)
     }
     const known = committed[index]
-    if (!known) committed[index] = { term: entry.term, data: Buffer.from(entry.data) }
+    if (!known) committed[index] = { term: entry.term, data: entry.data, byTerm }
     else if (known.term !== entry.term || Buffer.compare(known.data, entry.data) !== 0) {
       this.#violation(`state-machine safety: ${who} applied another entry ${index} of slot ${slot}`)
     }

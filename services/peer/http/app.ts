@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import autoload from '@fastify/autoload'
+import { fastifySSE } from '@fastify/sse'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { Type } from 'typebox'
@@ -60,6 +61,7 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
   })
 
   const options: HttpOptions = { api }
+  await app.register(fastifySSE, { heartbeatInterval: 0 })
   await app.register(autoload, { dir: folder('plugins'), options, encapsulate: false, forceESM: true })
   await app.register(autoload, { dir: folder('routes'), options, dirNameRoutePrefix: false, forceESM: true })
   await app.ready()

@@ -1,24 +1,25 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 
-/** Headers of every event stream; the rest of the reply's stay. */
-const STREAM_HEADERS = {
-  'content-type': 'text/event-stream',
-  'cache-control': 'no-cache, no-transform',
-  // Reverse proxies of nginx's kind hold streams back without it.
-  'x-accel-buffering': 'no',
-}
+/** Route option of every event stream: negotiation, heartbeats and frames are ours, @fastify/sse opens the stream. */
+export const SSE_ROUTE = { kind: 'manual', heartbeat: false } as const
+
+/** Headers of every event stream on top of the plugin's. */
+const STREAM_HEADERS = { 'cache-control': 'no-cache, no-transform' }
 
 /**
  * Takes the reply out of Fastify's hands and sends the headers of an event stream; what is written to the result goes
- * to the client as it is. Why not @fastify/sse: docs/decisions/0007-event-streams-are-written-raw.md.
+ * to the client as it is: docs/decisions/0007-event-streams-are-written-raw.md.
  */
 export function beginStream(reply: FastifyReply): ServerResponse {
   reply.headers(STREAM_HEADERS)
-  reply.hijack()
-  const { raw } = reply
+  const { raw, sse } = reply
   raw.on('error', () => raw.destroy())
-  raw.writeHead(200, reply.getHeaders() as Record<string, string>)
+  // The plugin promises keep-alive even to a client that asked for the end of the connection.
+  if (!raw.shouldKeepAlive) reply.header('connection', 'close')
+  sse.keepAlive()
+  reply.hijack()
+  sse.sendHeaders(200)
   raw.flushHeaders()
   return raw
 }
@@ -33,5 +34,5 @@ export function answerLater(reply: FastifyReply, why: string, retryMs: number): 
 
 /** HEAD: the headers of a stream, at once. */
 export function answerHead(reply: FastifyReply): FastifyReply {
-  return reply.headers(STREAM_HEADERS).send()
+  return reply.type('text/event-stream').headers(STREAM_HEADERS).send()
 }

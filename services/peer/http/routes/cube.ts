@@ -6,7 +6,7 @@ import type { HttpOptions } from '../api.ts'
 import { CubeStreams } from '../cube-stream.ts'
 import { notServing } from '../plugins/guard.ts'
 import { jsonResponse, problemResponses } from '../schemas.ts'
-import { answerHead, answerLater, beginStream } from '../sse.ts'
+import { answerHead, answerLater, beginStream, SSE_ROUTE } from '../sse.ts'
 import { cubeBody, peerBodies, rosterOf } from '../views.ts'
 
 const SERVING = ['STOPPING', 'NOT_FOUNDED', 'OVERLOADED', 'UNKNOWN_PARAMETER'] as const
@@ -44,6 +44,7 @@ const cube: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
     '/v1/cube/events',
     {
       config: { waits: true },
+      sse: SSE_ROUTE,
       schema: {
         operationId: 'readCubeEvents',
         tags: ['cube'],

@@ -13,7 +13,7 @@ import { deadline } from '../outcome.ts'
 import { notServing } from '../plugins/guard.ts'
 import { asHypercastError } from '../problems.ts'
 import { problemResponses, TopicParams } from '../schemas.ts'
-import { answerHead, answerLater, beginStream } from '../sse.ts'
+import { answerHead, answerLater, beginStream, SSE_ROUTE } from '../sse.ts'
 import { readStart } from '../start.ts'
 import { checkTopicName } from '../views.ts'
 
@@ -82,6 +82,7 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
     '/v1/topics/:topic/events',
     {
       config: { waits: true },
+      sse: SSE_ROUTE,
       schema: {
         operationId: 'readEvents',
         tags: ['events'],
