@@ -229,7 +229,6 @@ function assemble(
       heartbeatTimeoutMs: config.electionMs,
       connectTimeoutMs: config.electionMs,
       replicateTimeoutMs: 2 * config.electionMs,
-      acceptTimeoutMs: config.electionMs,
     },
   })
   const journal = new PeerJournal({ log, slots: () => engine, clock })
@@ -260,7 +259,7 @@ function assemble(
     random,
     pools: transport.pools,
     identity: transport.identity,
-    acceptTimeoutMs: config.electionMs,
+    acceptTimeoutMs: config.electionMs / 2,
     isUp: peer => engine.peerUp(peer),
     trouble: peer => engine.connectionClosed(peer),
   })

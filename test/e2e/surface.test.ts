@@ -106,7 +106,7 @@ const CASES: readonly Case[] = [
     body: '{"data":1}\nnot json',
     headers: NDJSON,
     status: 400,
-    code: 'INVALID_REQUEST',
+    code: 'INVALID_EVENT',
   },
   {
     what: 'an empty batch',

@@ -41,7 +41,8 @@ t.test('the packed peer and client install and run in an empty folder', async t 
 
   t.match(await run(t, 'npx hypercast peer --help', empty), /--node-id <label>/)
   const [port] = await freePorts(1)
-  const cube = runShell(`exec npx hypercast cube --peers 1 --base-port ${port}`, { cwd: empty })
+  // Without npx between them, so that the signal below reaches the launcher.
+  const cube = runShell(`exec node_modules/.bin/hypercast cube --peers 1 --base-port ${port}`, { cwd: empty })
   await cube.until(/every slot has its primary/)
   writeFileSync(join(empty, 'use-the-client.js'), USE_THE_CLIENT)
   t.equal(await run(t, `node use-the-client.js http://127.0.0.1:${port}`, empty), '1 1 Match Update 1\n')

@@ -84,8 +84,8 @@ export class Chaos {
     else if (dice < 68) {
       if (host.node.hasReady()) host.handle(host.node.ready())
     } else if (dice < 84) this.#sync(host)
-    else if (dice < 92) this.#propose(host)
-    else if (dice < 95) this.#read(host)
+    else if (dice < 92) this.#propose(this.#leaderOr(host))
+    else if (dice < 95) this.#read(this.#leaderOr(host))
     else if (dice < 95.5) host.node.transferLeadership(this.#pick(this.#hosts).number)
     else if (dice < 96) host.node.leaderGone(this.#pick(this.#hosts).number)
     else if (dice < 97) host.node.unreachable(this.#pick(this.#hosts).number)
@@ -167,21 +167,10 @@ export class Chaos {
       host.holdSync = false
       host.sync()
     }
-    const settled = (): boolean => {
-      const ends = this.#hosts.flatMap(({ state, status }) => [state.length, status.lastIndex])
-      const { leader } = this.#cluster
-      // A transfer, or a word to stand for election that is still under way, would change the leader yet.
-      if (leader === undefined || leader.status.transferee !== 0 || this.#cluster.network.length > 0)
-        return false
-      if (new Set(ends).size > 1) return false
-      return this.#hosts.every(
-        ({ status }) => status.leader === leader.number && status.term === leader.status.term,
-      )
-    }
     // Longer than an election timeout: a leader that nobody can hear is none.
     this.#cluster.run(20)
-    for (let round = 0; round < 200 && !settled(); round++) this.#cluster.run(1)
-    if (!settled()) throw new Error('the cluster does not heal')
+    for (let round = 0; round < 200 && !this.#isSettled(); round++) this.#cluster.run(1)
+    if (!this.#isSettled()) throw new Error('the cluster does not heal')
     const { leader } = this.#cluster
     this.#cluster.run(30)
     if (this.#cluster.leader?.number !== leader?.number)
@@ -196,8 +185,24 @@ export class Chaos {
     this.#checker.checkAnswered()
   }
 
+  #isSettled(): boolean {
+    const { leader, network } = this.#cluster
+    // A transfer, or a word to stand for election that is still under way, would change the leader yet.
+    if (leader === undefined || leader.status.transferee !== 0 || network.length > 0) return false
+    const ends = this.#hosts.flatMap(({ state, status }) => [state.length, status.lastIndex])
+    if (new Set(ends).size > 1) return false
+    const { term } = leader.status
+    return this.#hosts.every(({ status }) => status.leader === leader.number && status.term === term)
+  }
+
   #isCut(message: Message): boolean {
     return this.#cut.has(message.from) !== this.#cut.has(message.to)
+  }
+
+  /** Somebody who believes to lead, rightly or not. */
+  #leaderOr(host: Host): Host {
+    const leaders = this.#hosts.filter(one => !one.down && one.status.role === 'leader')
+    return leaders.length > 0 ? this.#pick(leaders) : host
   }
 
   #below(limit: number): number {

@@ -90,7 +90,9 @@ export class Checks {
     const { engine, store, life } = member
     for (const slot of engine.held) {
       const looked = this.#lookedAt.get(life)
-      const { applied, term } = engine.status(slot).raft
+      const { applied, term, durable } = engine.status(slot).raft
+      // A snapshot was accepted and is not installed yet: the store still has the log that it replaces.
+      if (applied > durable) continue
       const log = store.log(slot)
       const from = Math.max((looked?.get(slot) ?? 0) + 1, log.firstIndex())
       if (from > applied) continue

@@ -36,8 +36,14 @@ export class Faults {
       this.#clock(member, 0)
       member.flushMs = 0.5
       member.life.resume(this.#cluster.world)
-      member.start()
     }
+    this.revive()
+  }
+
+  /** Starts whoever is down; what was under way before the healing may still end somebody. */
+  revive(): void {
+    for (const member of this.#cluster.members.values()) member.start()
+    if (!this.#isActive) this.#cluster.world.after(1_000, () => this.revive())
   }
 
   #plan(): void {

@@ -159,6 +159,8 @@ export class Slot {
     if (leader !== before.leader || term !== before.term || (role === 'leader') !== before.isLeader) {
       this.leadership = { leader, term, isLeader: role === 'leader' }
       this.leadsSinceMs = this.#context.clock.monotonicMs()
+      // Also a lone member's, which is over within one step.
+      if (term > before.term && (role === 'candidate' || role === 'leader')) this.#context.observer.election()
       this.appends.leadershipChanged()
       this.#context.changed(this, before)
     }

@@ -28,8 +28,6 @@ export interface LinkSettings {
   readonly connectTimeoutMs: number
   /** Silence on a link with messages under way after which it is given up. */
   readonly replicateTimeoutMs: number
-  /** A peer that was sent operations says within this time that it has them. */
-  readonly acceptTimeoutMs: number
 }
 
 export interface HttpTransportOptions {

@@ -128,7 +128,8 @@ function replaceTable(
   ops: Ops,
 ): void {
   const start = prefix(table, slot)
-  for (const key of kv.keys(start, behind(start))) if (!rows.has(key)) remove(ops, key)
+  const inThisWrite = ops.filter(({ key }) => key.startsWith(start)).map(({ key }) => key)
+  for (const key of [...kv.keys(start, behind(start)), ...inThisWrite]) if (!rows.has(key)) remove(ops, key)
   for (const [key, row] of rows) put(ops, key, row)
 }
 

@@ -28,7 +28,7 @@ import type { ApplyResult, Request, TopicRow } from '../../../services/peer/topi
 
 export const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
-export const settings: LinkSettings = {
+export const settings: LinkSettings & { readonly acceptTimeoutMs: number } = {
   heartbeatTimeoutMs: 200,
   connectTimeoutMs: 500,
   replicateTimeoutMs: 300,
