@@ -14,7 +14,7 @@ export interface LogOptions {
   readonly level: LogLevel
   readonly rotateBytes: number
   readonly keepFiles: number
-  /** Told once when the file cannot be written any more and again when it can. Default: a line on stderr. */
+  /** Told when the file cannot be written any more. Default: a line on stderr. */
   readonly onTrouble?: (message: string) => void
 }
 

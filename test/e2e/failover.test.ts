@@ -1,9 +1,11 @@
 import t, { type Test } from 'tap'
+import { Publisher, Subscriber } from '../../clients/typescript/src/index.ts'
 import { ask, askJson } from '../../scripts/lib/http.ts'
 import { TestCube } from '../../scripts/lib/test-cube.ts'
 import { WatchedTopic } from '../../scripts/lib/watched-topic.ts'
 
 const RATE_PER_S = 100
+const LAST = 'the last event'
 
 /** A cube of eight, a topic, and a peer that holds no replica of it. */
 async function setUp(t: Test, topic: string) {
@@ -18,6 +20,12 @@ t.test(
   'kill -9 of the primary and its return lose, double, reorder and refuse nothing, on any peer',
   async t => {
     const { cube, home, outsider, watched } = await setUp(t, 'sports')
+    const subscriber = new Subscriber(cube.urls([home, outsider]), 'sports', { from: 'earliest' })
+    const reached = Promise.withResolvers<void>()
+    const listening = subscriber.subscribeAndListen(({ offset, data }) => {
+      watched.history.delivered('the client', { offset, payload: String(data) })
+      if (data === LAST) reached.resolve()
+    })
     for (let round = 1; round <= 2; round += 1) {
       await cube.kill(home)
       const { primary } = await cube.primaryIs('sports', id => id !== home, outsider)
@@ -28,7 +36,16 @@ t.test(
       await watched.publisher.nextAcknowledged()
       t.pass(`round ${round}: ${home} is primary again`)
     }
-    t.same(await watched.finish(), [])
+    t.same(await watched.finish(), [], 'no subscriber on any peer misses or doubles anything')
+    await new Publisher(cube.urls([home, outsider]), 'sports').publish(LAST)
+    await reached.promise
+    subscriber.close()
+    await listening
+    t.same(
+      watched.history.check(['the client']),
+      [],
+      'nor does the client, which began at the peer that was killed',
+    )
     t.same(
       watched.history.publishes.filter(publish => publish.outcome !== 'acknowledged'),
       [],

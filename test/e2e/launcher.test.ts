@@ -74,6 +74,7 @@ t.test('a second start on data in use is one clear line, and the first goes on',
   const second = cube(folder, first! + 2)
   t.same(await second.exited, { code: 1, signal: null })
   t.match(second.errors(), /^[^\n]*in use[^\n]*\n$/)
+  t.equal(second.output(), '')
   t.equal((await ask(`http://127.0.0.1:${first}/health/ready`)).status, 200)
   await t.rejects(ask(`http://127.0.0.1:${first! + 2}/health/live`), 'nothing of the second is left')
   running.child.kill('SIGINT')
@@ -156,6 +157,15 @@ t.test('a peer that is killed is told with the line that starts it again, and th
   t.same(await again.exited, { code: 0, signal: null })
   running.child.kill('SIGINT')
   await running.exited
+})
+
+t.test('when every peer has ended by itself the launcher ends too, with a code that says so', async t => {
+  const [port] = await freePorts(2)
+  const running = cube(t.testdir(), port!)
+  await running.until(/ready after/)
+  for (const { pid } of tableOfPeers(running.output()).values()) process.kill(pid, 'SIGKILL')
+  t.same(await running.exited, { code: 1, signal: null })
+  t.equal(running.errors(), 'no peer is left: see their logs\n')
 })
 
 t.test('when the launcher is killed its peers stop by themselves', async () => {

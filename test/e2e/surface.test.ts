@@ -216,6 +216,13 @@ t.test('a real peer answers what is wrong clearly, and goes on', async t => {
     )
   })
 
+  await t.test('a publish followed by garbage is answered for what became of it', async t => {
+    await cube.createTopic('pipelined')
+    const publish = 'POST /v1/topics/pipelined/publish HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nkept'
+    t.match(await sendRaw(port, `${publish}garbage\r\n\r\n`), /^HTTP\/1\.1 201 [\s\S]*HTTP\/1\.1 400 /)
+    t.equal((await cube.topic('pipelined')).latest, 1)
+  })
+
   await t.test('a header of 1 MB is answered 431', async t => {
     const request = `GET /health/live HTTP/1.1\r\nhost: x\r\nx-big: ${'x'.repeat(1_048_576)}\r\n\r\n`
     t.match(await sendRaw(port, request), /^HTTP\/1\.1 431 /)

@@ -89,8 +89,9 @@ export class Chaos {
     else if (dice < 95.5) host.node.transferLeadership(this.#pick(this.#hosts).number)
     else if (dice < 96) host.node.leaderGone(this.#pick(this.#hosts).number)
     else if (dice < 97) host.node.unreachable(this.#pick(this.#hosts).number)
-    else if (dice < 99) this.#compact(host)
-    else if (dice < 99.5) this.#changeCut()
+    else if (dice < 98.6) this.#compact(host)
+    else if (dice < 99.1) this.#changeCut()
+    else if (dice < 99.5) this.#cutOff(this.#leaderOr(host))
     else if (dice < 99.7 || !this.#calm) this.#crash(host)
   }
 
@@ -142,6 +143,12 @@ export class Chaos {
     this.#cut = new Set()
     if (this.#random() < 0.5) return
     for (const host of this.#hosts) if (this.#random() < 0.4) this.#cut.add(host.number)
+  }
+
+  /** The others take `host` for dead, wrongly: it may go on leading its term while they elect another. */
+  #cutOff(host: Host): void {
+    this.#cut = new Set([host.number])
+    for (const other of this.#hosts) if (!other.down) other.node.leaderGone(host.number)
   }
 
   #crash(host: Host): void {

@@ -1,5 +1,6 @@
 import type {
   Configuration,
+  DatedConfiguration,
   Entry,
   HardState,
   LogReader,
@@ -114,6 +115,12 @@ export class Disk implements LogReader {
 
   firstIndex(): number {
     return this.#now.snapshot.index + 1
+  }
+
+  configurations(): DatedConfiguration[] {
+    return this.#now.entries.flatMap(({ index, configuration }) =>
+      configuration ? [{ index, configuration }] : [],
+    )
   }
 
   lastIndex(): number {

@@ -5,8 +5,8 @@ import { LIMITS } from '../../services/peer/limits.ts'
  * many slices, appends in several messages. They hold for this whole process.
  */
 export const SMALL_BOUNDS = {
-  KEEP_LOG_ENTRIES: 60,
-  COMPACT_EVERY_ENTRIES: 20,
+  KEEP_LOG_ENTRIES: 25,
+  COMPACT_EVERY_ENTRIES: 10,
   SWEEP_SLICE: 30,
   TRIM_SLICE_RUNS: 10,
   SNAPSHOT_CHUNK_BYTES: 4_000,

@@ -17,6 +17,8 @@ interface Committed {
 
 /** What must hold of Raft and of the state machines, looked at while the cluster runs and when it has healed. */
 export class Checks {
+  /** Snapshots that replicas installed. */
+  snapshots = 0
   readonly #cluster: Cluster
   /** Leader by slot and term. */
   readonly #leaders = new Map<string, string>()
@@ -60,6 +62,7 @@ export class Checks {
   /** What followers are told: every offset once, ascending, stamps never falling. */
   notice(member: Member, slot: number, notice: SlotNotice): void {
     if (notice.kind === 'restored') {
+      this.snapshots++
       this.#told.set(member.life, new Map())
       return
     }
@@ -97,7 +100,11 @@ export class Checks {
       const from = Math.max((looked?.get(slot) ?? 0) + 1, log.firstIndex())
       if (from > applied) continue
       looked?.set(slot, applied)
-      for (const entry of readAll(log, from, applied)) this.#applied(member.id, slot, entry, term)
+      try {
+        for (const entry of readAll(log, from, applied)) this.#applied(member.id, slot, entry, term)
+      } catch (error) {
+        this.#violation(`${member.id} cannot read what it applied: ${String(error)}`)
+      }
     }
   }
 
@@ -128,8 +135,10 @@ export class Checks {
         const { primary, raft } = engine.status(slot)
         if (primary !== home) return `slot ${slot} has primary ${primary} for ${id}, its home is ${home}`
         indexes.add(raft.lastIndex)
-        if (raft.applied !== raft.lastIndex) return `${id} has applied ${raft.applied} of ${raft.lastIndex} of slot ${slot}`
-        if (store.load(slot).image.slot.appliedIndex !== raft.applied) return `${id} has rows of slot ${slot} unwritten`
+        if (raft.applied !== raft.lastIndex)
+          return `${id} has applied ${raft.applied} of ${raft.lastIndex} of slot ${slot}`
+        if (store.load(slot).image.slot.appliedIndex !== raft.applied)
+          return `${id} has rows of slot ${slot} unwritten`
       }
       if (indexes.size !== 1) return `the replicas of slot ${slot} end at ${[...indexes].join()}`
     }
@@ -177,12 +186,15 @@ export class Checks {
       const row = home.engine.topic(slot, topic)
       if (row?.incarnation !== incarnation) {
         // Only a deletion takes a topic's life away, and only this one is ever deleted.
-        if (topic !== 'churn') this.#violation(`acknowledged is kept: ${topic} ${incarnation} of slot ${slot} is gone`)
+        if (topic !== 'churn')
+          this.#violation(`acknowledged is kept: ${topic} ${incarnation} of slot ${slot} is gone`)
         continue
       }
       const last = offset + ids.length - 1
       if (row.latest < last || (topic !== 'trim' && row.earliest > 1)) {
-        this.#violation(`acknowledged is kept: ${topic} of slot ${slot} is ${row.earliest} to ${row.latest}, not ${last}`)
+        this.#violation(
+          `acknowledged is kept: ${topic} of slot ${slot} is ${row.earliest} to ${row.latest}, not ${last}`,
+        )
       }
     }
   }

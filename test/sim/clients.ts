@@ -66,7 +66,7 @@ export class Clients {
 
   #plan(): void {
     if (!this.#isActive) return
-    this.#cluster.world.after(this.#chance.between(2, 80), () => {
+    this.#cluster.world.after(this.#chance.between(1, 45), () => {
       this.#plan()
       if (this.#underWay < MAX_UNDER_WAY) void this.#act()
     })
@@ -77,10 +77,10 @@ export class Clients {
     try {
       const slot = this.#chance.pick(this.#cluster.slots)
       const dice = this.#chance.next()
-      if (dice < 0.8) await this.#publish(slot, this.#chance.pick(TOPICS), this.#chance.yes(0.5))
-      else if (dice < 0.87) this.#readSomewhere(slot)
-      else if (dice < 0.94) await this.#barrier(slot)
-      else if (dice < 0.97) await this.#send(slot, { kind: 'create', topic: 'churn', settings: UNLIMITED })
+      if (dice < 0.68) await this.#publish(slot, this.#chance.pick(TOPICS), this.#chance.yes(0.5))
+      else if (dice < 0.76) this.#readSomewhere(slot)
+      else if (dice < 0.95) await this.#barrier(slot)
+      else if (dice < 0.975) await this.#send(slot, { kind: 'create', topic: 'churn', settings: UNLIMITED })
       else await this.#send(slot, { kind: 'delete', topic: 'churn' })
     } finally {
       this.#underWay--
@@ -177,7 +177,9 @@ export class Clients {
       this.counts.barriers++
       const expected = topic ? (before.get(topic.incarnation) ?? 0) : 0
       if ((topic?.latest ?? 0) < expected) {
-        this.#cluster.violation(`a read at ${member.id} saw ${topic?.latest} of slot ${slot}, ${expected} was acknowledged`)
+        this.#cluster.violation(
+          `a read at ${member.id} saw ${topic?.latest} of slot ${slot}, ${expected} was acknowledged`,
+        )
       }
     } catch (error) {
       if (!(error instanceof NetworkError || error instanceof SlotError)) throw error

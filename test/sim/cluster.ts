@@ -1,6 +1,7 @@
 import { successors } from '../../services/peer/cube/placement.ts'
 import type { Roster } from '../../services/peer/cube/roster.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
+import type { LogStore } from '../../services/peer/store/types.ts'
 import type { SlotNotice } from '../../services/peer/topics/types.ts'
 import { Checks } from './checks.ts'
 import { Gateway } from './gateway.ts'
@@ -24,11 +25,18 @@ export class Cluster {
   readonly #chance: Chance
   readonly #gateways = new WeakMap<Life, Gateway>()
 
-  constructor(world: World, chance: Chance, trace: Trace, peers: number, slots: number) {
+  /** @param wrapStore what the engines see of their stores, if not the stores themselves */
+  constructor(
+    world: World,
+    chance: Chance,
+    trace: Trace,
+    size: { readonly peers: number; readonly slots: number },
+    wrapStore: (store: LogStore) => LogStore = store => store,
+  ) {
     this.world = world
     this.trace = trace
     this.#chance = chance
-    this.roster = makeRoster(peers, slots)
+    this.roster = makeRoster(size.peers, size.slots)
     this.network = new Network(world, chance.fork(), trace, this.members)
     this.ledger = new Ledger(what => this.violation(what))
     this.checks = new Checks(this)
@@ -36,8 +44,10 @@ export class Cluster {
       const events = {
         started: (member: Member) => this.checks.started(member),
         ended: (member: Member) => this.network.died(member),
-        notice: (member: Member, slot: number, notice: SlotNotice) => this.checks.notice(member, slot, notice),
+        notice: (member: Member, slot: number, notice: SlotNotice) =>
+          this.checks.notice(member, slot, notice),
         violation: (what: string) => this.violation(what),
+        store: wrapStore,
       }
       const transport = (member: Member) => this.network.transport(member)
       this.members.set(id, new Member(id, this.roster, world, chance.fork(), trace, events, transport))
@@ -75,10 +85,13 @@ export class Cluster {
     const events = member.engine.read(slot, topic.incarnation, start, limit, 100_000)
     const due = Math.min(limit, Math.max(0, topic.latest - start + 1))
     if (due > 0 && events.length === 0) {
-      this.violation(`${member.id} has nothing of ${name} of slot ${slot} at ${start}, it ends at ${topic.latest}`)
+      this.violation(
+        `${member.id} has nothing of ${name} of slot ${slot} at ${start}, it ends at ${topic.latest}`,
+      )
     }
     for (const [i, event] of events.entries()) {
-      if (event.offset !== start + i) this.violation(`${member.id} gave offset ${event.offset} where ${start + i} was due`)
+      if (event.offset !== start + i)
+        this.violation(`${member.id} gave offset ${event.offset} where ${start + i} was due`)
       this.ledger.saw(member.id, slot, topic.incarnation, event.offset, idOf(event.data))
     }
     return events.length

@@ -71,7 +71,9 @@ export class Gateway {
 
   #try(target: string, slot: number, request: Request, patienceMs: number): Promise<ApplyResult> {
     const serve = (member: Member) =>
-      member.engine.append(slot, request, member.life.clock.monotonicMs() + patienceMs).then(({ result }) => result)
+      member.engine
+        .append(slot, request, member.life.clock.monotonicMs() + patienceMs)
+        .then(({ result }) => result)
     if (target === this.#member.id) return serve(this.#member)
     return this.#network.call(this.#member.id, this.#life, target, Math.min(patienceMs, 1_500), serve)
   }

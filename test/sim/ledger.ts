@@ -37,7 +37,8 @@ export class Ledger {
     const place = `slot ${slot}, ${offset}-${incarnation}`
     const content = this.#contents.get(place)
     if (content === undefined) this.#contents.set(place, id)
-    else if (content !== id) this.#violation(`one order: ${who} has ${id} at ${place}, where ${content} was seen`)
+    else if (content !== id)
+      this.#violation(`one order: ${who} has ${id} at ${place}, where ${content} was seen`)
     const known = this.#places.get(id)
     if (known === undefined) this.#places.set(id, place)
     else if (known !== place) this.#violation(`no duplicates: ${who} has ${id} at ${place} and at ${known}`)

@@ -28,6 +28,8 @@ export interface MemberEvents {
   ended(member: Member): void
   notice(member: Member, slot: number, notice: SlotNotice): void
   violation(what: string): void
+  /** The store as its engine sees it; a test may put something broken in its place. */
+  store(store: LogStore): LogStore
 }
 
 /** One peer: its disk, which outlives its processes, and the process that runs now, if one does. */
@@ -84,7 +86,8 @@ export class Member {
     if (!this.life.isDead) return
     this.life = this.#newLife()
     const { life } = this
-    this.store = openMemoryStore(this.disk, { newUid: () => `uid-${this.id}` })
+    const store = openMemoryStore(this.disk, { newUid: () => `uid-${this.id}` })
+    this.store = this.#events.store(store)
     this.#trace.say(this.id, `starts, boot ${this.store.identity.boot}`)
     const random = this.#chance.fork()
     this.engine = new Engine({
@@ -161,7 +164,9 @@ export class Member {
   }
 
   #newLife(): Life {
-    const life: Life = new Life(this.id, this.#world, this.#chance, this.skewMs, error => this.#fatal(life, error))
+    const life: Life = new Life(this.id, this.#world, this.#chance, this.skewMs, error =>
+      this.#fatal(life, error),
+    )
     return life
   }
 

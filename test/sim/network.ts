@@ -1,4 +1,10 @@
-import type { Beat, DialResult, SlotMessage, SnapshotChunk, Transport } from '../../services/peer/engine/types.ts'
+import type {
+  Beat,
+  DialResult,
+  SlotMessage,
+  SnapshotChunk,
+  Transport,
+} from '../../services/peer/engine/types.ts'
 import { beatBody, messagesBody, snapshotBody } from '../../services/peer/engine/wire.ts'
 import type { Member } from './member.ts'
 import type { Trace } from './trace.ts'
@@ -104,7 +110,9 @@ export class Network {
             error => goBack(() => reject(error)),
           )
       }
-      this.#travel(from, to, () => this.#enter(to, arrive, () => this.#travel(to, from, () => fail('refused'))))
+      this.#travel(from, to, () =>
+        this.#enter(to, arrive, () => this.#travel(to, from, () => fail('refused'))),
+      )
     })
   }
 

@@ -1,3 +1,4 @@
+import type { LogStore } from '../../services/peer/store/types.ts'
 import { useSmallBounds } from './bounds.ts'
 import { Clients } from './clients.ts'
 import { Cluster } from './cluster.ts'
@@ -22,6 +23,8 @@ export interface RunResult {
   readonly clients: Readonly<Clients['counts']>
   /** Events acknowledged. */
   readonly events: number
+  /** Snapshots installed. */
+  readonly snapshots: number
   readonly violations: readonly string[]
   /** The end of the transcript. */
   readonly tail: readonly string[]
@@ -32,6 +35,8 @@ export interface RunOptions {
   readonly print?: (line: string) => void
   /** Virtual time under faults; without it the seed decides, 10 to 40 s. */
   readonly faultsMs?: number
+  /** Puts something broken in the stores' place, to see that it is found. */
+  readonly wrapStore?: (store: LogStore) => LogStore
 }
 
 /** One seed: a cube comes up, is harmed while clients use it, heals, and is looked at. */
@@ -41,7 +46,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   const chance = new Chance(seed)
   const trace = new Trace(() => world.nowMs, options.print)
   const peers = chance.int(3, 5)
-  const cluster = new Cluster(world, chance.fork(), trace, peers, 4)
+  const cluster = new Cluster(world, chance.fork(), trace, { peers, slots: 4 }, options.wrapStore)
   const clients = new Clients(cluster, chance.fork())
   const faults = new Faults(cluster, chance.fork())
   const faultsMs = options.faultsMs ?? chance.between(10_000, 40_000)
@@ -62,6 +67,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   return {
     ...{ seed, hash: trace.hash(), virtualMs: world.nowMs, steps: world.steps, peers },
     ...{ faults: faults.counts, clients: clients.counts, events: cluster.ledger.events },
+    snapshots: cluster.checks.snapshots,
     ...{ violations: cluster.violations, tail: trace.tail() },
   }
 }

@@ -49,6 +49,32 @@ export function logContract(t: Test, make: MakeDisk): void {
     )
   })
 
+  t.test('configuration entries are found without reading the log, and follow its cuts', async t => {
+    const config = (index: number, term: number) => ({
+      index,
+      term,
+      type: 'config' as const,
+      data: new Uint8Array(0),
+      configuration: { ...CONFIGURATION, rosterVersion: index },
+    })
+    const held = (store: LogStore) =>
+      store
+        .log(1)
+        .configurations()
+        .map(({ index }) => index)
+    const disk = make(t)
+    const store = await founded(disk.open())
+    await store.write([{ slot: 1, entries: [config(1, 1), dataEntry(2, 1), config(3, 1), config(4, 1)] }])
+    t.same(held(store), [1, 3, 4])
+    await store.write([{ slot: 1, truncateFrom: 4, entries: [dataEntry(4, 2)] }])
+    t.same(held(store), [1, 3])
+    t.equal(store.log(1).configurations()[1]?.configuration.rosterVersion, 3)
+    await store.close()
+    const again = disk.open()
+    t.same(held(again), [1, 3])
+    await again.close()
+  })
+
   t.test('a read holds at least one entry and then no more than the bytes asked for', async t => {
     const store = await founded(make(t).open())
     await store.write([{ slot: 1, entries: [1, 2, 3, 4].map(i => dataEntry(i, 1, 'x'.repeat(10))) }])

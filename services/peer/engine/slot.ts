@@ -4,10 +4,10 @@ import { LIMITS } from '../limits.ts'
 import { RaftNode } from '../raft/node.ts'
 import type {
   Configuration,
+  DatedConfiguration,
   Entry,
   Message,
   RaftMember,
-  RaftStatus,
   Ready,
   SnapshotMeta,
 } from '../raft/types.ts'
@@ -67,7 +67,7 @@ export class Slot {
   /** Name by incarnation, of the topics that exist. */
   readonly #names = new Map<number, string>()
   /** Configurations by the index from which they hold, ascending; the first is the log start's. */
-  #configurations: { index: number; configuration: Configuration }[]
+  #configurations: DatedConfiguration[]
   #incoming: SlotImage | undefined
   #unwrittenHardState: Ready['hardState']
   #lowerBound: number
@@ -80,7 +80,12 @@ export class Slot {
     const loaded = context.store.load(slot)
     this.#number = loaded.number
     this.#lowerBound = loaded.snapshot.index
-    this.#configurations = [{ index: loaded.snapshot.index, configuration: loaded.snapshot.configuration }]
+    const log = context.store.log(slot)
+    const { appliedIndex } = loaded.image.slot
+    this.#configurations = [
+      { index: loaded.snapshot.index, configuration: loaded.snapshot.configuration },
+      ...log.configurations().filter(({ index }) => index <= appliedIndex),
+    ]
     this.#machine = new SlotMachine(loaded.image, {
       maxTopics: LIMITS.MAX_TOPICS_PER_SLOT,
       maxKeys: LIMITS.MAX_KEYS_PER_SLOT,
@@ -89,14 +94,13 @@ export class Slot {
       maxProducerInflight: LIMITS.MAX_PRODUCER_INFLIGHT,
     })
     for (const topic of loaded.image.topics) this.#names.set(topic.incarnation, topic.name)
-    this.#recallConfigurations(loaded.snapshot, loaded.image.slot.appliedIndex)
     const { settings } = context
     this.raft = new RaftNode({
       number: loaded.number,
       configuration: loaded.snapshot.configuration,
       hardState: loaded.hardState,
       applied: loaded.image.slot.appliedIndex,
-      log: context.store.log(slot),
+      log,
       electionTicks: Math.max(2, Math.round(settings.electionMs / settings.tickMs)),
       // The engine beats for all slots of a pair of peers at once (heartbeats.ts).
       heartbeatTicks: Number.MAX_SAFE_INTEGER,
@@ -149,12 +153,13 @@ export class Slot {
   tick(): void {
     this.raft.tick()
     this.appends.ticked()
-    if (this.raft.hasReady()) this.settle()
+    // Also when nothing is ready: a leader that steps down may have nothing to say.
+    this.settle()
   }
 
   /** To be called after anything was done to the Raft member: notices a change of leadership, asks for a turn. */
   settle(): void {
-    const { leader, term, role } = this.raft.status()
+    const { leader, term, role } = this.raft
     const before = this.leadership
     if (leader !== before.leader || term !== before.term || (role === 'leader') !== before.isLeader) {
       this.leadership = { leader, term, isLeader: role === 'leader' }
@@ -164,7 +169,7 @@ export class Slot {
       this.appends.leadershipChanged()
       this.#context.changed(this, before)
     }
-    this.#context.touch(this)
+    if (this.raft.hasReady()) this.#context.touch(this)
   }
 
   /** Asks for a linearizable read point; the callback runs once, when it is applied here or will never be. */
@@ -311,19 +316,6 @@ export class Slot {
     for (const held of this.#configurations) if (held.index <= index) found = held.configuration
     return found
   }
-
-  /** Finds the configuration entries between the log's start and what was applied before the restart. */
-  #recallConfigurations(snapshot: SnapshotMeta, applied: number): void {
-    const log = this.#context.store.log(this.slot)
-    let from = snapshot.index + 1
-    while (from <= applied) {
-      const entries = log.entries(from, applied + 1, LIMITS.MAX_APPEND_BYTES)
-      for (const { index, configuration } of entries) {
-        if (configuration) this.#configurations.push({ index, configuration })
-      }
-      from += entries.length
-    }
-  }
 }
 
 /** Member number of a peer; 0 when the roster does not list it. */
@@ -335,5 +327,3 @@ export function numberOf(roster: Roster, id: PeerId): number {
 export function peerOf(roster: Roster, number: number): PeerId | null {
   return roster.peers.find(peer => peer.number === number)?.id ?? null
 }
-
-export type { RaftStatus }

@@ -14,21 +14,32 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 
 const lingering = new WeakSet<Duplex>()
 
+const waiting = new WeakSet<Duplex>()
+
 /** Node's note of the answer under way on a socket; its own default handler looks at it too. */
 interface Answering {
-  readonly _httpMessage?: Pick<ServerResponse, 'headersSent'> | null
+  readonly _httpMessage?: Pick<ServerResponse, 'headersSent' | 'req' | 'once'> | null
 }
 
 /**
- * Answers what is not HTTP, or never arrives, with a problem and closes the connection. Where an answer has already
- * begun, as on a stream followed by garbage, the connection is only closed.
+ * Answers what is not HTTP, or never arrives, with a problem and closes the connection. A good request that came
+ * before the garbage gets its own answer first: a publish that is kept is never answered 400. Where an answer has
+ * already begun, as on a stream followed by garbage, the connection is only closed.
  */
 export function onClientError(error: Error & { code?: string }, socket: Duplex): void {
-  const begun = (socket as Answering)._httpMessage?.headersSent ?? false
-  // It was answered before; what still comes is only drained.
-  if (lingering.has(socket)) return
-  if (error.code === 'ECONNRESET' || !socket.writable || begun) {
+  const answer = (socket as Answering)._httpMessage
+  // It was answered before, or will be; what still comes is only drained.
+  if (lingering.has(socket) || waiting.has(socket)) return
+  if (error.code === 'ECONNRESET' || !socket.writable || answer?.headersSent) {
     socket.destroy()
+    return
+  }
+  if (answer?.req.complete) {
+    waiting.add(socket)
+    answer.once('finish', () => {
+      waiting.delete(socket)
+      onClientError(error, socket)
+    })
     return
   }
   sendRaw(socket, CODES[error.code ?? ''] ?? 'BAD_HTTP')

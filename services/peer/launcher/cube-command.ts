@@ -7,7 +7,7 @@ import { links } from '../cube/neighbours.ts'
 import { LIMITS } from '../limits.ts'
 import { CubeError, checkDataFolder, checkFolder, checkPorts } from './checks.ts'
 import { LocalCube } from './local-cube.ts'
-import { type PeerExit, PeerStartError } from './peer-process.ts'
+import type { PeerExit } from './peer-process.ts'
 import { commandLine, type PeerPlan, planCube } from './plan.ts'
 
 export { CubeError }
@@ -79,20 +79,24 @@ export async function runCube(options: CubeOptions): Promise<void> {
 async function supervise(plans: readonly PeerPlan[]): Promise<void> {
   const startedMs = performance.now()
   const stop = stopSignal()
-  const lastGone = Promise.withResolvers<string>()
+  const allGone = Promise.withResolvers<never>()
+  let isUp = false
   const cube = new LocalCube({
     plans,
     onLost: (plan, pid, exit) => {
+      // Until all are up, one that ends is the reason why the cube cannot be started.
+      if (!isUp) return
       tellLost(plan, pid, exit)
-      if (cube.running.length === 0) lastGone.resolve('no peer is left')
+      if (cube.running.length === 0) allGone.reject(new CubeError('no peer is left: see their logs'))
     },
   })
-  const up = bringUp(cube, startedMs)
+  const up = bringUp(cube, startedMs).then(() => {
+    isUp = true
+  })
   try {
-    const why = await Promise.race([stop.asked, up.then(() => lastGone.promise)])
+    const why = await Promise.race([stop.asked, up.then(() => allGone.promise)])
     say(`${why}: stopping ${cube.running.length} peers`)
   } catch (error) {
-    if (error instanceof PeerStartError) throw new CubeError(error.message)
     throw new CubeError((error as Error).message)
   } finally {
     up.catch(() => {})

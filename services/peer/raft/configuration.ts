@@ -1,14 +1,5 @@
 import { invariant } from './invariant.ts'
-import type { RaftLog } from './log.ts'
-import type { Configuration, Entry } from './types.ts'
-
-/** Bytes of entries read at a time when the stored log is searched for configurations. */
-const SCAN_BYTES = 1_048_576
-
-interface Dated {
-  readonly index: number
-  readonly configuration: Configuration
-}
+import type { Configuration, DatedConfiguration, Entry, LogReader } from './types.ts'
 
 /** Votes needed among `voters` voters. */
 export function majority(voters: number): number {
@@ -20,20 +11,16 @@ export function majority(voters: number): number {
  * appended, committed or not (paper section 6), and the one before it again when it is truncated.
  */
 export class Configurations {
-  #dated: Dated[]
+  #dated: DatedConfiguration[]
 
   constructor(index: number, configuration: Configuration) {
     this.#dated = [{ index, configuration }]
   }
 
   /** The configurations of a stored log: `atStart` is in force before its first entry. */
-  static read(log: RaftLog, atStart: Configuration): Configurations {
-    const found = new Configurations(log.firstIndex - 1, atStart)
-    for (let from = log.firstIndex; from <= log.lastIndex; ) {
-      const entries = log.entries(from, log.lastIndex + 1, SCAN_BYTES)
-      found.append(entries)
-      from = entries.at(-1)!.index + 1
-    }
+  static read(log: LogReader, atStart: Configuration): Configurations {
+    const found = new Configurations(log.firstIndex() - 1, atStart)
+    found.#dated.push(...log.configurations())
     return found
   }
 

@@ -27,6 +27,7 @@ import type {
   RaftOptions,
   RaftStatus,
   Ready,
+  Role,
 } from './types.ts'
 
 interface Handed {
@@ -51,6 +52,18 @@ export class RaftNode implements RaftMember {
     this.#writtenHardState = options.hardState
     // Nobody is known to lead: the first in order of succession asks at its first tick; pre-vote makes that harmless.
     this.#state.electionTimeout = 1 + courtesyTicks(this.#state)
+  }
+
+  get role(): Role {
+    return this.#state.role
+  }
+
+  get term(): number {
+    return this.#state.term
+  }
+
+  get leader(): number {
+    return this.#state.leader
   }
 
   tick(): void {

@@ -61,7 +61,7 @@ export class RaftState {
     this.options = options
     this.number = options.number
     this.log = new RaftLog(options.log, options.maxCachedBytes, options.hardState.commit, options.applied)
-    this.configurations = Configurations.read(this.log, options.configuration)
+    this.configurations = Configurations.read(options.log, options.configuration)
     this.configurations.forget(options.applied)
     this.term = options.hardState.term
     this.vote = options.hardState.vote

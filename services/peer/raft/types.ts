@@ -11,6 +11,12 @@ export interface Configuration {
   readonly voters: readonly Member[]
 }
 
+/** A configuration and the index of the entry that holds it. */
+export interface DatedConfiguration {
+  readonly index: number
+  readonly configuration: Configuration
+}
+
 /**
  * One entry of a slot's log. `data` entries carry an opaque command for the state machine;
  * `noop` entries open a leader's term; `config` entries carry a configuration.
@@ -114,6 +120,8 @@ export interface LogReader {
   term(index: number): number | undefined
   /** Entries `from` to `to` (exclusive), at least one, then no more than `maxBytes` of data. */
   entries(from: number, to: number, maxBytes: number): Entry[]
+  /** The log's configuration entries, ascending: what a restart must know without reading the whole log. */
+  configurations(): readonly DatedConfiguration[]
 }
 
 export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader'
@@ -200,6 +208,10 @@ export type ProposeRefusal = 'notLeader' | 'transferring' | 'overloaded'
 
 /** The pure Raft member of one slot: data in, data out, no clock, no promise, no I/O. */
 export interface RaftMember {
+  readonly role: Role
+  readonly term: number
+  /** Member number of the leader this member follows (itself when leader); 0 for none. */
+  readonly leader: number
   tick(): void
   step(message: Message): void
   propose(data: Uint8Array): { readonly index: number; readonly term: number } | ProposeRefusal

@@ -8,6 +8,8 @@ import type { Key } from './kv.ts'
 export const TABLES = {
   /** Rows of the whole store: identity, roster. Slot 0. */
   store: 'a',
+  /** Configuration entries once more, by index. */
+  configuration: 'c',
   /** Staged entry data of a snapshot under way or installed, by log index. */
   staged: 'd',
   hardState: 'h',

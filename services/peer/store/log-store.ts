@@ -64,6 +64,7 @@ export class KvLogStore implements LogStore {
       lastIndex: () => state.last,
       term: index => this.#term(state, index),
       entries: (from, to, maxBytes) => this.#entries(state, from, to, maxBytes),
+      configurations: () => state.configurations,
     }
   }
 

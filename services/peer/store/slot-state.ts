@@ -1,4 +1,4 @@
-import type { Entry, HardState, SnapshotMeta } from '../raft/types.ts'
+import type { Configuration, DatedConfiguration, Entry, HardState, SnapshotMeta } from '../raft/types.ts'
 import type { KeyRow, ProducerRow, Run, SlotImage, SlotRow, TopicRow } from '../topics/types.ts'
 import { behind, decodeNumber, indexKey, indexOf, prefix, TABLES, type Table } from './keys.ts'
 import type { Key, OrderedKv } from './kv.ts'
@@ -41,6 +41,8 @@ export interface SlotState {
   staged: number
   /** Where terms begin, ascending, for entries from the first of them on. */
   terms: { readonly index: number; readonly term: number }[]
+  /** The log's configuration entries, ascending. */
+  configurations: DatedConfiguration[]
   /** Topics as the state rows have them: what tells a live run from a leftover. */
   readonly topics: Map<string, { readonly incarnation: number; readonly earliest: number }>
   /** First offset kept, by incarnation. */
@@ -61,6 +63,7 @@ export function openSlot(kv: OrderedKv, slot: number): SlotState {
     applied: row.appliedIndex,
     staged: lastIndex(kv, TABLES.staged, slot),
     terms: [],
+    configurations: readConfigurations(kv, slot),
     topics: new Map(),
     earliest: new Map(),
     work: new Map(),
@@ -103,6 +106,14 @@ export function readImage(kv: OrderedKv, slot: number): SlotImage {
 
 export function readHardState(kv: OrderedKv, slot: number): HardState {
   return readRow<HardState>(kv, prefix(TABLES.hardState, slot))
+}
+
+function readConfigurations(kv: OrderedKv, slot: number): DatedConfiguration[] {
+  const start = prefix(TABLES.configuration, slot)
+  return kv.range(start, behind(start)).map(([key, record]) => ({
+    index: indexOf(key),
+    configuration: unsealValue<Configuration>(key, record),
+  }))
 }
 
 /** A log entry that must be there. Throws `CorruptRecord`. */

@@ -1,4 +1,4 @@
-import type { Entry, SnapshotMeta } from '../raft/types.ts'
+import type { Configuration, Entry, SnapshotMeta } from '../raft/types.ts'
 import type { Run, SlotChanges, SlotImage } from '../topics/types.ts'
 import { behind, clientKeyKey, indexKey, orderKey, prefix, TABLES, type Table, textKey } from './keys.ts'
 import type { Key, KvOp, OrderedKv } from './kv.ts'
@@ -41,6 +41,7 @@ export function foundSlot(slot: number, number: number, snapshot: SnapshotMeta, 
     applied: snapshot.index,
     staged: 0,
     terms: [],
+    configurations: [],
     topics: new Map(),
     earliest: new Map(),
     work: new Map(),
@@ -73,6 +74,7 @@ function truncate(state: SlotState, from: number, ops: Ops): void {
   for (let index = from; index <= state.last; index++) remove(ops, indexKey(TABLES.log, state.slot, index))
   state.last = Math.min(state.last, from - 1)
   while (state.terms.length > 0 && state.terms.at(-1)!.index >= from) state.terms.pop()
+  dropConfigurations(state, index => index >= from, ops)
 }
 
 function append(state: SlotState, entries: readonly Entry[], ops: Ops): void {
@@ -82,6 +84,7 @@ function append(state: SlotState, entries: readonly Entry[], ops: Ops): void {
     }
     const key = indexKey(TABLES.log, state.slot, entry.index)
     ops.push({ key, value: sealEntry(key, entry) })
+    if (entry.configuration) addConfiguration(state, entry.index, entry.configuration, ops)
     if (state.terms.at(-1)?.term !== entry.term) state.terms.push({ index: entry.index, term: entry.term })
     state.last = entry.index
   }
@@ -115,6 +118,7 @@ function install(kv: OrderedKv, state: SlotState, snapshot: SnapshotMeta, image:
   state.last = snapshot.index
   state.applied = image.slot.appliedIndex
   state.terms = []
+  dropConfigurations(state, () => true, ops)
   state.topics.clear()
   state.earliest.clear()
   for (const topic of image.topics) noteTopic(state, topic.name, topic)
@@ -159,7 +163,20 @@ function compact(state: SlotState, to: SnapshotMeta, ops: Ops): void {
   putLogWork(state, state.snapshot.index + 1, to.index, false, ops)
   put(ops, prefix(TABLES.member, state.slot), { number: state.number, snapshot: to })
   state.snapshot = to
+  dropConfigurations(state, index => index <= to.index, ops)
   while (state.terms.length > 1 && state.terms[1]!.index <= to.index + 1) state.terms.shift()
+}
+
+function addConfiguration(state: SlotState, index: number, configuration: Configuration, ops: Ops): void {
+  state.configurations.push({ index, configuration })
+  put(ops, indexKey(TABLES.configuration, state.slot, index), configuration)
+}
+
+function dropConfigurations(state: SlotState, which: (index: number) => boolean, ops: Ops): void {
+  for (const { index } of state.configurations) {
+    if (which(index)) remove(ops, indexKey(TABLES.configuration, state.slot, index))
+  }
+  state.configurations = state.configurations.filter(({ index }) => !which(index))
 }
 
 function putLogWork(state: SlotState, next: number, to: number, drop: boolean, ops: Ops): void {
