@@ -19,7 +19,7 @@ const options = new Command('measure:idle')
   .opts<{ peers: string; seconds: string; publishes: string; json: boolean }>()
 
 /** Time for what follows a start to settle before idleness is measured. */
-const SETTLE_MS = 3_000
+const SETTLE_MS = 10_000
 /** Clock ticks a second in /proc, the same on every Linux that Node runs on. */
 const TICKS_PER_S = 100
 

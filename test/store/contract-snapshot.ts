@@ -149,6 +149,25 @@ export function snapshotContract(t: Test, make: MakeDisk): void {
     await store.close()
   })
 
+  t.test('rows written together with an install that does not have them are gone', async t => {
+    const { store: source, driver } = await primary(t, make)
+    const records = source.runsAfter(SLOT, 0, driver.index, 1_000_000)
+    await source.close()
+    const behind = new SlotDriver(SLOT)
+    await acrossRestart(
+      make(t),
+      async store => {
+        await writeAll(store, [behind.found()])
+        await store.stage(SLOT, records.slice(1))
+        await store.write([behind.create('gone'), installed(driver)])
+      },
+      store => {
+        const names = store.load(SLOT).image.topics.map(topic => topic.name)
+        t.same(names, ['a', 'b'])
+      },
+    )
+  })
+
   t.test('an old snapshot is a broken invariant', async t => {
     const { store } = await primary(t, make)
     const { image } = store.load(SLOT)
