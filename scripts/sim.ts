@@ -11,9 +11,10 @@ const options = new Command('sim')
   .option('--from <number>', 'the first seed', natural, 1)
   .option('--seed <number>', 'this seed only', natural)
   .option('--minutes <number>', 'go on from seed to seed for so long, instead of --seeds', natural)
+  .option('--faults-ms <number>', 'virtual time under faults; without it each seed decides', natural)
   .option('--trace', 'print the transcript', false)
   .parse()
-  .opts<{ seeds: number; from: number; seed?: number; minutes?: number; trace: boolean }>()
+  .opts<{ seeds: number; from: number; seed?: number; minutes?: number; faultsMs?: number; trace: boolean }>()
 
 /** Between two lines of progress. */
 const PROGRESS_EVERY_MS = 5_000
@@ -29,10 +30,15 @@ interface Sum {
 }
 
 const sum: Sum = { seeds: 0, virtualMs: 0, steps: 0, events: 0, snapshots: 0, faults: {}, failed: [] }
+const { faultsMs } = options
+const runOptions = {
+  ...(faultsMs !== undefined && { faultsMs }),
+  ...(options.trace && { print: (line: string) => console.log(line) }),
+}
 const startMs = performance.now()
 let toldMs = startMs
 for (const seed of seeds()) {
-  const result = await runSeed(seed, options.trace ? { print: line => console.log(line) } : {})
+  const result = await runSeed(seed, runOptions)
   add(sum, result)
   if (result.violations.length > 0) report(result)
   else if (options.trace || options.seed !== undefined) console.log(`seed ${seed}: hash ${result.hash}`)
@@ -74,7 +80,8 @@ function report(result: RunResult): void {
   if (!options.trace) for (const line of result.tail.slice(-80)) console.log(line)
   console.log(`seed ${result.seed} broke a promise:`)
   for (const violation of result.violations) console.log(`  ${violation}`)
-  console.log(`replay: npm run sim -- --seed ${result.seed} --trace`)
+  const faults = faultsMs === undefined ? '' : ` --faults-ms ${faultsMs}`
+  console.log(`replay: npm run sim -- --seed ${result.seed}${faults} --trace`)
 }
 
 function summary({ seeds, virtualMs, steps, events, snapshots, failed }: Sum): string {

@@ -116,7 +116,13 @@ export const SETTINGS: readonly Setting[] = [
     default: 'false',
     what: 'Listen beyond loopback although peers and clients are not authenticated.',
   },
-  { key: 'data', flag: 'data', kind: 'text', default: 'data/<node-id>', what: 'Folder of this peer’s store.' },
+  {
+    key: 'data',
+    flag: 'data',
+    kind: 'text',
+    default: 'data/<node-id>',
+    what: 'Folder of this peer’s store.',
+  },
   {
     key: 'logs',
     flag: 'logs',
