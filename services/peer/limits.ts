@@ -106,6 +106,9 @@ export const LIMITS = {
   /** Skew of a primary's clock from its voters' median beyond which it hands over (DESIGN 5). */
   MAX_CLOCK_SKEW_MS: 5_000,
 
+  /** Longest pause between two attempts to give a slot back to a home that does not take it; each may cost a second. */
+  MAX_RECLAIM_PAUSE_MS: 20_000,
+
   /** Bytes of one request header block; Node answers 431 above it. */
   MAX_HEADER_BYTES: 16_384,
   /** Frames of recent events kept per followed topic for subscribers that are nearly level. */

@@ -1,5 +1,6 @@
 import type { Roster } from '../../services/peer/cube/roster.ts'
 import { Engine } from '../../services/peer/engine/engine.ts'
+import type { EngineSettings } from '../../services/peer/engine/settings.ts'
 import type { Beat, Clock, CubeEvent, SlotMessage, Transport } from '../../services/peer/engine/types.ts'
 import { MemoryDisk } from '../../services/peer/store/memory.ts'
 import { openMemoryStore } from '../../services/peer/store/open.ts'
@@ -30,8 +31,14 @@ export class Engines {
   readonly cut = new Set<string>()
   /** Batches of Raft messages sent, by `from>to`. */
   readonly batches = new Map<string, number>()
+  /** Sees each batch of Raft messages; one for which it answers false is lost. */
+  onSend: (from: string, to: string, messages: readonly SlotMessage[]) => boolean = () => true
+  /** How far the wall clock of a peer is ahead, in milliseconds. */
+  readonly skewMs = new Map<string, number>()
+  readonly #settings: EngineSettings
 
-  constructor(ids: readonly string[], slots = 1) {
+  constructor(ids: readonly string[], slots = 1, change: Partial<EngineSettings> = {}) {
+    this.#settings = { ...settings, ...change }
     this.roster = {
       version: 1,
       clusterId: 'test',
@@ -64,11 +71,11 @@ export class Engines {
       roster: this.roster,
       store,
       transport: this.#transport(() => peer),
-      clock: this.#clockOf(() => peer),
+      clock: this.#clockOf(id, () => peer),
       random: () => 0.5,
       log: quiet,
       observer: { committed() {}, flushed() {}, election() {}, beat() {} },
-      settings,
+      settings: this.#settings,
       onFatal: error => {
         peer.fatal.push(error)
         peer.alive = false
@@ -115,12 +122,12 @@ export class Engines {
   }
 
   /** The time of one life of a peer: it ends with that life. */
-  #clockOf(peer: () => Peer): Clock {
+  #clockOf(id: string, peer: () => Peer): Clock {
     const living = (run: () => void) => () => {
       if (peer().alive) run()
     }
     return {
-      nowMs: () => this.clock.nowMs(),
+      nowMs: () => this.clock.nowMs() + (this.skewMs.get(id) ?? 0),
       monotonicMs: () => this.clock.monotonicMs(),
       after: (delayMs, run) => this.clock.after(delayMs, living(run)),
       endOfTurn: run => this.clock.endOfTurn(living(run)),
@@ -137,6 +144,7 @@ export class Engines {
         const self = sender().id
         const link = `${self}>${to}`
         this.batches.set(link, (this.batches.get(link) ?? 0) + 1)
+        if (!this.onSend(self, to, messages)) return
         Promise.resolve().then(() => reach(to)?.engine.receive(self, structuredClone(messages)))
       },
       heartbeat: async (to: string, beat: Beat) => {

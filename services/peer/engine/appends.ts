@@ -126,7 +126,7 @@ export class Appends {
   /** Proposes when this peer is the primary; undefined when it is not (any more), or is handing over. */
   async #tryHere(request: Request, deadlineMs: number): Promise<{ answer: Promise<Appended> } | undefined> {
     if (!this.#slot.isPrimary) return undefined
-    const refusal = this.#context.stampRefusal(this.#slot)
+    const refusal = this.#context.stampRefusal(this.#slot, request.kind)
     if (refusal !== undefined) throw failed({ kind: 'refused', code: refusal })
     if (request.kind !== 'create' && this.#slot.machine.topic(request.topic) === undefined) {
       // An unknown topic costs a round of heartbeats, not a log entry; a creation under way comes to light with it.
@@ -146,6 +146,7 @@ export class Appends {
   /** Resolves when everything committed before the call is applied here; rejects with SlotError. */
   barrier(deadlineMs: number): Promise<void> {
     const { clock } = this.#context
+    if (this.#stopped) return Promise.reject(failed({ kind: 'unavailable', code: 'STOPPING' }))
     return new Promise((resolve, reject) => {
       let settled = false
       const finish = (run: () => void) => {

@@ -101,8 +101,9 @@ export class Engine implements SlotLogs {
     })
     this.#reclaim = new Reclaim({ self, roster, clock, liveness: this.#liveness, settings, log })
     const write = (slot: Slot) => this.#writeLazy([slot])
-    const fatal = (error: unknown) => this.#fatal(error)
-    this.#snapshots = new Snapshots({ store, transport, log, write, fatal })
+    const failed = (slot: Slot, error: unknown) => this.#failed(slot, error)
+    const step = (slot: Slot, message: Message) => this.#guard(slot, () => slot.step(message))
+    this.#snapshots = new Snapshots({ store, transport, log, write, step, failed })
     this.#upkeep = new Upkeep({
       slots: this.#slots,
       store,
@@ -111,7 +112,7 @@ export class Engine implements SlotLogs {
       settings,
       log,
       write,
-      fatal,
+      failed,
     })
     this.#heartbeats = new Heartbeats({
       self,
@@ -124,8 +125,9 @@ export class Engine implements SlotLogs {
       clock,
       settings,
       observer,
+      step,
       lowDisk: () => this.#upkeep.lowDisk,
-      stopping: () => this.#state === 'stopping',
+      stopping: () => this.#state === 'stopping' || this.#state === 'stopped',
     })
   }
 
@@ -140,6 +142,8 @@ export class Engine implements SlotLogs {
     this.#heartbeats.start()
     this.#upkeep.start()
     this.#cancelTick = clock.after(this.#options.settings.tickMs, () => this.#timeForATick())
+    // A peer may hold no slot at all: nothing will ever change for it.
+    this.#tellReady()
   }
 
   /** Hands its slots over, writes what is left and stops time. The store stays open. */
@@ -155,11 +159,11 @@ export class Engine implements SlotLogs {
     ) {
       await new Promise<void>(resolve => clock.after(this.#options.settings.tickMs, resolve))
     }
-    this.#heartbeats.stop()
+    this.#heartbeats.leave()
     this.#upkeep.stop()
     this.#cancelTick?.()
     this.#cancelLazy?.()
-    for (const slot of this.#slots.values()) slot.appends.stop()
+    for (const slot of this.#slots.values()) slot.stop()
     this.#runTurn()
     const left = this.#lazyWrites([...this.#slots.values()])
     this.#state = 'stopped'
@@ -303,6 +307,7 @@ export class Engine implements SlotLogs {
     const outbox = new Outbox(this.#options.roster)
     const turns: { slot: Slot; ready: Ready }[] = []
     for (const slot of dirty) {
+      if (!this.#serves(slot)) continue
       this.#guard(slot, () => {
         const turn = slot.turn()
         if (!turn) return
@@ -314,10 +319,13 @@ export class Engine implements SlotLogs {
         if (slot.raft.hasReady()) this.#touch(slot)
       })
     }
+    if (this.#isStopped) return
     outbox.flush(this.#options.transport)
     if (writes.length > 0) writes.push(...this.#lazyWrites([...this.#lazy]))
     this.#planLazyWrite()
     this.#persist(writes, turns, waiters)
+    // Only now: whoever is told may read, and reading writes what is applied, which must not overtake the turn's rows.
+    for (const { slot } of turns) this.#guard(slot, () => slot.tellFollowers())
   }
 
   /** Everything handed to the store so far; a Ready without a write waits for those before it. */
@@ -333,10 +341,9 @@ export class Engine implements SlotLogs {
     const sinceMs = clock.monotonicMs()
     this.#unfinishedWrites++
     const before = this.#written
-    const write = writes.length === 0 ? Promise.resolve() : store.write(writes)
     const done = async () => {
-      await write
       if (writes.length > 0) {
+        await store.write(writes)
         const entries = writes.reduce((sum, { entries }) => sum + (entries?.length ?? 0), 0)
         observer.flushed(clock.monotonicMs() - sinceMs, entries)
       }
@@ -348,20 +355,25 @@ export class Engine implements SlotLogs {
   }
 
   #durable(turns: readonly { slot: Slot; ready: Ready }[], waiters: readonly (() => void)[]): void {
-    if (this.#state === 'stopped') return
+    if (this.#isStopped) {
+      for (const done of waiters) done()
+      return
+    }
     const outbox = new Outbox(this.#options.roster)
     for (const { slot, ready } of turns) {
+      if (!this.#serves(slot)) continue
       this.#guard(slot, () => {
         outbox.add(slot.slot, ready.messagesAfterPersist)
         slot.raft.persisted(ready.id)
         if (slot.raft.hasReady()) this.#touch(slot)
       })
     }
-    outbox.flush(this.#options.transport)
+    if (!this.#isStopped) outbox.flush(this.#options.transport)
     for (const done of waiters) done()
   }
 
   #touch(slot: Slot): void {
+    if (!this.#serves(slot)) return
     this.#dirty.add(slot)
     this.#askForTurn()
   }
@@ -419,7 +431,7 @@ export class Engine implements SlotLogs {
   // --- who leads -----------------------------------------------------------------------------------------------
 
   #changed(slot: Slot, before: Leadership): void {
-    const { roster, clock, log, self } = this.#options
+    const { roster, log, self } = this.#options
     const now = slot.leadership
     if (now.leader !== 0 && (now.leader !== before.leader || now.term !== before.term)) {
       const peer = peerOf(roster, now.leader)
@@ -428,10 +440,14 @@ export class Engine implements SlotLogs {
     if (before.isLeader && !now.isLeader) {
       log.info({ slot: slot.slot, term: now.term, self }, 'no longer primary')
     }
-    if (!this.#toldReady && this.ready()) {
-      this.#toldReady = true
-      this.#emit({ kind: 'ready', timeMs: clock.nowMs() })
-    }
+    this.#tellReady()
+  }
+
+  /** Says once that every slot held here has a primary. */
+  #tellReady(): void {
+    if (this.#toldReady || !this.ready()) return
+    this.#toldReady = true
+    this.#emit({ kind: 'ready', timeMs: this.#options.clock.nowMs() })
   }
 
   readonly #lastPrimary = new Map<number, PeerId>()
@@ -481,14 +497,19 @@ export class Engine implements SlotLogs {
     }
   }
 
-  #stampRefusal(slot: Slot): 'DISK_FULL' | 'CLOCK_SKEW' | undefined {
+  #stampRefusal(slot: Slot, kind: Request['kind']): 'DISK_FULL' | 'CLOCK_SKEW' | undefined {
+    // What frees space, or may, goes on: trims above all, or a full disk would stay full.
+    if ((kind === 'publish' || kind === 'create') && this.#isShortOfDisk(slot)) return 'DISK_FULL'
+    return this.#reclaim.clockIsWrong(slot) ? 'CLOCK_SKEW' : undefined
+  }
+
+  #isShortOfDisk(slot: Slot): boolean {
     const { self } = this.#options
     const low = slot.succession.filter(id =>
       id === self ? this.#upkeep.lowDisk : this.#liveness.lowDisk(id),
     )
     const majority = Math.floor(slot.succession.length / 2) + 1
-    if (low.includes(self) || slot.succession.length - low.length < majority) return 'DISK_FULL'
-    return this.#reclaim.clockIsWrong(slot) ? 'CLOCK_SKEW' : undefined
+    return low.includes(self) || slot.succession.length - low.length < majority
   }
 
   // --- slots ---------------------------------------------------------------------------------------------------
@@ -522,7 +543,7 @@ export class Engine implements SlotLogs {
       observer,
       touch: slot => this.#touch(slot),
       changed: (slot, before) => this.#changed(slot, before),
-      stampRefusal: slot => this.#stampRefusal(slot),
+      stampRefusal: (slot, kind) => this.#stampRefusal(slot, kind),
     }
     try {
       const slot = new Slot(context, number, succession)
@@ -561,16 +582,29 @@ export class Engine implements SlotLogs {
     try {
       work()
     } catch (error) {
-      if (error instanceof CorruptRecord) this.#quarantine(slot, error)
-      else this.#fatal(error)
+      this.#failed(slot, error)
     }
+  }
+
+  #failed(slot: Slot, error: unknown): void {
+    if (error instanceof CorruptRecord) this.#quarantine(slot, error)
+    else this.#fatal(error)
+  }
+
+  /** False once a slot was taken out of service. */
+  #serves(slot: Slot): boolean {
+    return this.#slots.get(slot.slot) === slot
+  }
+
+  get #isStopped(): boolean {
+    return this.#state === 'stopped'
   }
 
   #quarantine(slot: Slot, error: CorruptRecord): void {
     this.#slots.delete(slot.slot)
     this.#dirty.delete(slot)
     this.#lazy.delete(slot)
-    slot.appends.stop()
+    slot.stop()
     this.#options.log.error(
       { slot: slot.slot, error: error.message },
       'slot has a corrupt record: this replica does not vote on it any more',

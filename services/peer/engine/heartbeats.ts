@@ -1,5 +1,6 @@
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
+import type { Message } from '../raft/types.ts'
 import type { StoreIdentity } from '../store/types.ts'
 import type { Liveness } from './liveness.ts'
 import type { EngineSettings } from './settings.ts'
@@ -18,6 +19,8 @@ export interface HeartbeatOptions {
   readonly clock: Clock
   readonly settings: EngineSettings
   readonly observer: EngineObserver
+  /** Steps a message into a slot; what it breaks is dealt with. */
+  step(slot: Slot, message: Message): void
   lowDisk(): boolean
   stopping(): boolean
 }
@@ -32,6 +35,7 @@ export class Heartbeats {
   /** Beats of the partner's last response, to be answered with the next request. */
   readonly #owed = new Map<PeerId, [slot: number, term: number][]>()
   #cancel: (() => void) | undefined
+  #stopped = false
 
   constructor(options: HeartbeatOptions) {
     this.#options = options
@@ -44,6 +48,13 @@ export class Heartbeats {
   stop(): void {
     this.#cancel?.()
     this.#cancel = undefined
+    this.#stopped = true
+  }
+
+  /** Stops, and says so to those that would otherwise go on believing the beat before. */
+  leave(): void {
+    this.stop()
+    this.#askAll()
   }
 
   /** The other side of an exchange: takes in the partner's beat and gives ours. */
@@ -52,8 +63,13 @@ export class Heartbeats {
   }
 
   #round(): void {
-    const { clock, settings, partners, self } = this.#options
+    const { clock, settings } = this.#options
     this.#cancel = clock.after(settings.heartbeatMs, () => this.#round())
+    this.#askAll()
+  }
+
+  #askAll(): void {
+    const { partners, self } = this.#options
     for (const partner of partners) if (self < partner) this.#exchange(partner)
   }
 
@@ -73,27 +89,28 @@ export class Heartbeats {
       () => {
         this.#asking.delete(partner)
         observer.beat(partner, false)
-        liveness.suspect(partner)
+        if (!this.#stopped) liveness.suspect(partner)
       },
     )
   }
 
   /** Steps what a beat says into the slots; returns the answers to its `leads`. */
   #take(from: PeerId, beat: Beat): [slot: number, term: number][] {
-    const { liveness, roster, slots } = this.#options
+    if (this.#stopped) return []
+    const { liveness, roster, slots, step } = this.#options
     liveness.heard(from, beat)
     const sender = numberOf(roster, from)
     const accepted: [number, number][] = []
     for (const [number, term, commit] of beat.leads) {
       const slot = slots.get(number)
       if (!slot) continue
-      slot.step({ type: 'heartbeat', from: sender, to: slot.number, term, commit, context: 0 })
+      step(slot, { type: 'heartbeat', from: sender, to: slot.number, term, commit, context: 0 })
       if (slot.leadership.term === term && slot.leadership.leader === sender) accepted.push([number, term])
     }
     for (const [number, term] of beat.follows) {
       const slot = slots.get(number)
       if (slot?.isPrimary !== true || slot.leadership.term !== term) continue
-      slot.step({ type: 'heartbeatResponse', from: sender, to: slot.number, term, context: 0 })
+      step(slot, { type: 'heartbeatResponse', from: sender, to: slot.number, term, context: 0 })
     }
     return accepted
   }
@@ -102,7 +119,7 @@ export class Heartbeats {
     const { identity, roster, slots, clock, lowDisk, stopping } = this.#options
     const receiver = numberOf(roster, to)
     const leads: [number, number, number][] = []
-    for (const slot of slots.values()) {
+    for (const slot of this.#stopped ? [] : slots.values()) {
       if (!slot.isPrimary || !slot.succession.includes(to)) continue
       const { term, commit, progress } = slot.raft.status()
       // Never beyond what the follower is known to hold (Raft paper 5.3: a commit index it could not check).

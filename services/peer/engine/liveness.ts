@@ -68,8 +68,13 @@ export class Liveness {
   /** How long the peer has been up without a break, in milliseconds; 0 when it is not up or about to stop. */
   steadyForMs(peer: PeerId): number {
     const seen = this.#peers.get(peer)
-    if (seen?.state !== 'up' || seen.stopping) return 0
-    return this.#options.clock.monotonicMs() - seen.steadyMs
+    return seen && this.stays(peer) ? this.#options.clock.monotonicMs() - seen.steadyMs : 0
+  }
+
+  /** Whether the peer is up and means to stay. */
+  stays(peer: PeerId): boolean {
+    const seen = this.#peers.get(peer)
+    return seen?.state === 'up' && !seen.stopping
   }
 
   /** The peer's wall clock less ours in milliseconds; undefined when it is not up. */

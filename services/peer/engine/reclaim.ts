@@ -21,6 +21,8 @@ export interface ReclaimOptions {
  */
 export class Reclaim {
   readonly #options: ReclaimOptions
+  /** By slot: the attempts to give it back in a term that is still this peer's, and when the next is due. */
+  readonly #tried = new Map<number, { readonly term: number; attempts: number; nextMs: number }>()
 
   constructor(options: ReclaimOptions) {
     this.#options = options
@@ -48,16 +50,33 @@ export class Reclaim {
     const home = status.progress.get(numberOf(roster, slot.home))
     if (home?.state !== 'replicate' || home.match < status.commit) return
     if (Math.abs(this.#fromMedianMs(slot, slot.home)) > LIMITS.MAX_CLOCK_SKEW_MS) return
+    if (!this.#isDue(slot, status.term)) return
     log.info({ slot: slot.slot, to: slot.home, term: status.term }, 'giving the slot back to its home')
     slot.raft.transferLeadership(numberOf(roster, slot.home))
     slot.settle()
   }
 
-  /** Hands every slot led here to the next in succession that is up: a peer that stops makes nobody wait. */
+  /**
+   * Whether to try (again) now, which counts as an attempt. Publishes wait during one, so a home that is there and
+   * does not take over (its disk hangs, say) must not be asked all the time: the pauses double.
+   */
+  #isDue(slot: Slot, term: number): boolean {
+    const { clock, settings } = this.#options
+    const nowMs = clock.monotonicMs()
+    const known = this.#tried.get(slot.slot)
+    const tried = known?.term === term ? known : { term, attempts: 0, nextMs: nowMs }
+    if (nowMs < tried.nextMs) return false
+    const pauseMs = 2 * settings.electionMs * 2 ** tried.attempts++
+    tried.nextMs = nowMs + Math.min(pauseMs, LIMITS.MAX_RECLAIM_PAUSE_MS)
+    this.#tried.set(slot.slot, tried)
+    return true
+  }
+
+  /** Hands every slot led here to the next in succession that stays: a peer that stops makes nobody wait. */
   resign(slot: Slot): void {
     if (!slot.isPrimary) return
     const { liveness, roster, self } = this.#options
-    const heir = slot.succession.find(id => id !== self && liveness.state(id) === 'up')
+    const heir = slot.succession.find(id => id !== self && liveness.stays(id))
     if (heir === undefined) return
     slot.raft.transferLeadership(numberOf(roster, heir))
     slot.settle()

@@ -13,7 +13,7 @@ import type {
 } from '../raft/types.ts'
 import type { LogStore, SlotWrite } from '../store/types.ts'
 import { SlotMachine } from '../topics/machine.ts'
-import type { SlotImage, SlotNotice, TopicRow } from '../topics/types.ts'
+import type { Request, SlotImage, SlotNotice, TopicRow } from '../topics/types.ts'
 import { Appends } from './appends.ts'
 import { decodeCommand } from './codec.ts'
 import type { EngineSettings } from './settings.ts'
@@ -32,8 +32,8 @@ export interface SlotContext {
   touch(slot: Slot): void
   /** The slot's leader, role or term is another than before. */
   changed(slot: Slot, before: Leadership): void
-  /** The primary may neither stamp nor trim: why, or undefined when it may. */
-  stampRefusal(slot: Slot): 'DISK_FULL' | 'CLOCK_SKEW' | undefined
+  /** The primary may not stamp a command of this kind: why, or undefined when it may. */
+  stampRefusal(slot: Slot, kind: Request['kind']): 'DISK_FULL' | 'CLOCK_SKEW' | undefined
 }
 
 /** Who leads, as last seen. */
@@ -61,6 +61,8 @@ export class Slot {
   readonly #machine: SlotMachine
   readonly #number: number
   readonly #listeners = new Set<(notice: SlotNotice) => void>()
+  /** What was applied and the listeners were not told yet. */
+  #untold: SlotNotice[] = []
   readonly #reads = new Map<number, (outcome: 'served' | 'failed') => void>()
   #servable: { readonly context: number; readonly index: number }[] = []
   #nextContext = 1
@@ -89,7 +91,8 @@ export class Slot {
     this.#machine = new SlotMachine(loaded.image, {
       maxTopics: LIMITS.MAX_TOPICS_PER_SLOT,
       maxKeys: LIMITS.MAX_KEYS_PER_SLOT,
-      keyWindowMs: LIMITS.KEY_WINDOW_MS,
+      // Two primaries' clocks may differ by twice the bound, and the age of a key is told by both.
+      keyWindowMs: LIMITS.KEY_WINDOW_MS + 2 * LIMITS.MAX_CLOCK_SKEW_MS,
       maxProducers: LIMITS.MAX_PRODUCERS_PER_SLOT,
       maxProducerInflight: LIMITS.MAX_PRODUCER_INFLIGHT,
     })
@@ -189,6 +192,19 @@ export class Slot {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Tells the listeners what the turn applied; to be called when its rows are in the store, so that they can be read. */
+  tellFollowers(): void {
+    const notices = this.#untold
+    this.#untold = []
+    for (const notice of notices) for (const listener of this.#listeners) listener(notice)
+  }
+
+  /** Answers everybody who waits: nothing will come of it here any more. */
+  stop(): void {
+    this.appends.stop()
+    for (const context of [...this.#reads.keys()]) this.#finishRead(context, 'failed')
+  }
+
   /** The topic an incarnation belongs to, while it exists. */
   topicOf(incarnation: number): TopicRow | undefined {
     const name = this.#names.get(incarnation)
@@ -276,7 +292,7 @@ export class Slot {
   #tell(notice: SlotNotice): void {
     if (notice.kind === 'created') this.#names.set(notice.topic.incarnation, notice.topic.name)
     else if (notice.kind === 'deleted') this.#names.delete(notice.incarnation)
-    for (const listener of this.#listeners) listener(notice)
+    this.#untold.push(notice)
   }
 
   #answerReads(ready: Ready): void {

@@ -14,7 +14,10 @@ export interface SnapshotOptions {
   readonly log: EngineLog
   /** Hands rows of `slot` that are applied but not written yet to the store. */
   write(slot: Slot): void
-  fatal(error: unknown): void
+  /** Steps a message into a slot; what it breaks is dealt with. */
+  step(slot: Slot, message: Message): void
+  /** The store failed, or a record of the slot is bad. */
+  failed(slot: Slot, error: unknown): void
 }
 
 /**
@@ -43,6 +46,11 @@ export class Snapshots {
 
   /** The replica's side: pulls what `offer` announced, then steps it. One pull per slot, a bounded number at once. */
   pull(slot: Slot, from: PeerId, offer: SnapshotOffer): void {
+    // What is here already needs no pull, but the primary does not know: its last answer was lost.
+    if (offer.snapshot.index <= slot.machine.slot.appliedIndex) {
+      this.#options.step(slot, offer)
+      return
+    }
     if (this.#pulling.has(slot.slot) || this.#pulling.size >= LIMITS.MAX_SNAPSHOT_PULLS) return
     this.#pulling.add(slot.slot)
     this.#pull(slot, from, offer).then(
@@ -56,8 +64,10 @@ export class Snapshots {
   }
 
   async #pull(slot: Slot, from: PeerId, offer: SnapshotOffer): Promise<void> {
-    const { store, transport, log } = this.#options
+    const { store, transport, log, write, step, failed } = this.#options
     log.info({ slot: slot.slot, from, index: offer.snapshot.index }, 'snapshot begins')
+    // What is staged continues what is applied: those rows must not come to the disk later.
+    write(slot)
     let after = Math.max(slot.machine.slot.appliedIndex, store.staged(slot.slot))
     for (;;) {
       const chunk = await transport.snapshot(from, slot.slot, after)
@@ -65,7 +75,7 @@ export class Snapshots {
       if (reached !== undefined) {
         if (reached <= after) throw new Error(`the chunk behind ${after} ends at ${reached}`)
         after = reached
-        await store.stage(slot.slot, chunk.records).catch(error => this.#options.fatal(error))
+        await store.stage(slot.slot, chunk.records).catch(error => failed(slot, error))
       }
       if (!chunk.last) {
         if (reached === undefined) throw new Error('a chunk held nothing and was not the last')
@@ -73,9 +83,9 @@ export class Snapshots {
       }
       const { snapshot, image } = chunk.last
       log.info({ slot: slot.slot, from, index: snapshot.index }, 'snapshot complete')
-      if (snapshot.index <= slot.machine.slot.appliedIndex) return
-      slot.offerImage(image)
-      slot.step({ ...offer, snapshot })
+      // One that brings nothing is stepped too: the answer tells the primary where this replica stands.
+      if (snapshot.index > slot.raft.status().commit) slot.offerImage(image)
+      step(slot, { ...offer, snapshot })
       return
     }
   }

@@ -4,7 +4,7 @@ import { planTrim, type RunReader, type Trim } from '../topics/retention.ts'
 import type { Reclaim } from './reclaim.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
 import type { Slot } from './slot.ts'
-import type { Clock } from './types.ts'
+import { type Clock, SlotError } from './types.ts'
 
 /** Between two looks at retention, disk space and what is left to delete. */
 const UPKEEP_EVERY_MS = 1_000
@@ -21,7 +21,8 @@ export interface UpkeepOptions {
   readonly log: EngineLog
   /** Hands rows of `slot` that are applied but not written yet to the store. */
   write(slot: Slot): void
-  fatal(error: unknown): void
+  /** The store failed, or a record of the slot is bad. */
+  failed(slot: Slot, error: unknown): void
 }
 
 /** What a peer does on the side: retention of the topics it is primary of, deletion in slices, watching its disk. */
@@ -60,13 +61,17 @@ export class Upkeep {
       if (slot.isPrimary && !this.#trimming.has(slot.slot)) {
         this.#trimming.add(slot.slot)
         this.#trim(slot)
-          // A barrier or proposal that failed leaves nothing to do: the next primary, or the next round, plans again.
-          .catch(error =>
-            this.#options.log.debug({ slot: slot.slot, error: String(error) }, 'retention put off'),
-          )
+          .catch(error => this.#trimFailed(slot, error))
           .finally(() => this.#trimming.delete(slot.slot))
       }
     }
+  }
+
+  #trimFailed(slot: Slot, error: unknown): void {
+    // A barrier or proposal that failed leaves nothing to do: the next primary, or the next round, plans again.
+    if (error instanceof SlotError)
+      this.#options.log.debug({ slot: slot.slot, error: error.message }, 'retention put off')
+    else this.#options.failed(slot, error)
   }
 
   #watchDisk(): void {
@@ -86,7 +91,7 @@ export class Upkeep {
     try {
       this.#options.store.sweep(slot.slot, LIMITS.SWEEP_SLICE)
     } catch (error) {
-      this.#options.fatal(error)
+      this.#options.failed(slot, error)
     }
   }
 

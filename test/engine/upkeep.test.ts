@@ -1,0 +1,102 @@
+import t from 'tap'
+import { SlotError } from '../../services/peer/engine/types.ts'
+import { LIMITS } from '../../services/peer/limits.ts'
+import { anyTime, Engines, text } from './engines.ts'
+
+const THREE = ['00', '01', '10']
+
+async function codeOf(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof SlotError && error.failure.kind === 'refused') return error.failure.code
+    throw error
+  }
+  return undefined
+}
+
+t.test('below its disk reserve a primary takes no event, and goes on to trim and to delete', async t => {
+  const cube = new Engines(THREE, 1, { diskReserveBytes: 1_000_000 })
+  await cube.start()
+  await cube.append({ kind: 'create', topic: 'a', settings: { ...anyTime, maxEvents: 3 } })
+  await cube.append({ kind: 'create', topic: 'b', settings: anyTime })
+  await cube.append({ kind: 'publish', topic: 'a', events: text(...'123456789') })
+  const { disk, engine } = cube.peer('00')
+  disk.capacityBytes = disk.space().usedBytes + 500_000
+  await cube.clock.advance(1_100)
+  t.equal(await codeOf(cube.append({ kind: 'publish', topic: 'a', events: text('x') })), 'DISK_FULL')
+  t.equal(await codeOf(cube.append({ kind: 'create', topic: 'c', settings: anyTime })), 'DISK_FULL')
+  await cube.append({ kind: 'delete', topic: 'b' })
+  await cube.append({ kind: 'configure', topic: 'a', settings: { maxEvents: 2 } })
+  await cube.clock.advance(3_000)
+  t.equal(engine.topic(0, 'b'), undefined)
+  t.match(engine.topic(0, 'a'), { earliest: 8, latest: 9 })
+})
+
+t.test('a bad record found while trimming takes its slot out of service, and nothing else', async t => {
+  const cube = new Engines(['0'], 2)
+  await cube.start()
+  for (const slot of [0, 1]) {
+    await cube.append(
+      { kind: 'create', topic: 'a', settings: { maxAgeMs: 60_000, maxEvents: null, maxBytes: null } },
+      '0',
+      slot,
+    )
+    await cube.append({ kind: 'publish', topic: 'a', events: text('x') }, '0', slot)
+  }
+  await cube.clock.advance(500)
+  cube.crash('0')
+  // Runs of slot 0: read by nobody before retention looks at them.
+  const spoil = (key: string) => key.startsWith('r\u0000\u0000')
+  t.equal(
+    cube.peer('0').disk.corrupt(spoil, value => value.fill(7, 5)),
+    1,
+  )
+  await cube.restart('0')
+  await cube.clock.advance(3_000)
+  const { engine, fatal } = cube.peer('0')
+  t.same(fatal, [])
+  t.same(engine.held, [1])
+  t.match(await cube.append({ kind: 'publish', topic: 'a', events: text('y') }, '0', 1), {
+    result: { first: 2 },
+  })
+})
+
+t.test('a bad record found while sweeping takes its slot out of service, and nothing else', async t => {
+  const cube = new Engines(['0'], 2)
+  await cube.start()
+  await cube.append({ kind: 'create', topic: 'a', settings: anyTime }, '0', 0)
+  await cube.append({ kind: 'publish', topic: 'a', events: text('x') }, '0', 0)
+  await cube.clock.advance(500)
+  cube.crash('0')
+  const spoil = (key: string) => key.startsWith('o\u0000\u0000')
+  t.equal(
+    cube.peer('0').disk.corrupt(spoil, value => value.fill(7, 5)),
+    1,
+  )
+  await cube.restart('0')
+  await cube.clock.advance(300)
+  await cube.append({ kind: 'delete', topic: 'a' }, '0', 0)
+  await cube.clock.advance(3_000)
+  t.same(cube.peer('0').fatal, [])
+  t.same(cube.peer('0').engine.held, [1])
+})
+
+t.test('a key is remembered for the window by every clock within the skew bound', async t => {
+  // Minutes of virtual time take seconds. It holds for the rest of this process.
+  Object.assign(LIMITS, { KEY_WINDOW_MS: 20_000 })
+  const cube = new Engines(THREE)
+  await cube.start()
+  await cube.append({ kind: 'create', topic: 'a', settings: anyTime })
+  const keyed = {
+    kind: 'publish',
+    topic: 'a',
+    events: text('x'),
+    clientKey: { key: 'k', payloadHash: 'h' },
+  } as const
+  cube.skewMs.set('00', -4_900)
+  t.match(await cube.append(keyed), { result: { first: 1 } })
+  cube.skewMs.set('00', 4_900)
+  await cube.clock.advance(LIMITS.KEY_WINDOW_MS - 1_000)
+  t.match(await cube.append(keyed), { result: { first: 1 } })
+})
