@@ -50,6 +50,21 @@ t.test('an idle slot costs no messages', async t => {
   t.same([...cube.batches], [])
 })
 
+t.test(
+  'one exchange per pair and interval, begun by one side, and fewer where no leadership stands between them',
+  async t => {
+    const cube = new Engines(THREE)
+    await cube.start()
+    cube.beats.clear()
+    await cube.clock.advance(10_000)
+    const beats = Object.fromEntries(cube.beats)
+    t.same(Object.keys(beats).sort(), ['00>01', '00>10', '01>10'])
+    for (const pair of ['00>01', '00>10'])
+      t.ok(beats[pair]! >= 95 && beats[pair]! <= 101, `${pair} ${beats[pair]}`)
+    t.ok(beats['01>10']! >= 23 && beats['01>10']! <= 26, `two followers: ${beats['01>10']}`)
+  },
+)
+
 t.test('all that is proposed in one turn travels in one batch per peer', async t => {
   const cube = new Engines(THREE)
   await cube.start()

@@ -29,6 +29,8 @@ export class Engines {
   readonly roster: Roster
   /** Links that carry nothing, as `from>to`. */
   readonly cut = new Set<string>()
+  /** Heartbeat exchanges begun, by `from>to`. */
+  readonly beats = new Map<string, number>()
   /** Batches of Raft messages sent, by `from>to`. */
   readonly batches = new Map<string, number>()
   /** Sees each batch of Raft messages; one for which it answers false is lost. */
@@ -148,6 +150,8 @@ export class Engines {
         Promise.resolve().then(() => reach(to)?.engine.receive(self, structuredClone(messages)))
       },
       heartbeat: async (to: string, beat: Beat) => {
+        const pair = `${sender().id}>${to}`
+        this.beats.set(pair, (this.beats.get(pair) ?? 0) + 1)
         const peer = reach(to)
         if (!peer) throw new Error('unreachable')
         return peer.engine.heartbeat(sender().id, beat)

@@ -100,3 +100,18 @@ t.test('a key is remembered for the window by every clock within the skew bound'
   await cube.clock.advance(LIMITS.KEY_WINDOW_MS - 1_000)
   t.match(await cube.append(keyed), { result: { first: 1 } })
 })
+
+t.test('retention keeps up with a busy topic: trims and sweeps go on until nothing is left', async t => {
+  const cube = new Engines(THREE)
+  await cube.start()
+  await cube.append({ kind: 'create', topic: 'a', settings: { ...anyTime, maxEvents: 10 } })
+  const { engine, store } = cube.peer('00')
+  const all = Array.from({ length: 4_000 }, (_, at) =>
+    engine.append(0, { kind: 'publish', topic: 'a', events: text(`${at}`) }, 1e9),
+  )
+  await cube.clock.advance(500)
+  await Promise.all(all)
+  await cube.clock.advance(2_500)
+  t.equal(engine.topic(0, 'a')?.earliest, 3_991)
+  t.equal(store.runsAfter(0, 0, 1e9, 1e9).length, 10, 'runs left on the disk')
+})

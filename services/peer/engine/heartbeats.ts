@@ -25,9 +25,13 @@ export interface HeartbeatOptions {
   stopping(): boolean
 }
 
+/** Exchanges of an idle pair within the time after which silence makes one suspect the other. */
+const BEATS_BEFORE_SUSPICION = 2.5
+
 /**
  * One heartbeat exchange per pair of peers and interval, for all slots they share: the lower label asks, and both
  * directions' beats travel in it. Answers to the beats that come back in a response go with the next request.
+ * Pairs between which no slot's leadership stands beat less often: only to know whether the other is there.
  */
 export class Heartbeats {
   readonly #options: HeartbeatOptions
@@ -36,9 +40,14 @@ export class Heartbeats {
   readonly #owed = new Map<PeerId, [slot: number, term: number][]>()
   #cancel: (() => void) | undefined
   #stopped = false
+  #rounds = 0
+  /** A partner that is nobody's primary here, nor has its primary here, is asked in one of so many rounds. */
+  readonly #idleRounds: number
 
   constructor(options: HeartbeatOptions) {
     this.#options = options
+    const { electionMs, heartbeatMs } = options.settings
+    this.#idleRounds = Math.max(1, Math.floor(electionMs / (BEATS_BEFORE_SUSPICION * heartbeatMs)))
   }
 
   start(): void {
@@ -54,7 +63,7 @@ export class Heartbeats {
   /** Stops, and says so to those that would otherwise go on believing the beat before. */
   leave(): void {
     this.stop()
-    this.#askAll()
+    this.#ask(() => true)
   }
 
   /** The other side of an exchange: takes in the partner's beat and gives ours. */
@@ -65,12 +74,22 @@ export class Heartbeats {
   #round(): void {
     const { clock, settings } = this.#options
     this.#cancel = clock.after(settings.heartbeatMs, () => this.#round())
-    this.#askAll()
+    this.#rounds++
+    const isIdleRound = this.#rounds % this.#idleRounds === 0
+    this.#ask(partner => isIdleRound || this.#isTied(partner))
   }
 
-  #askAll(): void {
+  #ask(whom: (partner: PeerId) => boolean): void {
     const { partners, self } = this.#options
-    for (const partner of partners) if (self < partner) this.#exchange(partner)
+    for (const partner of partners) if (self < partner && whom(partner)) this.#exchange(partner)
+  }
+
+  /** One of the two leads a slot that the other votes in: its authority hangs on these beats. */
+  #isTied(partner: PeerId): boolean {
+    for (const slot of this.#options.slots.values()) {
+      if (slot.isPrimary ? slot.succession.includes(partner) : slot.primary === partner) return true
+    }
+    return false
   }
 
   #exchange(partner: PeerId): void {

@@ -9,6 +9,12 @@ import { type Clock, SlotError } from './types.ts'
 /** Between two looks at retention, disk space and what is left to delete. */
 const UPKEEP_EVERY_MS = 1_000
 
+/** Between two slices of a sweep that is not done. */
+const SWEEP_PAUSE_MS = 10
+
+/** Retention commands for one topic in one round: with their slices' size, what a busy topic gives up in a second. */
+const MAX_TRIMS_PER_ROUND = 50
+
 /** How long a retention command may take to be applied. */
 const TRIM_PATIENCE_MS = 5_000
 
@@ -29,6 +35,8 @@ export interface UpkeepOptions {
 export class Upkeep {
   readonly #options: UpkeepOptions
   readonly #trimming = new Set<number>()
+  /** Slots with a sweep that is not done. */
+  readonly #sweeping = new Set<number>()
   /** The last topic looked at, by slot; the next round goes on behind it. */
   readonly #lookedAt = new Map<number, string>()
   #cancel: (() => void) | undefined
@@ -87,9 +95,16 @@ export class Upkeep {
     this.#lowDisk = isLow
   }
 
+  /** Slice after slice until nothing is left, with pauses for everybody else. */
   #sweep(slot: Slot): void {
+    if (this.#sweeping.has(slot.slot) || this.#options.slots.get(slot.slot) !== slot) return
     try {
-      this.#options.store.sweep(slot.slot, LIMITS.SWEEP_SLICE)
+      if (this.#options.store.sweep(slot.slot, LIMITS.SWEEP_SLICE)) return
+      this.#sweeping.add(slot.slot)
+      this.#options.clock.after(SWEEP_PAUSE_MS, () => {
+        this.#sweeping.delete(slot.slot)
+        if (this.#cancel) this.#sweep(slot)
+      })
     } catch (error) {
       this.#options.failed(slot, error)
     }
@@ -99,19 +114,25 @@ export class Upkeep {
   async #trim(slot: Slot): Promise<void> {
     const page = slot.machine.topics(this.#lookedAt.get(slot.slot) ?? '', LIMITS.TRIM_TOPICS_PER_ROUND)
     this.#lookedAt.set(slot.slot, page.length < LIMITS.TRIM_TOPICS_PER_ROUND ? '' : page.at(-1)!.name)
-    for (const { name } of page) if (this.#plan(slot, name, 1)) await this.#trimTopic(slot, name)
+    for (const { name } of page) {
+      for (let trims = 0; trims < MAX_TRIMS_PER_ROUND && this.#plan(slot, name, 1); trims++) {
+        if (!(await this.#trimTopic(slot, name))) break
+      }
+    }
   }
 
-  async #trimTopic(slot: Slot, topic: string): Promise<void> {
+  /** False when there is nothing to trim after all. */
+  async #trimTopic(slot: Slot, topic: string): Promise<boolean> {
     const { clock, reclaim } = this.#options
     const deadlineMs = clock.monotonicMs() + TRIM_PATIENCE_MS
     // Plans only on a state that holds every earlier primary's trims, so that none is counted twice.
     await slot.appends.barrier(deadlineMs)
-    if (reclaim.clockIsWrong(slot)) return
+    if (reclaim.clockIsWrong(slot)) return false
     const incarnation = slot.machine.topic(topic)?.incarnation
     const trim = this.#plan(slot, topic, LIMITS.TRIM_SLICE_RUNS)
-    if (incarnation === undefined || trim === undefined) return
+    if (incarnation === undefined || trim === undefined) return false
     await slot.appends.append({ kind: 'trim', topic, incarnation, ...trim }, deadlineMs)
+    return true
   }
 
   #plan(slot: Slot, name: string, maxRuns: number): Trim | undefined {

@@ -62,6 +62,8 @@ export class Executor {
   /** A replica that cannot answer itself, because it stops for one, may still know who can. */
   #withHint(operation: Operation, outcome: LocalOutcome): LocalOutcome {
     if (outcome.kind === 'done' || outcome.primary !== null || operation.kind === 'list') return outcome
+    // The slot may have been taken out of service meanwhile.
+    if (!this.holds(operation)) return outcome
     const { primary } = this.#slots.status(operation.slot)
     return primary === this.#self ? outcome : { ...outcome, primary }
   }
