@@ -31,7 +31,7 @@ t.test('a peer of a list has the defaults, and its own URL from the list', async
     logLevel: 'info',
     slots: 64,
     tickMs: 50,
-    heartbeatMs: 100,
+    heartbeatMs: 200,
     electionMs: 1000,
     reclaimAfterMs: 1000,
     publishTimeoutMs: 10_000,
@@ -90,7 +90,7 @@ t.test('every setting can be given in the environment as well as by its flag', a
   const byFlag: Record<string, string> = {
     slots: '32',
     tick: '20ms',
-    heartbeat: '200ms',
+    heartbeat: '150ms',
     'log-keep': '7',
     'log-rotate': '1MiB',
   }
@@ -174,8 +174,8 @@ t.test('each bad setting is refused in one line that names it and says what to d
     [[...peer, '--heartbeat', '1ms'], /10ms to 10s/],
     [[...peer, '--max-payload', 'big'], /give a size such as/],
     [[...peer, '--max-payload', '9MiB'], /--max-batch is smaller than --max-payload/],
-    [[...peer, '--tick', '200ms'], /--tick is longer than --heartbeat/],
-    [[...peer, '--election', '200ms'], /--election is shorter than three heartbeats/],
+    [[...peer, '--tick', '300ms'], /--tick is longer than --heartbeat/],
+    [[...peer, '--election', '500ms'], /--election is shorter than three heartbeats/],
     [[...peer, '--allow-origin', 'example.org'], /--allow-origin has "example.org": give \* or an origin/],
     [[...peer, '--host', '0.0.0.0'], /not loopback .* add --insecure/],
     [[...peer, '--host', '0.0.0.0', '--insecure'], /say this peer’s URL with --peers/],

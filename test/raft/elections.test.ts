@@ -316,3 +316,23 @@ t.test('answers of strangers elect nobody, and messages to others change nothing
   t.equal(cluster.status(1).term, 0)
   t.end()
 })
+
+t.test('a heartbeat that says nothing new restarts the wait for silence and leaves nothing to do', t => {
+  const cluster = new Cluster([1, 2, 3])
+  cluster.run(3)
+  const { node } = cluster.host(2)
+  const { leader, term, commit } = cluster.status(2)
+  t.equal(leader, 1)
+  for (let tick = 0; tick < 200; tick++) {
+    node.tick()
+    t.equal(node.heardAgain(1, term, commit), true)
+  }
+  t.equal(node.role, 'follower')
+  t.equal(node.hasReady(), false)
+  t.equal(node.heardAgain(3, term, commit), false, 'of another than the leader')
+  t.equal(node.heardAgain(1, term + 1, commit), false, 'of a later term')
+  t.equal(node.heardAgain(1, term, commit + 1), false, 'with a commit index that is news')
+  node.leaderGone(1)
+  t.equal(node.heardAgain(1, term, commit), false, 'of a leader that is known to be gone')
+  t.end()
+})

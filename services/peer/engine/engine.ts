@@ -29,6 +29,9 @@ import {
 } from './types.ts'
 import { Upkeep } from './upkeep.ts'
 
+/** Whether a slot belongs to its home again is looked at in one of so many ticks. */
+const RECLAIM_EVERY_TICKS = 4
+
 /** A peer that stops gives its successors this long to take its slots over. */
 const RESIGN_MS = 1_500
 
@@ -64,6 +67,7 @@ export class Engine implements SlotLogs {
   readonly #upkeep: Upkeep
   readonly #cubeListeners = new Set<(event: CubeEvent) => void>()
   #cancelTick: (() => void) | undefined
+  #ticks = 0
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
 
   constructor(options: EngineOptions) {
@@ -283,10 +287,12 @@ export class Engine implements SlotLogs {
 
   #tick(): void {
     this.#liveness.tick()
+    this.#ticks++
+    const mayReclaim = this.#state === 'running' && this.#ticks % RECLAIM_EVERY_TICKS === 0
     for (const slot of this.#slots.all.values()) {
       this.#slots.guard(slot, () => {
         slot.tick()
-        if (slot.isPrimary && this.#state === 'running') this.#reclaim.look(slot)
+        if (slot.isPrimary && mayReclaim) this.#reclaim.look(slot)
       })
     }
   }

@@ -123,7 +123,9 @@ export class Heartbeats {
     for (const [number, term, commit] of beat.leads) {
       const slot = slots.get(number)
       if (!slot) continue
-      step(slot, { type: 'heartbeat', from: sender, to: slot.number, term, commit, context: 0 })
+      if (!slot.raft.heardAgain(sender, term, commit)) {
+        step(slot, { type: 'heartbeat', from: sender, to: slot.number, term, commit, context: 0 })
+      }
       if (slot.leadership.term === term && slot.leadership.leader === sender) accepted.push([number, term])
     }
     for (const [number, term] of beat.follows) {

@@ -76,6 +76,14 @@ export class RaftNode implements RaftMember {
     if (state.electionElapsed >= state.electionTimeout) standForElection(state)
   }
 
+  heardAgain(leader: number, term: number, commit: number): boolean {
+    const state = this.#state
+    const isNews = state.role !== 'follower' || state.leader !== leader || state.term !== term
+    if (leader === 0 || isNews || commit > state.log.commit) return false
+    state.electionElapsed = 0
+    return true
+  }
+
   step(message: Message): void {
     const state = this.#state
     if (message.to !== state.number || message.from === state.number) return

@@ -214,6 +214,11 @@ export interface RaftMember {
   readonly leader: number
   tick(): void
   step(message: Message): void
+  /**
+   * A plain heartbeat that says nothing new: of the leader this member follows, in its term, with a commit index it
+   * has. True when that is so and the wait for silence begins anew; false when it must be stepped as a message.
+   */
+  heardAgain(leader: number, term: number, commit: number): boolean
   propose(data: Uint8Array): { readonly index: number; readonly term: number } | ProposeRefusal
   /** Asks for a linearizable read point (thesis 6.4); answered by `Ready.reads` or `Ready.readsFailed`. */
   readIndex(context: number): ProposeRefusal | undefined
