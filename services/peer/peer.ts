@@ -190,8 +190,7 @@ class RunningPeer implements Peer {
 
   #peerStatus(peer: PeerId): PeerStatus {
     if (peer === this.#config.nodeId) return 'self'
-    const state = this.#parts?.engine.peerState(peer) ?? 'unknown'
-    return state === 'unknown' ? 'suspected' : state
+    return this.#parts?.engine.peerState(peer) ?? 'unknown'
   }
 
   #readiness(): { ready: boolean; why: string } {

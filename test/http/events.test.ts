@@ -133,6 +133,21 @@ t.test('HEAD answers at once in every form', async t => {
   }
 })
 
+t.test('HEAD does not claim that the stream or page is empty', async t => {
+  const { app } = await makeTopic(t)
+  for (const accept of ['*/*', 'application/json', 'application/x-ndjson']) {
+    const answer = await app.inject({ method: 'HEAD', url: '/v1/topics/sports/events', headers: { accept } })
+    t.equal(answer.statusCode, 200)
+    t.equal(answer.headers['content-length'], undefined, accept)
+  }
+})
+
+t.test('a parameter with a few possible values says which', async t => {
+  const { read } = await makeTopic(t)
+  const answer = await read('?format=xml', 'application/json')
+  t.match(answer.json(), { detail: 'The parameter "format" must be "plain" or "cloudevents".' })
+})
+
 t.test('a page from a topic that lost events to retention says which', async t => {
   const { app, peer, read } = await makeTopic(t)
   await peer.slots.append(30, { kind: 'trim', topic: 'sports', incarnation: 1, before: 4, bytes: 24 })

@@ -107,3 +107,67 @@ t.test('a client that goes away in the middle of its body harms nobody', async t
   t.equal((await app.inject('/health/live')).statusCode, 200)
   t.same(peer.logged, [])
 })
+
+t.test('a client that sends its whole body before it reads gets its 413 all the same', async t => {
+  const { app } = await makeApp(t, { maxPayloadBytes: 1_000 })
+  const { url } = await listen(app)
+  const chunk = new Uint8Array(65_536)
+  const stream = () => {
+    let left = 100
+    return new ReadableStream({
+      pull: controller => (left-- > 0 ? controller.enqueue(chunk) : controller.close()),
+    })
+  }
+  for (const body of [new Uint8Array(20_000_000), stream(), new Uint8Array(20_000_000), stream()]) {
+    const answer = await fetch(`${url}/v1/topics/sports/publish`, {
+      method: 'POST',
+      body,
+      duplex: 'half',
+      headers: { 'content-type': 'application/octet-stream' },
+    } as RequestInit)
+    t.equal(answer.status, 413)
+    t.match(await answer.json(), { code: 'PAYLOAD_TOO_LARGE' })
+  }
+})
+
+t.test('a body that goes on and on after its 413 is cut off', async t => {
+  const { app } = await makeApp(t, { maxPayloadBytes: 1_000 })
+  const { port } = await listen(app)
+  const client = new RawClient(port)
+  client.send('POST /v1/topics/sports/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n')
+  const text = await client.closed()
+  t.match(text, /^HTTP\/1\.1 413 /)
+  t.equal(text.match(/HTTP\/1\.1/g)?.length, 1)
+})
+
+t.test('HTTP/1.1 without a Host is a 400 with a problem; HTTP/1.0 needs none', async t => {
+  const { app } = await makeApp(t)
+  const { port } = await listen(app)
+  const without = new RawClient(port)
+  await without.send('GET /health/live HTTP/1.1\r\n\r\n').until('BAD_HTTP')
+  without.socket.destroy()
+  t.match(problemIn(without.text), { code: 'BAD_HTTP', status: 400, detail: /Host/ })
+  const old = await new RawClient(port).send('GET /health/live HTTP/1.0\r\n\r\n').closed()
+  t.match(old, /^HTTP\/1\.1 200 OK/)
+})
+
+t.test('an expectation nobody knows does not stop a request', async t => {
+  const { app } = await makeApp(t)
+  const { port } = await listen(app)
+  const client = new RawClient(port)
+  await client.send('GET /health/live HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n').until('"status":"ok"')
+  client.socket.destroy()
+  t.match(client.text, /^HTTP\/1\.1 200 OK/)
+})
+
+t.test('a body in a transfer coding other than chunked is refused', async t => {
+  const { app } = await makeApp(t)
+  const { port } = await listen(app)
+  const client = new RawClient(port)
+  client.send(
+    'POST /v1/topics/sports/publish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n',
+  )
+  await client.send('3\r\nabc\r\n0\r\n\r\n').until('gzip, chunked')
+  client.socket.destroy()
+  t.match(problemIn(client.text), { code: 'UNSUPPORTED_MEDIA_TYPE', status: 415 })
+})

@@ -66,6 +66,12 @@ t.test('/docs shows the contract from local files only', async t => {
   t.equal((await app.inject('/docs/json')).json().info.title, 'Hypercast')
 })
 
+t.test('a peer that this one has nothing to do with is not called suspected', async t => {
+  const { app, peer } = await makeApp(t)
+  peer.statuses.set('001', 'unknown')
+  t.match((await app.inject('/v1/peers/001')).json(), { status: 'unknown' })
+})
+
 t.test('the cube and its peers are told as this peer sees them', async t => {
   const { app, peer } = await makeApp(t)
   peer.statuses.set('000', 'suspected').set('001', 'down')

@@ -50,7 +50,7 @@ class SlotLog {
 
 /** One peer's replica of the slot (or none): applies the log as far as the test lets it. */
 export class FakeReplica implements SlotLogs {
-  readonly held: readonly number[]
+  held: readonly number[]
   /** Whether it follows a primary. */
   led = true
   reads = 0
@@ -87,12 +87,21 @@ export class FakeReplica implements SlotLogs {
     this.#tell({ kind: 'restored' })
   }
 
+  /** As after a bad record: the slot is out of service here, and nobody is told. */
+  drop(): void {
+    this.held = []
+  }
+
   holds(slot: number): boolean {
     return this.held.includes(slot)
   }
 
-  status(slot: number): SlotStatus {
+  #mustHold(slot: number): void {
     if (!this.holds(slot)) throw new SlotError({ kind: 'unavailable', code: 'NOT_A_REPLICA' })
+  }
+
+  status(slot: number): SlotStatus {
+    this.#mustHold(slot)
     return {
       slot,
       home: '000',
@@ -110,19 +119,23 @@ export class FakeReplica implements SlotLogs {
     return Promise.reject(new Error('not in this world'))
   }
 
-  topic(_slot: number, name: string): TopicRow | undefined {
+  topic(slot: number, name: string): TopicRow | undefined {
+    this.#mustHold(slot)
     return this.#machine.topic(name)
   }
 
-  topics(_slot: number, after: string, limit: number): TopicRow[] {
+  topics(slot: number, after: string, limit: number): TopicRow[] {
+    this.#mustHold(slot)
     return this.#machine.topics(after, limit)
   }
 
-  incarnation(): number {
+  incarnation(slot: number): number {
+    this.#mustHold(slot)
     return this.#machine.slot.incarnation
   }
 
-  read(_slot: number, incarnation: number, from: number, maxEvents: number): StoredEvent[] {
+  read(slot: number, incarnation: number, from: number, maxEvents: number): StoredEvent[] {
+    this.#mustHold(slot)
     this.reads += 1
     const row = this.#machine.topics('', 100).find(topic => topic.incarnation === incarnation)
     if (row === undefined) return []
@@ -131,14 +144,16 @@ export class FakeReplica implements SlotLogs {
     return events.slice(first - 1, Math.min(row.latest, first - 1 + maxEvents))
   }
 
-  offsetAt(_slot: number, name: string, timeMs: number): number {
+  offsetAt(slot: number, name: string, timeMs: number): number {
+    this.#mustHold(slot)
     const row = this.#machine.topic(name)
     if (row === undefined) return 1
     const kept = this.#log.events.get(row.incarnation)?.slice(row.earliest - 1, row.latest) ?? []
     return kept.find(event => event.timeMs >= timeMs)?.offset ?? row.latest + 1
   }
 
-  follow(_slot: number, listener: (notice: SlotNotice) => void): () => void {
+  follow(slot: number, listener: (notice: SlotNotice) => void): () => void {
+    this.#mustHold(slot)
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }

@@ -457,8 +457,8 @@ export interface components {
             url: string;
             /** @description The random id of its store. */
             uid: string;
-            /** @description How it looks from the peer that was asked. */
-            status: "self" | "up" | "suspected" | "down";
+            /** @description How it looks from the peer that was asked; `unknown` when the two share neither a slot nor a link. */
+            status: "self" | "up" | "suspected" | "down" | "unknown";
             /** @description Peers across one dimension. */
             neighbours: string[];
             /** @description Slots it is the home of. */

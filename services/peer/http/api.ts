@@ -9,8 +9,11 @@ import type { TopicPage } from '../streams/history.ts'
 import type { OpenedStream, Sink, StreamOptions, StreamStart } from '../streams/types.ts'
 import type { StoredEvent, TopicSettings } from '../topics/types.ts'
 
-/** How a peer looks from here: `suspected` while its heartbeats fail and nothing is decided yet. */
-export type PeerStatus = 'self' | 'up' | 'suspected' | 'down'
+/**
+ * How a peer looks from here: `suspected` while its heartbeats fail and nothing is decided yet, `unknown` when it was
+ * not heard yet, or never is because it shares neither a slot nor a link with this one.
+ */
+export type PeerStatus = 'self' | 'up' | 'suspected' | 'down' | 'unknown'
 
 /** What the routes need of streams/. Implemented by `TopicStreams`. */
 export interface StreamsApi {

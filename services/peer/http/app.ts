@@ -33,6 +33,8 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
     requestTimeout: requestTimeoutMs,
     http: {
       maxHeaderSize: LIMITS.MAX_HEADER_BYTES,
+      // Node's own answer would not be a problem document: the guard asks for it.
+      requireHostHeader: false,
       headersTimeout: requestTimeoutMs,
       connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 4),
     },
@@ -53,6 +55,7 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
   // The contract's schemas describe the answers and a test holds them to it; nothing is dropped on the way out.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   app.server.on('connect', onConnect)
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.addHook('preClose', async () => api.streams.close())
   app.addHook('onRoute', route => {
     pathTable.add(route.url, [route.method].flat())

@@ -21,13 +21,17 @@ export function readEvent(headers: IncomingHttpHeaders, body: Uint8Array | undef
   return { ...readContext(headers), ...(contentType === undefined ? {} : { contentType }), data }
 }
 
-/** A compressed body would be kept compressed and nobody would know: Content-Encoding is not taken. */
+/** A compressed body would be kept compressed and nobody would know: neither way of saying so is taken. */
 export function refuseEncoded(headers: IncomingHttpHeaders): void {
-  const encoding = headers['content-encoding']
-  if (encoding === undefined || encoding.trim().toLowerCase() === 'identity') return
+  refuseCoding('Content-Encoding', headers['content-encoding'], 'identity')
+  refuseCoding('Transfer-Encoding', headers['transfer-encoding'], 'chunked')
+}
+
+function refuseCoding(name: string, value: string | undefined, taken: string): void {
+  if (value === undefined || value.trim().toLowerCase() === taken) return
   throw new HypercastError(
     'UNSUPPORTED_MEDIA_TYPE',
-    `Send the body as it is, without Content-Encoding: ${shorten(encoding)}.`,
+    `Send the body as it is, without ${name}: ${shorten(value)}.`,
   )
 }
 

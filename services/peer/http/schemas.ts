@@ -151,8 +151,17 @@ export const PeerSchema = Type.Object(
     url: Type.String({ examples: ['http://127.0.0.1:5555'] }),
     uid: Type.String({ description: 'The random id of its store.' }),
     status: Type.Union(
-      [Type.Literal('self'), Type.Literal('up'), Type.Literal('suspected'), Type.Literal('down')],
-      { description: 'How it looks from the peer that was asked.' },
+      [
+        Type.Literal('self'),
+        Type.Literal('up'),
+        Type.Literal('suspected'),
+        Type.Literal('down'),
+        Type.Literal('unknown'),
+      ],
+      {
+        description:
+          'How it looks from the peer that was asked; `unknown` when the two share neither a slot nor a link.',
+      },
     ),
     neighbours: Type.Array(Label, { description: 'Peers across one dimension.' }),
     homes: Type.Integer({ minimum: 0, description: 'Slots it is the home of.' }),

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 
 /** Route option of every event stream: negotiation, heartbeats and frames are ours, @fastify/sse opens the stream. */
@@ -34,5 +35,10 @@ export function answerLater(reply: FastifyReply, why: string, retryMs: number): 
 
 /** HEAD: the headers of a stream, at once. */
 export function answerHead(reply: FastifyReply): FastifyReply {
-  return reply.type('text/event-stream').headers(STREAM_HEADERS).send()
+  return answerEmpty(reply.type('text/event-stream').headers(STREAM_HEADERS))
+}
+
+/** HEAD where GET has a body of unknown length: a missing payload would be told as Content-Length: 0. */
+export function answerEmpty(reply: FastifyReply): FastifyReply {
+  return reply.send(Readable.from([]))
 }

@@ -28,8 +28,14 @@ function queryValidator(schema: TObject): (input: unknown) => Checked {
     }
     if (check.Check(query)) return { value: query }
     const [first] = check.Errors(query)
-    return { error: wrong(`The parameter "${first?.instancePath.slice(1)}" ${first?.message}.`) }
+    const name = first?.instancePath.slice(1) ?? ''
+    return { error: wrong(`The parameter "${name}" ${choice(properties[name]) ?? first?.message}.`) }
   }
+}
+
+/** What a parameter with a few possible values must be; undefined for others. */
+function choice(schema: { readonly anyOf?: readonly { readonly const?: unknown }[] } | undefined) {
+  return schema?.anyOf && `must be ${schema.anyOf.map(one => JSON.stringify(one.const)).join(' or ')}`
 }
 
 function unknownParameter(name: string, properties: object): HypercastError {

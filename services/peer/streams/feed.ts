@@ -62,6 +62,11 @@ export class Feed implements SourceTarget, Flushable {
     return this.#ended
   }
 
+  /** No more comes: its subscribers must come again, and get another feed. */
+  get lost(): boolean {
+    return !this.#done && this.#source.lost
+  }
+
   get size(): number {
     return this.#subscribers.size
   }

@@ -240,7 +240,8 @@ export class TopicStreams {
       subscriber.destroy()
       return
     }
-    if (subscriber.open) subscriber.heartbeat(clock.monotonicMs() - quietMs, subscriber.feed?.view())
+    if (subscriber.feed?.lost) subscriber.close()
+    else if (subscriber.open) subscriber.heartbeat(clock.monotonicMs() - quietMs, subscriber.feed?.view())
   }
 
   /** Looks for the topic until it is found or known not to be; the stream is open meanwhile. */
@@ -286,7 +287,7 @@ export class TopicStreams {
 
   #feed(topic: string, slot: number, incarnation: number, latest: number): Feed {
     const known = this.#feeds.get(topic)
-    if (known?.incarnation === incarnation) return known
+    if (known?.incarnation === incarnation && !known.lost) return known
     const { slots } = this.#options
     const { replayEvents } = this.#bounds
     const local = slots.holds(slot)
@@ -307,7 +308,7 @@ export class TopicStreams {
       },
     })
     // An older life's feed, asked for on old knowledge, is its subscriber's own.
-    if (known === undefined || known.incarnation < incarnation) this.#feeds.set(topic, feed)
+    if (known === undefined || known.incarnation < incarnation || known.lost) this.#feeds.set(topic, feed)
     feed.start()
     return feed
   }
@@ -339,7 +340,7 @@ export class TopicStreams {
 
   #known(topic: string): Knowledge | undefined {
     const feed = this.#feeds.get(topic)
-    if (feed === undefined) return undefined
+    if (feed === undefined || feed.lost) return undefined
     const { incarnation, earliest, latest } = feed.view()
     return { topic: { incarnation, earliest, latest }, incarnation, linearizable: false }
   }

@@ -28,6 +28,8 @@ export interface RemoteSourceOptions {
  * nothing is missed and nothing comes twice, also when that replica lags.
  */
 export class RemoteSource implements TopicSource {
+  /** It goes to another replica itself. */
+  readonly lost = false
   readonly #options: RemoteSourceOptions
   readonly #abort = new AbortController()
   #earliest = 1

@@ -93,15 +93,25 @@ export class Resolver {
     deadlineMs: number,
   ): Promise<Resolution> {
     if (base.kind !== 'start') return base
-    const { slots, dispatcher, slotOf } = this.#options
+    const { dispatcher, slotOf } = this.#options
     const slot = slotOf(topic)
-    if (slots.holds(slot) && slots.topic(slot, topic)?.incarnation === base.incarnation) {
-      const offset = slots.offsetAt(slot, topic, timeMs)
-      if (offset <= base.latest) return startAt(base, offset)
-    }
+    const offset = this.#offsetHere(slot, topic, timeMs, base.incarnation)
+    if (offset !== undefined && offset <= base.latest) return startAt(base, offset)
     const { result } = await dispatcher.dispatch({ kind: 'offsetAt', slot, topic, timeMs }, deadlineMs)
     if (result.kind === 'offset') return startAt(base, result.offset)
     return { kind: 'undecided', code: result.kind === 'failed' ? result.code : 'INTERNAL' }
+  }
+
+  /** The place of a time as the replica here knows it, if there is one. */
+  #offsetHere(slot: number, topic: string, timeMs: number, incarnation: number): number | undefined {
+    const { slots } = this.#options
+    if (!slots.holds(slot) || slots.topic(slot, topic)?.incarnation !== incarnation) return undefined
+    try {
+      return slots.offsetAt(slot, topic, timeMs)
+    } catch {
+      // A bad record: the engine says so and repairs the replica; another one knows.
+      return undefined
+    }
   }
 
   /** What the first replica that answers knows: committed, perhaps old. */

@@ -24,6 +24,8 @@ export interface Slice {
 
 /** Where the events of one life of one topic come from: the replica here, or one elsewhere. */
 export interface TopicSource {
+  /** Nothing comes from here any more, though the topic may live: the replica was taken out of service. */
+  readonly lost: boolean
   /** Puts everything behind `target.head` into the target, from now on until `close`. */
   start(target: SourceTarget): void
   /** Reads the log from `from` on. Null: it cannot be read now; try again. Never rejects. */
@@ -67,7 +69,12 @@ export class LocalSource implements TopicSource {
     this.#level(target)
   }
 
+  get lost(): boolean {
+    return !this.#slots.holds(this.#slot)
+  }
+
   async read(from: number): Promise<Slice | null> {
+    if (this.lost) return null
     const row = this.#slots.topic(this.#slot, this.#topic)
     if (row?.incarnation !== this.#incarnation) return null
     try {
@@ -86,6 +93,7 @@ export class LocalSource implements TopicSource {
   }
 
   state(): { readonly earliest: number; readonly led: boolean } {
+    if (this.lost) return { earliest: 1, led: false }
     const row = this.#slots.topic(this.#slot, this.#topic)
     const earliest = row?.incarnation === this.#incarnation ? row.earliest : 1
     return { earliest, led: this.#slots.status(this.#slot).primary !== null }

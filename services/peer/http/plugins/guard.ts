@@ -24,6 +24,9 @@ declare module 'fastify' {
 const guard: FastifyPluginAsync<HttpOptions> = async (app, { api }) => {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'hypercast-request': request.id, 'x-content-type-options': 'nosniff' })
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
+      throw new HypercastError('BAD_HTTP', 'The header Host is missing, which HTTP/1.1 needs.')
+    }
     const { audience = 'client', waits = false } = request.routeOptions.config
     if (audience === 'peer') return
     crossOrigin(api, request, reply)

@@ -13,7 +13,7 @@ import { deadline } from '../outcome.ts'
 import { notServing } from '../plugins/guard.ts'
 import { asHypercastError } from '../problems.ts'
 import { problemResponses, TopicParams } from '../schemas.ts'
-import { answerHead, answerLater, beginStream, SSE_ROUTE } from '../sse.ts'
+import { answerEmpty, answerHead, answerLater, beginStream, SSE_ROUTE } from '../sse.ts'
 import { readStart } from '../start.ts'
 import { checkTopicName } from '../views.ts'
 
@@ -143,7 +143,7 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
         return stream(api, reply, { topic, start, named, format })
       }
       reply.type(type).header('cache-control', 'no-store')
-      if (request.method === 'HEAD') return reply.send()
+      if (request.method === 'HEAD') return answerEmpty(reply)
       const why = notServing(api)
       if (why) throw why
       if (type === 'application/json') return page(api, reply, topic, start, query.limit ?? DEFAULT_PAGE)
