@@ -115,3 +115,21 @@ t.test('retention keeps up with a busy topic: trims and sweeps go on until nothi
   t.equal(engine.topic(0, 'a')?.earliest, 3_991)
   t.equal(store.runsAfter(0, 0, 1e9, 1e9).length, 10, 'runs left on the disk')
 })
+
+t.test('the reserve is not overrun between two looks at the disk', async t => {
+  const cube = new Engines(['0'], 1, { diskReserveBytes: 1_000_000 })
+  await cube.start()
+  await cube.append({ kind: 'create', topic: 'a', settings: anyTime })
+  const { disk } = cube.peer('0')
+  disk.capacityBytes = disk.space().usedBytes + 3_000_000
+  await cube.clock.advance(1_100)
+  const atMs = cube.clock.monotonicMs()
+  let taken = 0
+  for (; taken < 30; taken++) {
+    const publish = cube.append({ kind: 'publish', topic: 'a', events: text('x'.repeat(100_000)) })
+    if ((await codeOf(publish)) === 'DISK_FULL') break
+  }
+  t.ok(taken >= 5 && taken <= 20, `${taken} events of 0.1 MB taken`)
+  t.ok(cube.clock.monotonicMs() - atMs < 900, 'before the disk was looked at again')
+  t.same(cube.peer('0').fatal, [])
+})

@@ -141,3 +141,17 @@ t.test('lmdb: a value that was read stays as it was when its row changes', async
   }
   await kv.close()
 })
+
+t.test('lmdb: what was deleted counts as free, since its pages are filled again', async t => {
+  const kv = new LmdbKv(t.testdir())
+  const keys = Array.from({ length: 1_000 }, (_, at) => `l${String.fromCharCode(at >> 8, at & 0xff)}`)
+  await kv.write(keys.map(key => ({ key, value: Buffer.alloc(3_000) })))
+  const before = kv.space()
+  await kv.write(keys.map(key => ({ key, value: null })))
+  // A transaction's own pages are free only behind it.
+  await kv.write([{ key: 'x', value: Buffer.alloc(1) }])
+  const after = kv.space()
+  t.equal(after.usedBytes, before.usedBytes, 'the file does not shrink')
+  t.ok(after.freeBytes - before.freeBytes > 2_000_000, `${after.freeBytes - before.freeBytes} bytes freed`)
+  await kv.close()
+})

@@ -78,7 +78,8 @@ export class Engine implements SlotLogs {
     const slots = new HeldSlots({ self, roster, store, log, dropped: slot => this.#turns.drop(slot), fatal })
     this.#slots = slots
     const stopped = () => this.#state === 'stopped'
-    this.#turns = new Turns({ roster, slots, store, transport, clock, observer, stopped, fatal })
+    const written = (bytes: number) => this.#upkeep.written(bytes)
+    this.#turns = new Turns({ roster, slots, store, transport, clock, observer, written, stopped, fatal })
     const liveness = new Liveness({
       peers: roster.peers.map(peer => peer.id).filter(id => id !== self),
       clock,

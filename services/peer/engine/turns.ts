@@ -16,6 +16,8 @@ export interface TurnsOptions {
   readonly transport: Transport
   readonly clock: Clock
   readonly observer: EngineObserver
+  /** So many bytes of entries were handed to the store. */
+  written(bytes: number): void
   /** Nothing is sent or written any more. */
   stopped(): boolean
   fatal(error: unknown): void
@@ -137,9 +139,10 @@ export class Turns {
     const before = this.#written
     const done = async () => {
       if (writes.length > 0) {
+        const entries = writes.flatMap(write => write.entries ?? [])
+        this.#options.written(entries.reduce((bytes, entry) => bytes + entry.data.length, 0))
         await store.write(writes)
-        const entries = writes.reduce((sum, { entries }) => sum + (entries?.length ?? 0), 0)
-        observer.flushed(clock.monotonicMs() - sinceMs, entries)
+        observer.flushed(clock.monotonicMs() - sinceMs, entries.length)
       }
       await before
       this.#unfinishedWrites--

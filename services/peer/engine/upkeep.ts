@@ -9,6 +9,9 @@ import { type Clock, SlotError } from './types.ts'
 /** Between two looks at retention, disk space and what is left to delete. */
 const UPKEEP_EVERY_MS = 1_000
 
+/** Disk that an entry's byte may take until the disk is looked at again: its page, and the pages above it twice. */
+const WRITE_COST = 2
+
 /** Between two slices of a sweep that is not done. */
 const SWEEP_PAUSE_MS = 10
 
@@ -40,7 +43,10 @@ export class Upkeep {
   /** The last topic looked at, by slot; the next round goes on behind it. */
   readonly #lookedAt = new Map<number, string>()
   #cancel: (() => void) | undefined
-  #lowDisk = false
+  #wasLow = false
+  /** When the disk was last looked at, and what was written since. */
+  #freeBytes = Number.POSITIVE_INFINITY
+  #writtenBytes = 0
 
   constructor(options: UpkeepOptions) {
     this.#options = options
@@ -48,7 +54,12 @@ export class Upkeep {
 
   /** The disk is below its reserve: publishes are refused, everything else goes on. */
   get lowDisk(): boolean {
-    return this.#lowDisk
+    return this.#freeBytes - WRITE_COST * this.#writtenBytes < this.#options.settings.diskReserveBytes
+  }
+
+  /** So many bytes of entries were handed to the store: the disk is not looked at for each of them. */
+  written(bytes: number): void {
+    this.#writtenBytes += bytes
   }
 
   start(): void {
@@ -85,14 +96,16 @@ export class Upkeep {
   #watchDisk(): void {
     const { store, settings, log } = this.#options
     const { freeBytes } = store.space()
-    const isLow = freeBytes < settings.diskReserveBytes
-    if (isLow !== this.#lowDisk) {
+    this.#freeBytes = freeBytes
+    this.#writtenBytes = 0
+    const isLow = this.lowDisk
+    if (isLow !== this.#wasLow) {
       log.warn(
         { freeBytes, reserveBytes: settings.diskReserveBytes },
         isLow ? 'disk below reserve' : 'disk has room again',
       )
     }
-    this.#lowDisk = isLow
+    this.#wasLow = isLow
   }
 
   /** Slice after slice until nothing is left, with pauses for everybody else. */

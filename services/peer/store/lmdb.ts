@@ -25,6 +25,20 @@ const MARK_OFFSET = 24
 const MARK = 0xbeefc0de
 const FORMAT = 2
 
+interface TreeStats {
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
+}
+
+/** The part of lmdb's statistics from which its free pages follow. */
+interface PageStats {
+  readonly pageSize: number
+  readonly lastPageNumber: number
+  readonly root: TreeStats
+  readonly free: TreeStats
+}
+
 /** A row that was written and is not yet committed, and the write that made it. */
 interface PendingRow {
   readonly value: Uint8Array | null
@@ -107,7 +121,9 @@ export class LmdbKv implements OrderedKv {
   space(): Space {
     const disk = statfsSync(this.#path)
     const file = statSync(join(this.#path, DATA_FILE))
-    return { freeBytes: disk.bavail * disk.bsize, usedBytes: file.blocks * 512 }
+    // What was deleted frees pages of the file, which lmdb fills again before it makes the file larger.
+    const freeBytes = disk.bavail * disk.bsize + reusableBytes(this.#db.getStats() as PageStats)
+    return { freeBytes, usedBytes: file.blocks * 512 }
   }
 
   async close(): Promise<void> {
@@ -165,6 +181,12 @@ export class LmdbKv implements OrderedKv {
     while (next < pending.length && found.length < limit) add(pending[next++]!)
     return found
   }
+}
+
+/** Pages that belong to no tree, besides the two at the file's start that name the trees. */
+function reusableBytes({ pageSize, lastPageNumber, root, free }: PageStats): number {
+  const pagesOf = (tree: TreeStats) => tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages
+  return Math.max(0, lastPageNumber - 1 - pagesOf(root) - pagesOf(free)) * pageSize
 }
 
 function isBefore(a: Key, b: Key, reverse: boolean | undefined): boolean {
