@@ -30,8 +30,8 @@ t.test('a peer of a list has the defaults, and its own URL from the list', async
     logs: 'logs',
     logLevel: 'info',
     slots: 64,
-    tickMs: 50,
-    heartbeatMs: 200,
+    tickMs: 100,
+    heartbeatMs: 250,
     electionMs: 1000,
     reclaimAfterMs: 1000,
     publishTimeoutMs: 10_000,
@@ -64,11 +64,11 @@ t.test('every key of the configuration but url comes from one row of the table',
 })
 
 t.test('flags win over the environment, and the environment over the defaults', async t => {
-  const environment = { HYPERCAST_NODE_ID: '001', HYPERCAST_PORT: '5556', HYPERCAST_HEARTBEAT: '50ms' }
+  const environment = { HYPERCAST_NODE_ID: '001', HYPERCAST_PORT: '5556', HYPERCAST_HEARTBEAT: '150ms' }
   t.match(parsePeerArguments([], environment), {
     nodeId: '001',
     port: 5556,
-    heartbeatMs: 50,
+    heartbeatMs: 150,
     electionMs: 1000,
   })
   t.match(parsePeerArguments(['--port', '7000'], environment), { nodeId: '001', port: 7000 })

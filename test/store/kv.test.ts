@@ -151,7 +151,6 @@ t.test('lmdb: what was deleted counts as free, since its pages are filled again'
   // A transaction's own pages are free only behind it.
   await kv.write([{ key: 'x', value: Buffer.alloc(1) }])
   const after = kv.space()
-  t.equal(after.usedBytes, before.usedBytes, 'the file does not shrink')
   t.ok(after.freeBytes - before.freeBytes > 2_000_000, `${after.freeBytes - before.freeBytes} bytes freed`)
   await kv.close()
 })

@@ -4,6 +4,7 @@ import type { Roster } from '../cube/roster.ts'
 import type { Message } from '../raft/types.ts'
 import { CorruptRecord, type LogStore } from '../store/types.ts'
 import type { Request, SlotNotice, StoredEvent, TopicRow } from '../topics/types.ts'
+import { untilNextMs } from './clock.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { HeldSlots } from './held-slots.ts'
 import { Leaders } from './leaders.ts'
@@ -30,7 +31,7 @@ import {
 import { Upkeep } from './upkeep.ts'
 
 /** Whether a slot belongs to its home again is looked at in one of so many ticks. */
-const RECLAIM_EVERY_TICKS = 4
+const RECLAIM_EVERY_TICKS = 2
 
 /** A peer that stops gives its successors this long to take its slots over. */
 const RESIGN_MS = 1_500
@@ -119,7 +120,6 @@ export class Engine implements SlotLogs {
 
   /** Founds the slots this store does not hold yet, loads all, and starts time. */
   async start(): Promise<void> {
-    const { clock, settings } = this.#options
     await this.#slots.open({
       ...this.#options,
       touch: slot => this.#turns.touch(slot),
@@ -129,7 +129,7 @@ export class Engine implements SlotLogs {
     this.#state = 'running'
     this.#heartbeats.start()
     this.#upkeep.start()
-    this.#cancelTick = clock.after(settings.tickMs, () => this.#timeForATick())
+    this.#planTick()
     // A peer may hold no slot at all: nothing will ever change for it.
     this.#leaders.tellReady()
   }
@@ -274,16 +274,19 @@ export class Engine implements SlotLogs {
 
   /** Queued input first, then at most one tick: a stall of the event loop must not depose healthy primaries. */
   #timeForATick(): void {
-    const { clock, settings } = this.#options
-    const dueMs = clock.monotonicMs()
+    const { clock } = this.#options
     clock.endOfTurn(() =>
       clock.endOfTurn(() => {
         if (this.#state !== 'running' && this.#state !== 'stopping') return
         this.#tick()
-        const spentMs = clock.monotonicMs() - dueMs
-        this.#cancelTick = clock.after(Math.max(1, settings.tickMs - spentMs), () => this.#timeForATick())
+        this.#planTick()
       }),
     )
+  }
+
+  #planTick(): void {
+    const { clock, settings } = this.#options
+    this.#cancelTick = clock.after(untilNextMs(clock, settings.tickMs), () => this.#timeForATick())
   }
 
   #tick(): void {

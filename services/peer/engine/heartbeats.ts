@@ -2,6 +2,7 @@ import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
 import type { Message } from '../raft/types.ts'
 import type { StoreIdentity } from '../store/types.ts'
+import { untilNextMs } from './clock.ts'
 import type { Liveness } from './liveness.ts'
 import type { EngineSettings } from './settings.ts'
 import { numberOf, type Slot } from './slot.ts'
@@ -26,7 +27,7 @@ export interface HeartbeatOptions {
 }
 
 /** Exchanges of an idle pair within the time after which silence makes one suspect the other. */
-const BEATS_BEFORE_SUSPICION = 2.5
+const BEATS_BEFORE_SUSPICION = 2
 
 /**
  * One heartbeat exchange per pair of peers and interval, for all slots they share: the lower label asks, and both
@@ -73,7 +74,7 @@ export class Heartbeats {
 
   #round(): void {
     const { clock, settings } = this.#options
-    this.#cancel = clock.after(settings.heartbeatMs, () => this.#round())
+    this.#cancel = clock.after(untilNextMs(clock, settings.heartbeatMs), () => this.#round())
     this.#rounds++
     const isIdleRound = this.#rounds % this.#idleRounds === 0
     this.#ask(partner => isIdleRound || this.#isTied(partner))
