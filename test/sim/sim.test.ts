@@ -3,8 +3,8 @@ import type { LogStore, SlotWrite } from '../../services/peer/store/types.ts'
 import { SlotMachine } from '../../services/peer/topics/machine.ts'
 import { runSeed } from './run.ts'
 
-const SEEDS = 8
-const FAULTS_MS = 15_000
+const SEEDS = 4
+const FAULTS_MS = 10_000
 const MAX_SEEDS_UNTIL_FOUND = 10
 /** A slow machine may take its time: what is tested is what happens, not how fast. */
 const TIMEOUT_MS = 220_000
