@@ -1,13 +1,20 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import t from 'tap'
 import { askJson } from '../../scripts/lib/http.ts'
 import { TestCube } from '../../scripts/lib/test-cube.ts'
+import { ROOT, runNode } from '../e2e/support.ts'
 
 const NAME =
   'EventSource of a page in Chromium sees events live, and again after its peer was killed and came back'
+const CLIENT_NAME = 'the built client publishes and subscribes from a page in Chromium'
+const PAGE = `<!doctype html><title>a page</title><script type="importmap">
+{ "imports": { "@hypercast/client": "/client/index.js", "openapi-fetch": "/openapi-fetch/index.mjs" } }
+</script>`
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const ARGS = [
   '--headless',
@@ -25,17 +32,23 @@ const MISSING = isExecutable(CHROMIUM)
   ? false
   : `there is no ${CHROMIUM}: install the package chromium or set CHROMIUM`
 
-/** An empty page on an origin of its own, as an application's would be. */
-async function servePage(t: { teardown(run: () => void): void }): Promise<string> {
-  const server = createServer((_, response) => {
-    response.setHeader('content-type', 'text/html').end('<!doctype html><title>a page</title>')
+/** A page on an origin of its own, as an application's would be, with the files it asks for. */
+async function servePage(
+  t: { teardown(run: () => void): void },
+  folders: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const server = createServer(({ url = '/' }, response) => {
+    const [, folder = '', file = ''] = /^\/([^/]+)\/([\w.-]+)$/.exec(url) ?? []
+    const path = folders[folder]
+    if (path === undefined) response.setHeader('content-type', 'text/html').end(PAGE)
+    else response.setHeader('content-type', 'text/javascript').end(readFileSync(join(path, file)))
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
   })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 /** Opens `new EventSource(url)` in the page; what it sees gathers in `window.seen`. */
@@ -91,4 +104,42 @@ t.test(NAME, { skip: MISSING }, async t => {
   await cube.restart(home)
   await publish('after it came back', other)
   t.same(await seenBy(page, 4), ['Match Update 1', 'two\nlines', 'while it was away', 'after it came back'])
+})
+
+/** Runs in the page: three publishes, and what a subscriber behind another peer sees of them. */
+async function useTheClient(peers: string[]): Promise<unknown[]> {
+  const name = '@hypercast/client'
+  const { PeerClient, Publisher, Subscriber } = await import(name)
+  await new PeerClient(peers).createTopic('scores')
+  const publisher = new Publisher(peers, 'scores')
+  for (const score of ['1:0', '1:1', '2:1']) await publisher.publish(score)
+  const seen: unknown[] = []
+  for await (const event of new Subscriber(peers.toReversed(), 'scores', { from: 'earliest' })) {
+    seen.push([event.offset, event.data])
+    if (seen.length === 3) break
+  }
+  return seen
+}
+
+t.test(CLIENT_NAME, { skip: MISSING }, async t => {
+  const built = t.testdir()
+  const build = ['-p', 'clients/typescript/tsconfig.build.json', '--outDir', built]
+  const compiler = runNode(['node_modules/typescript/bin/tsc', ...build], { cwd: ROOT })
+  t.equal((await compiler.exited).code, 0, compiler.output())
+  const origin = await servePage(t, {
+    client: built,
+    'openapi-fetch': dirname(fileURLToPath(import.meta.resolve('openapi-fetch'))),
+  })
+  const cube = await TestCube.start({ peers: 2, environment: { HYPERCAST_ALLOW_ORIGIN: origin } })
+  t.teardown(() => cube.close())
+  const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS })
+  t.teardown(() => browser.close())
+  const page = await browser.newPage()
+  await page.goto(origin)
+  const urls = cube.plans.map(plan => plan.url)
+  t.same(await page.evaluate(useTheClient, urls), [
+    [1, '1:0'],
+    [2, '1:1'],
+    [3, '2:1'],
+  ])
 })
