@@ -1,4 +1,4 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { Publisher, Subscriber } from '../../clients/typescript/src/index.ts'
 import { ask, askJson } from '../../scripts/lib/http.ts'
 import { TestCube } from '../../scripts/lib/test-cube.ts'
@@ -7,19 +7,21 @@ import { WatchedTopic } from '../../scripts/lib/watched-topic.ts'
 const RATE_PER_S = 100
 const LAST = 'the last event'
 
-/** A cube of eight, a topic, and a peer that holds no replica of it. */
-async function setUp(t: Test, topic: string) {
-  const cube = await TestCube.start({ peers: 8 })
-  t.teardown(() => cube.close())
+/** One cube of eight for all of this; each test has a topic of its own and leaves every peer running. */
+const cube = await TestCube.start({ peers: 8 })
+t.teardown(() => cube.close())
+
+/** A topic, a peer that holds no replica of it, and a steady publish through that one. */
+async function watch(topic: string) {
   const { home, replicas } = await cube.createTopic(topic)
   const outsider = cube.ids.find(id => !replicas.some(replica => replica.id === id))!
-  return { cube, home, outsider, watched: await WatchedTopic.start(cube, topic, outsider, RATE_PER_S) }
+  return { home, outsider, watched: await WatchedTopic.start(cube, topic, outsider, RATE_PER_S) }
 }
 
 t.test(
   'kill -9 of the primary and its return lose, double, reorder and refuse nothing, on any peer',
   async t => {
-    const { cube, home, outsider, watched } = await setUp(t, 'sports')
+    const { home, outsider, watched } = await watch('sports')
     const subscriber = new Subscriber(cube.urls([home, outsider]), 'sports', { from: 'earliest' })
     const reached = Promise.withResolvers<void>()
     const listening = subscriber.subscribeAndListen(({ offset, data }) => {
@@ -57,12 +59,12 @@ t.test(
 t.test(
   'a primary that stands still is replaced, and continued it acknowledges nothing it should not',
   async t => {
-    const { cube, home, outsider, watched } = await setUp(t, 'sports')
+    const { home, outsider, watched } = await watch('news')
     cube.pause(home)
     const toTheStopped = Array.from({ length: 10 }, async (_, index) => {
       const payload = `to the stopped ${index}`
       const sentMs = performance.now()
-      const url = `${cube.topicUrl('sports', home)}/publish`
+      const url = `${cube.topicUrl('news', home)}/publish`
       const answer = await ask(url, { method: 'POST', body: payload }).catch(() => ({
         status: 504,
         body: '',
@@ -78,23 +80,21 @@ t.test(
         ...(offset && { offset }),
       })
     })
-    await cube.primaryIs('sports', id => id !== home, outsider)
+    await cube.primaryIs('news', id => id !== home, outsider)
     await watched.publisher.nextAcknowledged()
     cube.resume(home)
     await Promise.all(toTheStopped)
-    await cube.primaryIs('sports', home, outsider)
+    await cube.primaryIs('news', home, outsider)
     await watched.publisher.nextAcknowledged()
     t.same(await watched.finish(), [])
   },
 )
 
 t.test('a key gives its first answer again after the primary that gave it is gone', async t => {
-  const cube = await TestCube.start({ peers: 8 })
-  t.teardown(() => cube.close())
-  const { home } = await cube.createTopic('sports')
+  const { home } = await cube.createTopic('goals')
   const others = cube.ids.filter(id => id !== home)
   const publish = (through: string, body: string) =>
-    ask(`${cube.topicUrl('sports', through)}/publish`, {
+    ask(`${cube.topicUrl('goals', through)}/publish`, {
       method: 'POST',
       body,
       headers: { 'idempotency-key': '"goal-1"' },
@@ -111,7 +111,8 @@ t.test('a key gives its first answer again after the primary that gave it is gon
   const reused = await publish(others[1]!, 'another payload')
   t.equal(reused.status, 422)
   t.equal(JSON.parse(reused.body).code, 'IDEMPOTENCY_KEY_REUSED')
-  t.equal((await cube.topic('sports', others[0])).latest, 1, 'there is one event')
+  t.equal((await cube.topic('goals', others[0])).latest, 1, 'there is one event')
+  await cube.restart(home)
 })
 
 t.test('without a majority nothing is acknowledged, what is kept is still served, and it heals', async t => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { ask } from '../../scripts/lib/http.ts'
 import { freePorts } from '../../scripts/lib/ports.ts'
-import { isAlive, runNode, runShell, tableOfPeers } from './support.ts'
+import { isAlive, runNode, runShell, tableOfPeers } from '../e2e/support.ts'
 
 /** Resolves when none of these processes is there. */
 async function allGone(pids: readonly number[]): Promise<void> {
