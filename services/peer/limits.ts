@@ -42,6 +42,8 @@ export const LIMITS = {
   MAX_INFLIGHT_APPENDS: 64,
   /** Log tail kept in memory per slot, for followers that are nearly level. */
   MAX_CACHED_LOG_BYTES: 2_097_152,
+  /** Linearizable reads of one slot that wait for their round; far above what one turn brings. */
+  MAX_PENDING_READS: 16_384,
   /** Proposed and not yet committed per slot; beyond it publishes are refused with 503. */
   MAX_UNCOMMITTED_BYTES: 33_554_432,
   /** Entries kept behind the applied one, so that a peer that was away briefly needs no snapshot. */
@@ -52,6 +54,10 @@ export const LIMITS = {
   LOCK_ATTEMPTS: 5,
   /** Records deleted in one slice of a sweep. */
   SWEEP_SLICE: 500,
+  /** Between two slices of a sweep that is not done: others get their turns. */
+  SWEEP_PAUSE_MS: 10,
+  /** Retention commands for one topic in one round: with their slices' size, what a busy topic gives up in a second. */
+  MAX_TRIMS_PER_ROUND: 50,
   /** Runs one retention command may cover: keeps its application short. */
   TRIM_SLICE_RUNS: 1_000,
   /** Topics of one slot whose retention is looked at in one round. */
@@ -84,6 +90,8 @@ export const LIMITS = {
   MAX_PIGGYBACK_WAIT_MS: 2_000,
   /** Answers to batches of one peer in the making at once; a peer that keeps to MAX_LINK_INFLIGHT stays below. */
   MAX_PARKED_ANSWERS: 128,
+  /** A forwarded request whose answer takes longer than this is told to have arrived. */
+  ACCEPT_AFTER_MS: 25,
   /** How long after its patience a forwarded operation is still waited for: the other side answers when it is over. */
   ANSWER_GRACE_MS: 250,
   /** Bytes read of the body of another peer's error. */
@@ -127,6 +135,8 @@ export const LIMITS = {
   MAX_REPLAY_READS: 4,
   /** Wait of a new stream for its topic's primary; then it opens and goes on waiting as an open stream. */
   STREAM_PATIENCE_MS: 2_000,
+  /** Shortest time between two flushes to a subscriber under load. */
+  STREAM_FLUSH_MS: 2,
   /** First and longest pause between two looks for the topic of a stream that waits. */
   STREAM_RETRY_MIN_MS: 100,
   STREAM_RETRY_MAX_MS: 1_000,

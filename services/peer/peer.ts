@@ -30,9 +30,6 @@ import { openLmdbStore } from './store/open.ts'
 import type { LogStore } from './store/types.ts'
 import { TopicStreams } from './streams/hub.ts'
 
-/** Shortest time between two flushes to a subscriber under load. */
-const STREAM_FLUSH_MS = 2
-
 /** One running peer. */
 export interface Peer {
   readonly url: string
@@ -290,7 +287,7 @@ function assemble(
       heartbeatMs: config.sseHeartbeatMs,
       stallTimeoutMs: config.stallTimeoutMs,
       retryMs: config.sseRetryMs,
-      flushMs: STREAM_FLUSH_MS,
+      flushMs: LIMITS.STREAM_FLUSH_MS,
     },
     slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), roster.slots),
     replicasOf: slot => placement(slot, roster, LIMITS.REPLICAS),
@@ -300,7 +297,7 @@ function assemble(
     streams,
     neighbours: () => neighbours(self, roster).map(id => ({ id, up: engine.peerUp(id) })),
   })
-  const handlers = new LinkHandlers({ transport, engine, router, edges, inbound, log })
+  const handlers = new LinkHandlers({ transport, engine, router, edges, inbound, clock, log })
   return {
     roster,
     engine,

@@ -192,9 +192,8 @@ t.test('frames come out whole however the bytes are cut', async t => {
   t.pass('no counterexample')
 })
 
-t.test('a stream of answers gives what is ready at once and ends after the last', async t => {
-  const stream = new AnswerStream(Buffer.from('-'), 3)
-  t.same(await stream.next(), { done: false, value: Buffer.from('-') })
+t.test('a stream of answers gives what is ready as one part and ends after the last', async t => {
+  const stream = new AnswerStream(Buffer.from('-'), 3, systemClock)
   stream.push(Buffer.from('a'))
   stream.push(Buffer.from('b'))
   t.same(await stream.next(), { done: false, value: Buffer.from('ab') })
@@ -205,11 +204,19 @@ t.test('a stream of answers gives what is ready at once and ends after the last'
 })
 
 t.test('a stream of answers nobody reads any more is cancelled', async t => {
-  const stream = new AnswerStream(Buffer.from('-'), 1)
-  await stream.next()
+  const stream = new AnswerStream(Buffer.from('-'), 1, systemClock)
   const waiting = stream.next()
   await stream.return()
   t.match(await waiting, { done: true })
   t.equal(stream.cancelled, true)
   stream.push(Buffer.from('late'))
+})
+
+t.test('a stream of answers that take a while says that the request is here', async t => {
+  const stream = new AnswerStream(Buffer.from('-'), 2, systemClock)
+  t.same(await stream.next(), { done: false, value: Buffer.from('-') })
+  stream.push(Buffer.from('a'))
+  stream.push(Buffer.from('b'))
+  t.same(await stream.next(), { done: false, value: Buffer.from('ab') })
+  t.match(await stream.next(), { done: true })
 })

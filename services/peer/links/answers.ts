@@ -1,25 +1,29 @@
+import type { Clock } from '../engine/types.ts'
+import { LIMITS } from '../limits.ts'
 import type { Cancellation } from './router.ts'
 
 /**
- * Answers of one request on their way back, in the order in which they become ready. The first part is given at once:
- * it tells the other side that the request is here. Ends after `count` answers.
+ * Answers of one request on their way back, in the order in which they become ready. When none is ready within
+ * LIMITS.ACCEPT_AFTER_MS an empty part goes ahead: it tells the other side that the request is here. Ends after
+ * `count` answers.
  */
 export class AnswerStream implements AsyncIterable<Buffer>, AsyncIterator<Buffer>, Cancellation {
   /** The other side went away. */
   cancelled = false
-  #ready: Buffer[]
+  #ready: Buffer[] = []
   #left: number
   #wake: (() => void) | undefined
+  readonly #cancelAccept: () => void
 
-  constructor(first: Buffer, count: number) {
-    this.#ready = [first]
+  /** @param accept the part that says nothing but that the request is here */
+  constructor(accept: Buffer, count: number, clock: Clock) {
     this.#left = count
+    this.#cancelAccept = clock.after(LIMITS.ACCEPT_AFTER_MS, () => this.#give(accept))
   }
 
   push(answer: Buffer): void {
-    this.#ready.push(answer)
     this.#left -= 1
-    this.#wake?.()
+    this.#give(answer)
   }
 
   /** Gives all that is ready as one part. */
@@ -37,6 +41,7 @@ export class AnswerStream implements AsyncIterable<Buffer>, AsyncIterator<Buffer
 
   async return(): Promise<IteratorResult<Buffer>> {
     this.cancelled = true
+    this.#cancelAccept()
     this.#ready = []
     this.#wake?.()
     return { done: true, value: undefined }
@@ -44,5 +49,12 @@ export class AnswerStream implements AsyncIterable<Buffer>, AsyncIterator<Buffer
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+
+  #give(part: Buffer): void {
+    this.#cancelAccept()
+    if (this.cancelled) return
+    this.#ready.push(part)
+    this.#wake?.()
   }
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { PeerId } from '../cube/labels.ts'
-import type { Beat, SnapshotChunk } from '../engine/types.ts'
+import type { Beat, Clock, SnapshotChunk } from '../engine/types.ts'
 import { SlotError } from '../engine/types.ts'
 import {
   answerBody,
@@ -31,6 +31,7 @@ export interface LinkHandlersOptions {
   readonly router: Pick<Router, 'route'>
   readonly edges: Pick<Edges, 'heard'>
   readonly inbound: InboundSockets
+  readonly clock: Clock
   readonly log: LinkLog
 }
 
@@ -89,12 +90,13 @@ export class LinkHandlers {
   /**
    * POST /v1/relay/operations. The answers come one by one as they are ready, each with the place of its operation:
    * in frames (four bytes of length, big-endian, then MessagePack), or as a line of JSON each.
-   * An empty frame or line comes first and at once.
+   * An empty frame or line comes first when they take a while.
    */
   operations(_from: PeerId, contentType: string | undefined, body: Uint8Array): AsyncIterable<Buffer> {
     const format = bodyFormat(contentType)
     const operations = operationsBody.decode(body, format)
-    const stream = new AnswerStream(format === 'msgpack' ? EMPTY_FRAME : NEWLINE, operations.length)
+    const accept = format === 'msgpack' ? EMPTY_FRAME : NEWLINE
+    const stream = new AnswerStream(accept, operations.length, this.#options.clock)
     operations.forEach((forwarded, index) => {
       this.#relay(forwarded, stream).then(answer => stream.push(answerOn(format, index, answer)))
     })

@@ -244,7 +244,15 @@ export class TestPeer {
     })
     this.inbound = new InboundSockets(peer => this.engine.connectionClosed(peer))
     const { transport, engine, router, inbound } = this
-    this.handlers = new LinkHandlers({ transport, engine, router, edges, inbound, log: quiet })
+    this.handlers = new LinkHandlers({
+      transport,
+      engine,
+      router,
+      edges,
+      inbound,
+      clock: systemClock,
+      log: quiet,
+    })
     this.#server = createServer((request, response) => this.#serve(request, response))
     this.#server.on('connection', socket => {
       this.#sockets.add(socket)
