@@ -144,6 +144,7 @@ export class Host {
       maxInflightAppends: 64,
       maxCachedBytes: 1_048_576,
       maxUncommittedBytes: 33_554_432,
+      maxPendingReads: 16_384,
       ...this.tuning,
       number: this.number,
       hardState: this.disk.hardState,

@@ -114,6 +114,7 @@ export class Slot {
       maxInflightAppends: LIMITS.MAX_INFLIGHT_APPENDS,
       maxCachedBytes: LIMITS.MAX_CACHED_LOG_BYTES,
       maxUncommittedBytes: LIMITS.MAX_UNCOMMITTED_BYTES,
+      maxPendingReads: LIMITS.MAX_PENDING_READS,
     })
     this.appends = new Appends(this, context)
     this.leadsSinceMs = context.clock.monotonicMs()

@@ -12,12 +12,6 @@ const UPKEEP_EVERY_MS = 1_000
 /** Disk that an entry's byte may take until the disk is looked at again: its page, and the pages above it twice. */
 const WRITE_COST = 2
 
-/** Between two slices of a sweep that is not done. */
-const SWEEP_PAUSE_MS = 10
-
-/** Retention commands for one topic in one round: with their slices' size, what a busy topic gives up in a second. */
-const MAX_TRIMS_PER_ROUND = 50
-
 /** How long a retention command may take to be applied. */
 const TRIM_PATIENCE_MS = 5_000
 
@@ -114,7 +108,7 @@ export class Upkeep {
     try {
       if (this.#options.store.sweep(slot.slot, LIMITS.SWEEP_SLICE)) return
       this.#sweeping.add(slot.slot)
-      this.#options.clock.after(SWEEP_PAUSE_MS, () => {
+      this.#options.clock.after(LIMITS.SWEEP_PAUSE_MS, () => {
         this.#sweeping.delete(slot.slot)
         if (this.#cancel) this.#sweep(slot)
       })
@@ -128,7 +122,7 @@ export class Upkeep {
     const page = slot.machine.topics(this.#lookedAt.get(slot.slot) ?? '', LIMITS.TRIM_TOPICS_PER_ROUND)
     this.#lookedAt.set(slot.slot, page.length < LIMITS.TRIM_TOPICS_PER_ROUND ? '' : page.at(-1)!.name)
     for (const { name } of page) {
-      for (let trims = 0; trims < MAX_TRIMS_PER_ROUND && this.#plan(slot, name, 1); trims++) {
+      for (let trims = 0; trims < LIMITS.MAX_TRIMS_PER_ROUND && this.#plan(slot, name, 1); trims++) {
         if (!(await this.#trimTopic(slot, name))) break
       }
     }

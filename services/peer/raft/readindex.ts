@@ -1,6 +1,3 @@
-/** Read requests that one member holds unanswered; more are refused. Far above what one turn brings. */
-const MAX_READS = 16_384
-
 interface Round {
   readonly id: number
   /** Commit index when the round began: what a read confirmed by it must see. */
@@ -27,9 +24,16 @@ export class ReadRounds {
   #confirmed: ConfirmedRead[] = []
   #failed: number[] = []
 
+  readonly #maxPending: number
+
+  /** @param maxPending requests held unanswered at once */
+  constructor(maxPending: number) {
+    this.#maxPending = maxPending
+  }
+
   /** Takes a request; false when there are too many already. */
   request(context: number): boolean {
-    if (this.#held >= MAX_READS) return false
+    if (this.#held >= this.#maxPending) return false
     this.#held++
     this.#waiting.push(context)
     return true

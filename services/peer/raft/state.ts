@@ -49,7 +49,7 @@ export class RaftState {
   transferElapsed = 0
   transfereeTold = false
   readonly uncommitted: Uncommitted
-  readonly reads = new ReadRounds()
+  readonly reads: ReadRounds
 
   /** Messages of the next Ready. */
   messages: Message[] = []
@@ -68,6 +68,7 @@ export class RaftState {
     this.applied = options.applied
     this.durableTerm = this.term
     this.uncommitted = new Uncommitted(options.maxUncommittedBytes)
+    this.reads = new ReadRounds(options.maxPendingReads)
   }
 
   /**

@@ -201,6 +201,8 @@ export interface RaftOptions {
   readonly maxCachedBytes: number
   /** Bytes proposed and not yet committed; beyond it `propose` refuses. */
   readonly maxUncommittedBytes: number
+  /** Read requests held unanswered; beyond it `readIndex` refuses. */
+  readonly maxPendingReads: number
 }
 
 /** Why `propose` or `readIndex` did not take the request; nothing was appended. */

@@ -1,5 +1,5 @@
 import type { Roster } from '../cube/roster.ts'
-import type { Configuration, Entry, HardState, LogReader, SnapshotMeta } from '../raft/types.ts'
+import type { Entry, HardState, LogReader, SnapshotMeta } from '../raft/types.ts'
 import type { Run, SlotChanges, SlotImage } from '../topics/types.ts'
 
 /** Who this store belongs to. */
@@ -96,5 +96,3 @@ export class CorruptRecord extends Error {
     this.slot = slot
   }
 }
-
-export type { Configuration }
