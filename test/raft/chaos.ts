@@ -1,6 +1,6 @@
 import type { Message } from '../../services/peer/raft/types.ts'
 import { Checker } from './checker.ts'
-import { bytes, Cluster, type Host, seeded } from './cluster.ts'
+import { bytes, Cluster, configurationOf, type Host, type Start, seeded } from './cluster.ts'
 
 const MAX_NETWORK = 300
 
@@ -12,11 +12,16 @@ export interface ChaosReport {
   readonly crashes: number
   readonly snapshots: number
   readonly truncations: number
+  /** Changes of the configuration that were begun. */
+  readonly changes: number
 }
+
+/** Members that vote at the start of a run whose membership changes; the other hosts have empty stores. */
+const FOUNDERS = 3
 
 /**
  * Drives members with seeded chance: every interleaving of ticks, deliveries (lost, doubled, reordered), Readies,
- * syncs, proposals, reads, transfers, suspicion, compaction, cuts, crashes that lose what is not synced, and restarts.
+ * syncs, proposals, reads, transfers, changes of the membership, suspicion, compaction, cuts, crashes that lose what is not synced, and restarts.
  * Throws Violation, or what a member throws, at the first wrong step.
  */
 export class Chaos {
@@ -30,12 +35,17 @@ export class Chaos {
   #crashes = 0
   #snapshots = 0
   #truncations = 0
+  #changes = 0
+  #rosterVersion = 1
+  readonly #isChanging: boolean
 
-  constructor(seed: number, size: number) {
+  /** @param isChanging members come and go, of `size` hosts in all */
+  constructor(seed: number, size: number, isChanging = false) {
+    this.#isChanging = isChanging
     this.#random = seeded(seed)
     this.#calm = this.#random() < 0.5
     const numbers = Array.from({ length: size }, (_, at) => at + 1)
-    this.#cluster = new Cluster(numbers, {
+    const tuning = {
       electionTicks: 4 + this.#below(8),
       successionTicks: 1 + this.#below(3),
       random: this.#random,
@@ -43,7 +53,8 @@ export class Chaos {
       maxInflightAppends: 1 + this.#below(5),
       maxCachedBytes: this.#below(2_000),
       maxUncommittedBytes: 50 + this.#below(500),
-    })
+    }
+    this.#cluster = new Cluster(numbers, tuning, isChanging ? startsOf(numbers) : undefined)
     this.#hosts = [...this.#cluster.hosts.values()]
     this.#checker = new Checker(this.#cluster.hosts)
     this.#cluster.onReady = (host, ready) => {
@@ -73,6 +84,7 @@ export class Chaos {
       crashes: this.#crashes,
       snapshots: this.#snapshots,
       truncations: this.#truncations,
+      changes: this.#changes,
     }
   }
 
@@ -85,6 +97,7 @@ export class Chaos {
       if (host.node.hasReady()) host.handle(host.node.ready())
     } else if (dice < 84) this.#sync(host)
     else if (dice < 92) this.#propose(this.#leaderOr(host))
+    else if (dice < 94 && this.#isChanging) this.#changeMembers(this.#leaderOr(host))
     else if (dice < 95) this.#read(this.#leaderOr(host))
     else if (dice < 95.5) host.node.transferLeadership(this.#pick(this.#hosts).number)
     else if (dice < 96) host.node.leaderGone(this.#pick(this.#hosts).number)
@@ -136,9 +149,20 @@ export class Chaos {
 
   #compact(host: Host): void {
     // By what the state machine holds: a snapshot that was stepped and not yet installed is not in it.
-    const applied = host.state.length
-    const { configuration } = host.status
-    if (this.#random() < 0.5) host.disk.compact(Math.max(0, applied - this.#below(5)), configuration)
+    const index = Math.max(0, host.state.length - this.#below(5))
+    const before = host.state.slice(0, index).findLast(entry => entry.configuration !== undefined)
+    const configuration = before?.configuration ?? host.founded
+    if (this.#random() < 0.5) host.disk.compact(index, configuration)
+  }
+
+  #changeMembers(host: Host): void {
+    const shuffled = this.#hosts.map(({ number }) => ({ number, place: this.#random() }))
+    shuffled.sort((a, b) => a.place - b.place)
+    const members = shuffled.map(({ number }) => ({ number, uid: `uid-${number}` }))
+    const voters = members.splice(0, 1 + this.#below(members.length))
+    const learners = members.slice(0, this.#below(members.length + 1))
+    const target = { rosterVersion: ++this.#rosterVersion, voters, learners }
+    if (typeof host.node.changeMembers(target) !== 'string') this.#changes++
   }
 
   #changeCut(): void {
@@ -189,7 +213,8 @@ export class Chaos {
       throw new Error('the leader takes no proposal')
     this.#cluster.run(2)
     if (this.#checker.committed.length !== before + 1) throw new Error('the last proposal is not committed')
-    if (!this.#hosts.every(host => host.state.length === before + 1)) throw new Error('a member lags behind')
+    if (!this.#members(leader!).every(host => host.state.length === before + 1))
+      throw new Error('a member lags behind')
     this.#checker.checkLogs()
     this.#checker.checkAnswered()
   }
@@ -198,10 +223,19 @@ export class Chaos {
     const { leader, network } = this.#cluster
     // A transfer, or a word to stand for election that is still under way, would change the leader yet.
     if (leader === undefined || leader.status.transferee !== 0 || network.length > 0) return false
-    const ends = this.#hosts.flatMap(({ state, status }) => [state.length, status.lastIndex])
+    if (leader.status.changing) return false
+    const members = this.#members(leader)
+    const ends = members.flatMap(({ state, status }) => [state.length, status.lastIndex])
     if (new Set(ends).size > 1) return false
     const { term } = leader.status
-    return this.#hosts.every(({ status }) => status.leader === leader.number && status.term === term)
+    return members.every(({ status }) => status.leader === leader.number && status.term === term)
+  }
+
+  /** Voters and learners, as the leader has them. */
+  #members(leader: Host): Host[] {
+    const { voters, outgoing = [], learners = [] } = leader.status.configuration
+    const numbers = new Set([...voters, ...outgoing, ...learners].map(({ number }) => number))
+    return this.#hosts.filter(({ number }) => numbers.has(number))
   }
 
   #isCut(message: Message): boolean {
@@ -221,4 +255,16 @@ export class Chaos {
   #pick<T>(items: readonly T[]): T {
     return items[this.#below(items.length)]!
   }
+}
+
+/** The first hosts are members of one another; the others know of nobody yet. */
+function startsOf(numbers: readonly number[]): Map<number, Start> {
+  const founded = configurationOf(...numbers.slice(0, FOUNDERS))
+  const nobody = { rosterVersion: 0, voters: [] }
+  return new Map(
+    numbers.map((number, at) => {
+      const configuration = at < FOUNDERS ? founded : nobody
+      return [number, { snapshot: { index: 0, term: 0, configuration } }]
+    }),
+  )
 }

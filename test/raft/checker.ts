@@ -1,4 +1,5 @@
-import type { Entry, Message, Ready, Role } from '../../services/peer/raft/types.ts'
+import { Configurations } from '../../services/peer/raft/configuration.ts'
+import type { Configuration, Entry, Message, Ready, Role } from '../../services/peer/raft/types.ts'
 import { type Host, text } from './cluster.ts'
 
 /** What must never happen did. */
@@ -99,6 +100,10 @@ export class Checker {
       )
     }
     this.#seen.set(host.number, { role, term, commit })
+    if (role === 'leader') {
+      const open = host.disk.configurations().filter(({ index }) => index > commit)
+      must(open.length <= 1, () => `leader ${host.number} has ${open.length} unfinished changes in its log`)
+    }
     if (leader !== 0 && role !== 'leader') {
       must(
         (this.#leaders.get(term) ?? leader) === leader,
@@ -129,12 +134,27 @@ export class Checker {
       entry.index === this.committed.length + 1,
       () => `entry ${entry.index} is committed before those in front of it`,
     )
-    const holders = [...this.#hosts.values()].filter(one => one.disk.holdsDurably(entry))
+    const holders = [...this.#hosts.values()]
+      .filter(one => one.disk.holdsDurably(entry))
+      .map(one => one.number)
     must(
-      holders.length * 2 > this.#hosts.size,
-      () => `${show(entry)} is committed, durable at ${holders.length} members`,
+      this.#configurations(entry.index).some(each =>
+        new Configurations(0, each).isQuorum(number => holders.includes(number)),
+      ),
+      () => `${show(entry)} is committed, durable at members ${holders}`,
     )
     this.committed.push(entry)
+  }
+
+  /** Configurations that may have been in force when the entry at `index` was committed: the last before it, or later. */
+  #configurations(index: number): Configuration[] {
+    const hosts = [...this.#hosts.values()]
+    const before = this.committed.slice(0, index - 1).findLast(entry => entry.configuration !== undefined)
+    const later = hosts
+      .flatMap(host => host.disk.configurations())
+      .filter(dated => dated.index > (before?.index ?? 0))
+      .map(({ configuration }) => configuration)
+    return [before?.configuration ?? hosts[0]!.founded, ...later]
   }
 
   #onVote(host: Host, term: number, candidate: number, what: string): void {

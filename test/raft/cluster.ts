@@ -48,6 +48,8 @@ export class Host {
   readonly disk: Disk
   readonly tuning: Tuning
   node: RaftNode
+  /** The configuration before the first entry. */
+  readonly founded: Configuration
   down = false
   /** Writes stay volatile until `sync` is called. */
   holdSync = false
@@ -69,6 +71,7 @@ export class Host {
   ) {
     this.number = number
     this.disk = disk
+    this.founded = disk.snapshot.configuration
     this.tuning = tuning
     this.#send = send
     this.#onReady = onReady

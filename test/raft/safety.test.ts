@@ -7,12 +7,16 @@ const count = Number(process.env.RAFT_SEEDS ?? 60)
 const first = replay === undefined ? Math.floor(Math.random() * 1_000_000_000) : Number(replay)
 const seeds = replay === undefined ? Array.from({ length: count }, (_, at) => first + at) : [first]
 
-for (const size of [3, 5]) {
-  t.test(`${size} members under every fault keep the promises of figure 3, and heal afterwards`, t => {
-    const sum = { committed: 0, elections: 0, reads: 0, crashes: 0, snapshots: 0, truncations: 0 }
+for (const { what, size, isChanging } of [
+  { what: '3 members', size: 3, isChanging: false },
+  { what: '5 members', size: 5, isChanging: false },
+  { what: 'members that come and go', size: 6, isChanging: true },
+]) {
+  t.test(`${what} under every fault keep the promises of figure 3, and heal afterwards`, t => {
+    const sum = { committed: 0, elections: 0, reads: 0, crashes: 0, snapshots: 0, truncations: 0, changes: 0 }
     for (const seed of seeds) {
       try {
-        const report = new Chaos(seed, size).run(4_000)
+        const report = new Chaos(seed, size, isChanging).run(4_000)
         for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += report[key]
       } catch (error) {
         t.comment(`replay with RAFT_SEED=${seed}`)
@@ -22,8 +26,10 @@ for (const size of [3, 5]) {
     }
     t.comment(`seeds from ${first}: ${JSON.stringify(sum)}`)
     // A run in which nothing happens proves nothing.
+    const { changes, ...others } = sum
+    t.equal(changes > 0, isChanging)
     if (replay === undefined)
-      for (const [what, times] of Object.entries(sum)) t.ok(times > 0, `there were ${what}`)
+      for (const [what, times] of Object.entries(others)) t.ok(times > 0, `there were ${what}`)
     t.end()
   })
 }

@@ -84,7 +84,8 @@ export class MemorySlots implements SlotLogs {
         lastIndex: appliedIndex,
         durable: appliedIndex,
         configuration: { rosterVersion: 1, voters: [{ number: 1, uid: 'uid' }] },
-        transferee: 0,
+        changing: false,
+      transferee: 0,
         progress: new Map(),
       },
     }

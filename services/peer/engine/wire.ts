@@ -64,7 +64,12 @@ export interface Document<T> {
 }
 
 const member = record<Member>({ number: uint, uid: text })
-const configuration = record<Configuration>({ rosterVersion: uint, voters: list(member) })
+const configuration = record<Configuration>({
+  rosterVersion: uint,
+  voters: list(member),
+  outgoing: optional(list(member)),
+  learners: optional(list(member)),
+})
 const entry = record<Entry>({
   index: uint,
   term: uint,

@@ -1,5 +1,5 @@
 import { invariant } from './invariant.ts'
-import type { Configuration, DatedConfiguration, Entry, LogReader } from './types.ts'
+import type { Configuration, DatedConfiguration, Entry, LogReader, Member } from './types.ts'
 
 /** Votes needed among `voters` voters. */
 export function majority(voters: number): number {
@@ -57,30 +57,61 @@ export class Configurations {
     while (this.#dated.length > 1 && this.#dated[1]!.index <= index) this.#dated.shift()
   }
 
+  /** Index of the entry that holds the current configuration. */
+  get index(): number {
+    return this.#dated.at(-1)!.index
+  }
+
+  /** The sets of voters each of which must agree: two in the joint phase of a change. */
+  get #sets(): readonly (readonly Member[])[] {
+    const { voters, outgoing } = this.current
+    return outgoing === undefined ? [voters] : [voters, outgoing]
+  }
+
+  /** Numbers of all voters, each once. */
+  get voters(): ReadonlySet<number> {
+    return new Set(this.#sets.flatMap(set => set.map(({ number }) => number)))
+  }
+
+  /** Numbers of all who receive the log: voters and learners. */
+  get members(): ReadonlySet<number> {
+    const learners = (this.current.learners ?? []).map(({ number }) => number)
+    return new Set([...this.voters, ...learners])
+  }
+
   isVoter(number: number): boolean {
-    return this.current.voters.some(voter => voter.number === number)
-  }
-
-  /** Voters except `number`. */
-  others(number: number): number[] {
-    return this.current.voters.map(voter => voter.number).filter(other => other !== number)
-  }
-
-  /** Votes, acknowledgements or contacts that make a quorum now. */
-  get quorum(): number {
-    return majority(this.current.voters.length)
+    return this.#sets.some(set => set.some(voter => voter.number === number))
   }
 
   /** How many of the voters `holds` is true for. */
   count(holds: (number: number) => boolean): number {
     let count = 0
-    for (const voter of this.current.voters) if (holds(voter.number)) count++
+    for (const number of this.voters) if (holds(number)) count++
     return count
+  }
+
+  /** Those for whom `holds` is true make a quorum: a majority of each set of voters. */
+  isQuorum(holds: (number: number) => boolean): boolean {
+    return this.#sets.every(set => countOf(set, holds) >= majority(set.length))
+  }
+
+  /** Without those for whom `refuses` is true there is no quorum. */
+  isOutOfReach(refuses: (number: number) => boolean): boolean {
+    return this.#sets.some(set => set.length - countOf(set, refuses) < majority(set.length))
   }
 
   /** The highest value that a quorum of the voters has reached. */
   reachedByQuorum(value: (number: number) => number): number {
-    const values = this.current.voters.map(voter => value(voter.number)).sort((a, b) => b - a)
-    return values[this.quorum - 1] ?? 0
+    const reached = this.#sets.map(set => {
+      const values = set.map(voter => value(voter.number)).sort((a, b) => b - a)
+      return values[majority(set.length) - 1] ?? 0
+    })
+    return Math.min(...reached)
   }
+}
+
+function countOf(set: readonly Member[], holds: (number: number) => boolean): number {
+  let count = 0
+  for (const { number } of set) if (holds(number)) count++
+  return count
 }

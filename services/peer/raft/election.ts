@@ -75,19 +75,18 @@ function runForLeader(state: RaftState, transfer: boolean): void {
 
 function askForVotes(state: RaftState, type: 'preVote' | 'vote', term: number, transfer: boolean): void {
   const { lastIndex, lastTerm } = state.log
-  for (const to of state.configurations.others(state.number)) {
+  for (const to of state.configurations.voters) {
+    if (to === state.number) continue
     state.send({ type, from: state.number, to, term, lastIndex, lastTerm, transfer })
   }
 }
 
 function countVotes(state: RaftState): void {
-  const { quorum, current } = state.configurations
-  const granted = state.configurations.count(number => state.votes.get(number) === true)
-  const refused = state.configurations.count(number => state.votes.get(number) === false)
-  if (granted >= quorum) {
+  const { configurations, votes } = state
+  if (configurations.isQuorum(number => votes.get(number) === true)) {
     if (state.role === 'preCandidate') runForLeader(state, false)
     else becomeLeader(state)
-  } else if (refused > current.voters.length - quorum) {
+  } else if (configurations.isOutOfReach(number => votes.get(number) === false)) {
     becomeFollower(state, state.term, 0)
   }
 }

@@ -1,6 +1,7 @@
 import { leaderGone, onVoteRequest, onVoteResponse, standForElection, standForTransfer } from './election.ts'
 import { accept, onAppend, onHeartbeat, restore } from './follower.ts'
 import { invariant } from './invariant.ts'
+import { changeMembers, isChanging } from './membership.ts'
 import {
   advanceCommit,
   beginReads,
@@ -19,7 +20,9 @@ import { RaftState } from './state.ts'
 import { courtesyTicks, isSticky } from './timing.ts'
 import { tickTransfer, transferTo } from './transfer.ts'
 import type {
+  ChangeRefusal,
   HardState,
+  MembershipTarget,
   Message,
   ProgressStatus,
   ProposeRefusal,
@@ -99,6 +102,11 @@ export class RaftNode implements RaftMember {
     const index = appendOwn(state, 'data', data)
     state.uncommitted.add(index, data.length)
     return { index, term: state.term }
+  }
+
+  changeMembers(target: MembershipTarget): { readonly index: number; readonly term: number } | ChangeRefusal {
+    const begun = changeMembers(this.#state, target)
+    return typeof begun === 'number' ? { index: begun, term: this.#state.term } : begun
   }
 
   readIndex(context: number): ProposeRefusal | undefined {
@@ -201,6 +209,7 @@ export class RaftNode implements RaftMember {
       lastIndex: state.log.lastIndex,
       durable: state.log.durable,
       configuration: state.configurations.current,
+      changing: isChanging(state),
       transferee: state.transferee,
       progress,
     }

@@ -1,4 +1,5 @@
 import { invariant } from './invariant.ts'
+import { advanceMembership } from './membership.ts'
 import type { Progress } from './progress.ts'
 import { becomeFollower } from './roles.ts'
 import type { RaftState } from './state.ts'
@@ -87,12 +88,14 @@ export function advanceCommit(state: RaftState): void {
   if (reached <= log.commit || log.term(reached) !== state.term) return
   log.commitTo(reached)
   state.uncommitted.release(reached)
+  advanceMembership(state)
 }
 
 /** Check-quorum (thesis 6.2): a leader that a majority has not answered for an election timeout steps down. */
 export function checkQuorum(state: RaftState): void {
-  const active = state.configurations.count(number => number === state.number || isActive(state, number))
-  if (active < state.configurations.quorum) becomeFollower(state, state.term, 0)
+  const { configurations, number: self } = state
+  if (!configurations.isQuorum(number => number === self || isActive(state, number)))
+    becomeFollower(state, state.term, 0)
 }
 
 /** The follower was heard from within the election timeout. */
@@ -117,11 +120,7 @@ export function beginReads(state: RaftState): void {
 
 function confirmReads(state: RaftState, round: number, by: number): void {
   const { configurations } = state
-  state.reads.confirm(
-    round,
-    by,
-    who => configurations.count(number => who.has(number)) >= configurations.quorum,
-  )
+  state.reads.confirm(round, by, who => configurations.isQuorum(number => who.has(number)))
 }
 
 function sendOne(state: RaftState, to: number, progress: Progress): void {

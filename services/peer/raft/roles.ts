@@ -2,7 +2,7 @@ import { invariant } from './invariant.ts'
 import { Progress } from './progress.ts'
 import type { RaftState } from './state.ts'
 import { retryTicks, silenceTicks } from './timing.ts'
-import type { Entry } from './types.ts'
+import type { Configuration, Entry } from './types.ts'
 
 const NO_DATA = new Uint8Array(0)
 
@@ -55,9 +55,7 @@ export function becomeLeader(state: RaftState): void {
   state.leaderTicks = 0
   state.heartbeatElapsed = 0
   state.progress.clear()
-  for (const other of state.configurations.others(state.number)) {
-    state.progress.set(other, new Progress(state.log.lastIndex + 1, 0))
-  }
+  followConfiguration(state)
   state.termStart = appendOwn(state, 'noop', NO_DATA)
 }
 
@@ -66,6 +64,26 @@ export function appendOwn(state: RaftState, type: 'data' | 'noop', data: Uint8Ar
   const entry: Entry = { index: state.log.lastIndex + 1, term: state.term, type, data }
   state.log.append([entry])
   return entry.index
+}
+
+/** Appends a configuration at the leader: it is in force from now on. Returns its index. */
+export function appendConfiguration(state: RaftState, configuration: Configuration): number {
+  const index = state.log.lastIndex + 1
+  const entry: Entry = { index, term: state.term, type: 'config', data: NO_DATA, configuration }
+  state.log.append([entry])
+  state.configurations.append([entry])
+  followConfiguration(state)
+  return index
+}
+
+/** Lets the leader's followers be the members of the configuration in force. */
+function followConfiguration(state: RaftState): void {
+  const { members } = state.configurations
+  for (const number of state.progress.keys()) if (!members.has(number)) state.progress.delete(number)
+  for (const number of members) {
+    if (number === state.number || state.progress.has(number)) continue
+    state.progress.set(number, new Progress(state.log.lastIndex + 1, state.leaderTicks))
+  }
 }
 
 function enterTerm(state: RaftState, term: number): void {

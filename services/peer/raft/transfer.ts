@@ -2,7 +2,8 @@ import type { RaftState } from './state.ts'
 
 /** Starts handing leadership to `to`, once its log is level (thesis 3.10). Ignored unless leader, and for no voter. */
 export function transferTo(state: RaftState, to: number): void {
-  if (state.role !== 'leader' || !state.progress.has(to) || state.transferee === to) return
+  if (state.role !== 'leader' || state.transferee === to || !state.progress.has(to)) return
+  if (!state.configurations.current.voters.some(({ number }) => number === to)) return
   state.transferee = to
   state.transferElapsed = 0
   state.transfereeTold = false

@@ -4,12 +4,22 @@ export interface Member {
   readonly uid: string
 }
 
-/** Who votes on a slot, as a committed configuration entry states it. */
+/** Who takes part in a slot, as a configuration entry states it. */
 export interface Configuration {
   /** Version of the roster this configuration follows; none is proposed from a lower one. */
   readonly rosterVersion: number
   readonly voters: readonly Member[]
+  /**
+   * Present in the joint phase of a change (paper section 6): the voters before it. Everything is decided by a majority
+   * of both sets.
+   */
+  readonly outgoing?: readonly Member[]
+  /** They receive the log and count nowhere (thesis 4.2.1). */
+  readonly learners?: readonly Member[]
 }
+
+/** What a slot's members are to become. */
+export type MembershipTarget = Omit<Configuration, 'outgoing'>
 
 /** A configuration and the index of the entry that holds it. */
 export interface DatedConfiguration {
@@ -173,6 +183,8 @@ export interface RaftStatus {
   /** Highest index of the own log that is durable. */
   readonly durable: number
   readonly configuration: Configuration
+  /** A change of the configuration is not finished: it is joint, or not committed yet. */
+  readonly changing: boolean
   /** Member number leadership is being handed to; 0 for none. */
   readonly transferee: number
   /** Leader only: by member number. */
@@ -208,6 +220,12 @@ export interface RaftOptions {
 /** Why `propose` or `readIndex` did not take the request; nothing was appended. */
 export type ProposeRefusal = 'notLeader' | 'transferring' | 'overloaded'
 
+/**
+ * Why a change of the configuration was not begun. `changing`: another one is not finished. `notReady`: this leader has
+ * not committed an entry of its term yet. `outdated`: it follows an older roster than the configuration in force.
+ */
+export type ChangeRefusal = 'notLeader' | 'transferring' | 'changing' | 'notReady' | 'outdated'
+
 /** The pure Raft member of one slot: data in, data out, no clock, no promise, no I/O. */
 export interface RaftMember {
   readonly role: Role
@@ -222,6 +240,13 @@ export interface RaftMember {
    */
   heardAgain(leader: number, term: number, commit: number): boolean
   propose(data: Uint8Array): { readonly index: number; readonly term: number } | ProposeRefusal
+  /**
+   * Begins to make `target` the configuration: through a joint one when its voters are others, in one step when only
+   * its learners are. The leader goes on by itself from the joint one when that is committed, also one elected since;
+   * a leader that is no voter any more steps down when the last one is committed.
+   * Throws InvariantBroken for a target without voters, or that names a member twice.
+   */
+  changeMembers(target: MembershipTarget): { readonly index: number; readonly term: number } | ChangeRefusal
   /** Asks for a linearizable read point (thesis 6.4); answered by `Ready.reads` or `Ready.readsFailed`. */
   readIndex(context: number): ProposeRefusal | undefined
   /** Starts handing leadership to a voter; ignored when not leader or not a voter. Aborted after an election timeout. */

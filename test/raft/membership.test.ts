@@ -1,0 +1,229 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { Configurations } from '../../services/peer/raft/configuration.ts'
+import type { Configuration, MembershipTarget } from '../../services/peer/raft/types.ts'
+import { Cluster, configurationOf, type Start } from './cluster.ts'
+
+const member = (number: number) => ({ number, uid: `uid-${number}` })
+
+function target(voters: number[], learners: number[] = [], rosterVersion = 1): MembershipTarget {
+  return { rosterVersion, voters: voters.map(member), learners: learners.map(member) }
+}
+
+/** Members 1, 2, 3 led by 1, and empty stores of `others` that nobody has added yet. */
+function led(...others: number[]): Cluster {
+  const founded = { index: 0, term: 0, configuration: configurationOf(1, 2, 3) }
+  const empty = { index: 0, term: 0, configuration: { rosterVersion: 0, voters: [] } }
+  const starts = new Map<number, Start>([
+    ...[1, 2, 3].map(number => [number, { snapshot: founded }] as const),
+    ...others.map(number => [number, { snapshot: empty }] as const),
+  ])
+  const cluster = new Cluster([1, 2, 3, ...others], {}, starts)
+  cluster.elect(1)
+  cluster.settle()
+  return cluster
+}
+
+const votersOf = (configuration: Configuration) => configuration.voters.map(({ number }) => number)
+
+t.test('a change goes through a joint configuration to the new one by itself (paper 6)', t => {
+  const cluster = led(4)
+  t.type(cluster.node(1).changeMembers(target([1, 2, 4])), 'object')
+  cluster.pump()
+  const joint = cluster.status(1)
+  t.same(
+    [votersOf(joint.configuration), joint.configuration.outgoing?.map(({ number }) => number)],
+    [
+      [1, 2, 4],
+      [1, 2, 3],
+    ],
+  )
+  t.equal(joint.changing, true)
+  cluster.run(3)
+  for (const number of [1, 2, 4]) {
+    const { configuration, changing, commit, lastIndex } = cluster.status(number)
+    t.same(configuration, configurationOf(1, 2, 4), `member ${number}`)
+    t.equal(changing, false)
+    t.equal(commit, lastIndex)
+  }
+  t.end()
+})
+
+t.test('a joint configuration decides by a majority of both sets (paper 6)', async t => {
+  for (const [cut, decides] of [
+    [[5, 6], true],
+    [[2], true],
+    [[2, 3], false],
+    [[4, 5], false],
+    [[2, 5], true],
+  ] as const) {
+    await t.test(`without ${cut.join(' and ')} of 1 2 3 and 1 4 5 (6 a learner)`, t => {
+      const cluster = led(4, 5, 6)
+      cluster.node(1).changeMembers(target([1, 2, 3], [4, 5, 6]))
+      cluster.run(3)
+      cluster.lose = message => message.type === 'append' && message.from === 1
+      cluster.node(1).changeMembers(target([1, 4, 5], [6]))
+      cluster.pump()
+      cluster.heal()
+      for (const number of cut) cluster.isolate(number)
+      cluster.run(4)
+      const { commit, lastIndex, changing, configuration } = cluster.status(1)
+      t.equal(commit === lastIndex && !changing && configuration.outgoing === undefined, decides)
+      if (!decides) {
+        cluster.run(12)
+        t.not(cluster.status(1).role, 'leader', 'check-quorum asks both as well')
+      }
+      t.end()
+    })
+  }
+})
+
+t.test('a learner receives the log and counts nowhere (thesis 4.2.1)', t => {
+  const cluster = led(4, 5)
+  cluster.node(1).changeMembers(target([1, 2, 3], [4, 5]))
+  cluster.pump()
+  t.equal(cluster.status(1).configuration.outgoing, undefined, 'only learners change: no joint phase')
+  cluster.propose(1, 'a')
+  cluster.run(3)
+  t.same(cluster.applied(4), ['a'])
+  t.equal(cluster.status(1).progress.get(4)?.match, cluster.status(1).lastIndex)
+  for (const number of [2, 3]) cluster.isolate(number)
+  const before = cluster.status(1).commit
+  cluster.propose(1, 'b')
+  cluster.settle()
+  t.equal(cluster.status(1).commit, before, 'one voter and two learners commit nothing')
+  cluster.node(1).transferLeadership(4)
+  t.equal(cluster.status(1).transferee, 0, 'leadership is not handed to a learner')
+  cluster.run(30)
+  t.not(cluster.status(1).role, 'leader')
+  t.same(
+    [4, 5].map(number => cluster.status(number).role),
+    ['follower', 'follower'],
+    'a learner does not stand',
+  )
+  t.end()
+})
+
+t.test('a new voter whose entries are compacted gets a snapshot with the configuration', t => {
+  const cluster = led(4)
+  for (const data of ['a', 'b', 'c']) cluster.propose(1, data)
+  cluster.run(2)
+  cluster.host(1).disk.compact(4, cluster.status(1).configuration)
+  cluster.node(1).changeMembers(target([1, 2, 3], [4]))
+  cluster.run(3)
+  t.same(cluster.applied(4), ['a', 'b', 'c'])
+  t.same(cluster.status(4).configuration.learners, [member(4)])
+  t.end()
+})
+
+t.test('a new leader finishes a joint configuration it finds', t => {
+  const cluster = led(4)
+  cluster.node(1).changeMembers(target([2, 3, 4]))
+  cluster.lose = ({ from, ...message }) =>
+    from === 1 &&
+    message.type === 'append' &&
+    message.entries.some(({ configuration }) => configuration && !configuration.outgoing)
+  cluster.settle()
+  t.ok(cluster.status(2).configuration.outgoing, 'the joint one has arrived')
+  cluster.host(1).crash()
+  cluster.heal()
+  for (const number of [2, 3, 4]) cluster.node(number).leaderGone(1)
+  cluster.run(20)
+  t.ok([2, 3, 4].includes(cluster.leader!.number))
+  for (const number of [2, 3, 4]) t.same(cluster.status(number).configuration, configurationOf(2, 3, 4))
+  t.end()
+})
+
+t.test('a joint configuration that a majority never saw is undone with its entry', t => {
+  const cluster = led(4)
+  cluster.isolate(1)
+  cluster.node(1).changeMembers(target([1, 2, 4]))
+  cluster.pump()
+  t.ok(cluster.status(1).configuration.outgoing)
+  cluster.run(30)
+  t.ok([2, 3].includes(cluster.leader!.number))
+  cluster.heal()
+  cluster.run(5)
+  for (const number of [1, 2, 3]) t.same(cluster.status(number).configuration, configurationOf(1, 2, 3))
+  t.end()
+})
+
+t.test(
+  'a leader that is no voter any more leads until that is committed, and hands over (thesis 4.2.2)',
+  t => {
+    const cluster = led(4)
+    cluster.node(1).changeMembers(target([1, 2, 3], [4]))
+    cluster.run(2)
+    cluster.node(1).changeMembers(target([2, 3, 4]))
+    cluster.propose(1, 'meanwhile')
+    cluster.run(1)
+    t.equal(cluster.status(1).role, 'follower')
+    cluster.run(2)
+    t.ok([2, 3, 4].includes(cluster.leader!.number), 'at once, not after an election timeout')
+    t.same(cluster.applied(4), ['meanwhile'])
+    cluster.run(50)
+    t.equal(cluster.status(1).role, 'follower', 'who is out does not stand')
+    t.end()
+  },
+)
+
+t.test('its own log does not count for a configuration without it (thesis 4.2.2)', t => {
+  const cluster = led(4)
+  cluster.node(1).changeMembers(target([1, 2, 3], [4]))
+  cluster.run(2)
+  cluster.lose = message => message.from === 1 && message.type === 'append' && message.to !== 2
+  cluster.node(1).changeMembers(target([2, 3, 4]))
+  cluster.run(2)
+  const { commit, lastIndex, role } = cluster.status(1)
+  t.equal(role, 'leader')
+  t.ok(commit < lastIndex, 'two of the old, but only one of the new hold the joint one')
+  t.end()
+})
+
+t.test('one change at a time, behind an entry of the own term, never from an older roster', t => {
+  const cluster = led(4)
+  t.equal(cluster.node(2).changeMembers(target([1, 2, 4])), 'notLeader')
+  t.type(cluster.node(1).changeMembers(target([1, 2, 4], [], 7)), 'object')
+  t.equal(cluster.node(1).changeMembers(target([1, 2, 3], [], 8)), 'changing')
+  cluster.run(3)
+  t.equal(cluster.node(1).changeMembers(target([1, 2, 3], [], 6)), 'outdated')
+  t.equal(cluster.node(1).changeMembers(target([1, 2, 3], [], 7)) instanceof Object, true)
+  cluster.run(3)
+  cluster.lose = message => message.type === 'appendResponse'
+  cluster.node(1).transferLeadership(2)
+  t.equal(cluster.node(1).changeMembers(target([1, 2, 4], [], 9)), 'transferring')
+  cluster.run(1)
+  t.match(cluster.status(2), { role: 'leader' })
+  t.equal(cluster.node(2).changeMembers(target([1, 2, 4], [], 9)), 'notReady')
+  t.end()
+})
+
+t.test('a target without voters, or that names a member twice, is a defect of the caller', t => {
+  const cluster = led()
+  t.throws(() => cluster.node(1).changeMembers(target([])), /without voters/)
+  t.throws(() => cluster.node(1).changeMembers(target([1, 2], [2])), /twice/)
+  t.end()
+})
+
+t.test('quorums of configurations that follow each other intersect', t => {
+  const numbers = fc.uniqueArray(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 5 })
+  const subset = fc.uniqueArray(fc.integer({ min: 1, max: 8 }))
+  fc.assert(
+    fc.property(numbers, numbers, numbers, subset, (before, after, learners, present) => {
+      const old: Configuration = { rosterVersion: 1, voters: before.map(member) }
+      const last: Configuration = {
+        ...{ rosterVersion: 2, voters: after.map(member) },
+        learners: learners.filter(number => !after.includes(number)).map(member),
+      }
+      const joint: Configuration = { ...last, outgoing: old.voters }
+      const [a, b, c] = [old, joint, last].map(each => new Configurations(1, each))
+      const inside = (number: number) => present.includes(number)
+      const outside = (number: number) => !present.includes(number)
+      const disjoint = (one: Configurations, other: Configurations) =>
+        (one.isQuorum(inside) && other.isQuorum(outside)) || (one.isQuorum(outside) && other.isQuorum(inside))
+      return !disjoint(a!, b!) && !disjoint(b!, c!) && b!.isQuorum(inside) === !b!.isOutOfReach(outside)
+    }),
+    { numRuns: 2_000, verbose: true },
+  )
+  t.end()
+})
