@@ -3,14 +3,14 @@ import { neighbours } from '../../services/peer/cube/neighbours.ts'
 import { SlotError } from '../../services/peer/engine/types.ts'
 import type { Operation } from '../../services/peer/links/types.ts'
 import type { Request } from '../../services/peer/topics/types.ts'
-import { inMs, signal, startCube, type TestCube } from './support/cube.ts'
+import { inMs, patient, settings, signal, startCube, type TestCube } from './support/cube.ts'
 
 // On the full 3-cube `sports` lives in a slot whose corner is 110, `news` at 100, `a` at 011 (DESIGN 4).
 const publish = (topic: string): Request => ({ kind: 'publish', topic, events: [{ data: Buffer.from('x') }] })
 const OPERATIONS = '/v1/relay/operations'
 
-async function cubeOf(t: Test, count = 8, dimension = 3): Promise<TestCube> {
-  const cube = await startCube(count, dimension)
+async function cubeOf(t: Test, count = 8, dimension = 3, timeouts = settings): Promise<TestCube> {
+  const cube = await startCube(count, dimension, timeouts)
   t.teardown(() => cube.close())
   return cube
 }
@@ -163,12 +163,11 @@ t.test('a pausing request goes on as soon as a primary is seen', async t => {
 })
 
 t.test('without a primary the answer is definite: nothing was published', async t => {
-  const cube = await cubeOf(t)
+  const cube = await cubeOf(t, 8, 3, patient)
   cube.logs.get(6)!.elect(null)
-  for (const id of ['001', '110']) {
-    const { result } = await cube.peer(id).dispatcher.append(publish('sports'), inMs(600))
-    t.same(result, { kind: 'failed', code: 'NO_PRIMARY', definite: true }, id)
-  }
+  const ask = (id: string) => cube.peer(id).dispatcher.append(publish('sports'), inMs(3_000))
+  const outcomes = await Promise.all([ask('001'), ask('110')])
+  for (const { result } of outcomes) t.same(result, { kind: 'failed', code: 'NO_PRIMARY', definite: true })
   t.equal(cube.logs.get(6)?.applied.length, 0)
 })
 

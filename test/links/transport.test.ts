@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import type { SlotMessage } from '../../services/peer/engine/types.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
-import { type FakeEngine, signal, startCube, type TestCube } from './support/cube.ts'
+import { type FakeEngine, patient, settings, signal, startCube, type TestCube } from './support/cube.ts'
 
 const append = (index: number, sizeBytes = 0): SlotMessage => ({
   slot: 1,
@@ -54,8 +54,9 @@ const answered = (engine: FakeEngine) =>
 /** Two peers, the second told to answer each append, and a wait for a number of answers at the first. */
 async function pair(
   t: Test,
+  timeouts = settings,
 ): Promise<{ cube: TestCube; a: ReturnType<TestCube['peer']>; b: ReturnType<TestCube['peer']> }> {
-  const cube = await startCube(2, 1)
+  const cube = await startCube(2, 1, timeouts)
   t.teardown(() => cube.close())
   const [a, b] = [cube.peer('0'), cube.peer('1')]
   b.engine.onReceive = (from, messages) => {
@@ -188,7 +189,7 @@ t.test('a peer that takes messages and never answers is given up', async t => {
 })
 
 t.test('what waits for a link is bounded and the oldest is dropped', async t => {
-  const { a, b } = await pair(t)
+  const { a, b } = await pair(t, patient)
   const gate = signal()
   const answer = b.engine.onReceive
   b.engine.onReceive = async (from, messages) => {

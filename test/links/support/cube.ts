@@ -28,11 +28,21 @@ import type { ApplyResult, Request, TopicRow } from '../../../services/peer/topi
 
 export const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
-export const settings: LinkSettings & { readonly acceptTimeoutMs: number } = {
+export type TestSettings = LinkSettings & { readonly acceptTimeoutMs: number }
+
+export const settings: TestSettings = {
   heartbeatTimeoutMs: 200,
   connectTimeoutMs: 500,
   replicateTimeoutMs: 300,
   acceptTimeoutMs: 300,
+}
+
+/** For tests in which nobody is silent: a slow machine must not look like that. */
+export const patient: TestSettings = {
+  heartbeatTimeoutMs: 20_000,
+  connectTimeoutMs: 20_000,
+  replicateTimeoutMs: 20_000,
+  acceptTimeoutMs: 20_000,
 }
 
 export const row = (name: string): TopicRow => ({
@@ -212,7 +222,13 @@ export class TestPeer {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
-  constructor(id: PeerId, roster: Roster, urls: Map<PeerId, string>, logs: ReadonlyMap<number, FakeLog>) {
+  constructor(
+    id: PeerId,
+    roster: Roster,
+    urls: Map<PeerId, string>,
+    logs: ReadonlyMap<number, FakeLog>,
+    timeouts: TestSettings,
+  ) {
     this.id = id
     this.slots = fakeSlots(id, roster, logs)
     const common = { self: id, clock: systemClock, random: Math.random, log: quiet }
@@ -221,14 +237,14 @@ export class TestPeer {
       uid: `uid-${id}`,
       clusterId: roster.clusterId,
       urlOf: peer => urls.get(peer),
-      settings,
+      settings: timeouts,
     })
     this.transport.attach(this.engine)
     this.edges = new Edges({
       ...common,
       pools: this.transport.pools,
       identity: this.transport.identity,
-      acceptTimeoutMs: settings.acceptTimeoutMs,
+      acceptTimeoutMs: timeouts.acceptTimeoutMs,
       isUp: peer => this.isUp(peer),
       trouble: peer => this.engine.connectionClosed(peer),
     })
@@ -293,11 +309,11 @@ export class TestPeer {
       request.socket.resetAndDestroy()
       return
     }
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const body = Buffer.concat(chunks)
     const type = request.headers['content-type']
     try {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk as Buffer)
+      const body = Buffer.concat(chunks)
       if (pathname === '/v1/relay/operations') {
         Readable.from(this.handlers.operations(from, type, body)).pipe(response)
         return
@@ -347,14 +363,14 @@ export class TestCube {
 }
 
 /** Starts `count` peers of a cube with 8 slots; the home of each is its primary. */
-export async function startCube(count = 8, dimension = 3): Promise<TestCube> {
+export async function startCube(count = 8, dimension = 3, timeouts = settings): Promise<TestCube> {
   const ids = Array.from({ length: count }, (_, i) => i.toString(2).padStart(dimension, '0'))
   const peersOf = ids.map((id, i) => ({ id, uid: `uid-${id}`, number: i + 1, url: '' }))
   const roster: Roster = { version: 1, clusterId: 'test', dimension, slots: 8, peers: peersOf }
   const logs = new Map<number, FakeLog>()
   for (let slot = 0; slot < 8; slot += 1) logs.set(slot, new FakeLog(slot, placement(slot, roster, 1)[0]!))
   const urls = new Map<PeerId, string>()
-  const peers = new Map(ids.map(id => [id, new TestPeer(id, roster, urls, logs)]))
+  const peers = new Map(ids.map(id => [id, new TestPeer(id, roster, urls, logs, timeouts)]))
   for (const [id, peer] of peers) urls.set(id, await peer.listen())
   return new TestCube(roster, logs, peers)
 }
