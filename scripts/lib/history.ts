@@ -1,3 +1,6 @@
+import { checkHistory } from './checker/check.ts'
+import type { Operation, Send } from './checker/operations.ts'
+
 /** What became of one publish, as its client saw it. */
 export interface PublishRecord {
   readonly payload: string
@@ -12,6 +15,10 @@ export interface Delivery {
   readonly offset: number
   readonly payload: string
 }
+
+/** What descriptions call the topic; a history of this kind has one only, which lives once. */
+const TOPIC = 'the topic'
+const INCARNATION = 1
 
 /**
  * The clients' histories of one topic, checked for the promises P1, P2 and P4. Every payload is published once
@@ -45,52 +52,65 @@ export class History {
   }
 
   /**
-   * Every violation, in words; empty when all is well. `from` is the offset at which every subscriber began.
+   * Every violation, in words; empty when all is well. `from` is the offset at which every subscriber began. Each must
+   * have received all that was acknowledged: nobody publishes any more and no delivery is under way.
    */
   check(subscribers: readonly string[], from = 1): string[] {
-    const faults = this.#checkAnswers()
-    for (const subscriber of subscribers) faults.push(...this.#checkSubscriber(subscriber, from))
-    return faults
+    const operations = [...this.#sends(subscribers), ...this.#streams(subscribers, from)]
+    if (subscribers.length > 0) operations.push(this.#whole(subscribers, from))
+    return checkHistory(operations).map(({ kind, what }) => `${kind}: ${what}`)
   }
 
-  #checkAnswers(): string[] {
-    const faults: string[] = []
-    const byOffset = new Map<number, string>()
+  /** A payload that was delivered and whose publish was not recorded has an unknown outcome. */
+  #sends(subscribers: readonly string[]): Operation[] {
+    const sends: Operation[] = this.publishes.map(
+      ({ payload, outcome, offset, sentMs, answeredMs }, index) => {
+        const times = { fromMs: sentMs, toMs: answeredMs }
+        const place = offset !== undefined && { incarnation: INCARNATION, first: offset, last: offset }
+        return { ...sendOf(payload, `publish ${index + 1}`), ...times, outcome, ...place }
+      },
+    )
+    const recorded = new Set(this.publishes.map(({ payload }) => payload))
+    for (const subscriber of subscribers) {
+      for (const { payload } of this.deliveries(subscriber)) {
+        if (!recorded.has(payload)) sends.push(sendOf(payload, 'somebody'))
+        recorded.add(payload)
+      }
+    }
+    return sends
+  }
+
+  *#streams(subscribers: readonly string[], from: number): Iterable<Operation> {
+    const after = { incarnation: INCARNATION, offset: from - 1 }
+    for (const client of subscribers) {
+      const stream = { client, topic: TOPIC, atMs: 0 }
+      yield { kind: 'open', ...stream, after }
+      for (const { offset, payload } of this.deliveries(client)) {
+        yield { kind: 'poll', ...stream, incarnation: INCARNATION, events: [{ offset, id: payload }] }
+      }
+    }
+  }
+
+  /** The log as far as anybody was told of it. */
+  #whole(subscribers: readonly string[], from: number): Operation {
+    const log = new Map<number, string>()
     for (const { offset, payload } of this.acknowledged) {
-      if (offset === undefined) faults.push(`${payload} was acknowledged without an offset`)
-      else if (byOffset.has(offset))
-        faults.push(`offset ${offset} was given to ${byOffset.get(offset)} and ${payload}`)
-      else byOffset.set(offset, payload)
+      if (offset !== undefined && offset >= from && !log.has(offset)) log.set(offset, payload)
     }
-    return faults
+    for (const subscriber of subscribers) {
+      for (const { offset, payload } of this.deliveries(subscriber)) {
+        if (offset >= from && !log.has(offset)) log.set(offset, payload)
+      }
+    }
+    const events = [...log].map(([offset, id]) => ({ offset, id })).sort((a, b) => a.offset - b.offset)
+    const latest = events.at(-1)?.offset ?? from - 1
+    const found = { incarnation: INCARNATION, earliest: from, latest, events }
+    return { kind: 'final', client: 'the log', topic: TOPIC, found }
   }
+}
 
-  #checkSubscriber(subscriber: string, from: number): string[] {
-    const faults: string[] = []
-    const seen = this.deliveries(subscriber)
-    const atOffset = new Map(seen.map(({ offset, payload }) => [offset, payload]))
-    const payloads = new Map<string, number>()
-    let expected = from
-    for (const { offset, payload } of seen) {
-      if (offset !== expected)
-        faults.push(`${subscriber} received offset ${offset} where ${expected} was next`)
-      expected = offset + 1
-      const before = payloads.get(payload)
-      if (before !== undefined)
-        faults.push(`${subscriber} received ${payload} at ${before} and again at ${offset}`)
-      payloads.set(payload, offset)
-    }
-    for (const { outcome, offset, payload } of this.publishes) {
-      if (outcome === 'acknowledged' && offset! >= from && atOffset.get(offset!) !== payload) {
-        const got = atOffset.get(offset!) ?? 'nothing'
-        faults.push(`${subscriber} received ${got} at ${offset} where ${payload} was acknowledged`)
-      }
-      if (outcome === 'refused' && payloads.has(payload)) {
-        faults.push(`${subscriber} received ${payload}, whose publish was refused`)
-      }
-    }
-    return faults
-  }
+function sendOf(payload: string, client: string): Send {
+  return { kind: 'send', client, topic: TOPIC, ids: [payload], outcome: 'unknown', fromMs: 0, toMs: 0 }
 }
 
 /** Longest time between two acknowledgements that follow each other within [fromMs, toMs]. */
