@@ -39,15 +39,25 @@ interface PageStats {
   readonly free: TreeStats
 }
 
-/** A row that was written and is not yet committed, and the write that made it. */
+/** A row that was written and is not yet committed, and the transaction it belongs to. */
 interface PendingRow {
   readonly value: Uint8Array | null
-  readonly write: number
+  readonly transaction: number
+}
+
+/** Writes that become one lmdb transaction. */
+interface Transaction {
+  readonly id: number
+  readonly ops: KvOp[]
+  durable: Promise<void>
 }
 
 /**
- * Rows in lmdb. A write is one lmdb transaction, committed and fsynced by lmdb's own thread, so that the loop is not
- * held up. Until then its rows lie in an overlay that reads look through, since lmdb shows them only once committed.
+ * Rows in lmdb. Writes become lmdb transactions, committed and fsynced by lmdb's own thread, so that the loop is not
+ * held up. Until then their rows lie in an overlay that reads look through, since lmdb shows them only once committed.
+ *
+ * One transaction is under way at a time; what is written meanwhile becomes the next one. lmdb would take more at once,
+ * but goes on with them after one that failed, and a later write that lands without an earlier one leaves a hole.
  *
  * `overlappingSync` is off: with it lmdb resolves before the fsync and says nothing when the fsync fails; without it
  * a transaction's promise is its durability and its rejection (measured: 0.7 ms either way).
@@ -57,7 +67,10 @@ export class LmdbKv implements OrderedKv {
   readonly #path: string
   readonly #db: RootDatabase<Buffer, Key>
   readonly #overlay = new OrderedMap<PendingRow>()
-  #writes = 0
+  #transactions = 0
+  #isCommitting = false
+  /** Waits for the one under way. */
+  #gathering: Transaction | undefined
   #tail: Promise<void> = Promise.resolve()
   #failed: StoreError | null = null
 
@@ -101,21 +114,27 @@ export class LmdbKv implements OrderedKv {
   write(ops: readonly KvOp[]): Promise<void> {
     if (this.#failed) return Promise.reject(this.#failed)
     if (ops.length === 0) return this.#tail
-    const id = ++this.#writes
-    for (const { key, value } of ops) this.#overlay.set(key, { value, write: id })
-    this.#tail = this.#commit(id, ops)
-    this.#tail.catch(() => {})
-    return this.#tail
+    const transaction = this.#gathering ?? this.#newTransaction()
+    for (const op of ops) {
+      transaction.ops.push(op)
+      this.#overlay.set(op.key, { value: op.value, transaction: transaction.id })
+    }
+    if (transaction !== this.#gathering) this.#begin(transaction)
+    return transaction.durable
   }
 
   writeSync(ops: readonly KvOp[]): void {
     if (this.#overlay.size > 0) throw new Error('writeSync while writes are under way')
-    this.#db.transactionSync(() => {
-      for (const { key, value } of ops) {
-        if (value) this.#db.put(key, value as Buffer)
-        else this.#db.remove(key)
-      }
-    })
+    try {
+      this.#db.transactionSync(() => {
+        for (const { key, value } of ops) {
+          if (value) this.#db.put(key, value as Buffer)
+          else this.#db.remove(key)
+        }
+      })
+    } catch (error) {
+      throw this.#writeFailed(error instanceof Error ? error.message : String(error), error)
+    }
   }
 
   space(): Space {
@@ -133,7 +152,25 @@ export class LmdbKv implements OrderedKv {
     await this.#db.close()
   }
 
-  async #commit(id: number, ops: readonly KvOp[]): Promise<void> {
+  #newTransaction(): Transaction {
+    return { id: ++this.#transactions, ops: [], durable: this.#tail }
+  }
+
+  /** Commits at once, or when the transaction under way is committed; not at all when that fails. */
+  #begin(transaction: Transaction): void {
+    if (this.#isCommitting) {
+      this.#gathering = transaction
+      transaction.durable = this.#tail.then(() => {
+        this.#gathering = undefined
+        return this.#commit(transaction)
+      })
+    } else transaction.durable = this.#commit(transaction)
+    this.#tail = transaction.durable
+    this.#tail.catch(() => {})
+  }
+
+  async #commit({ id, ops }: Transaction): Promise<void> {
+    this.#isCommitting = true
     try {
       await this.#db.batch(() => {
         for (const { key, value } of ops) {
@@ -144,17 +181,21 @@ export class LmdbKv implements OrderedKv {
     } catch (error) {
       throw await this.#fail(error)
     }
-    if (this.#failed?.code === 'WRITE_FAILED') throw this.#failed
-    for (const { key } of ops) if (this.#overlay.get(key)?.write === id) this.#overlay.delete(key)
+    this.#isCommitting = false
+    for (const { key } of ops) if (this.#overlay.get(key)?.transaction === id) this.#overlay.delete(key)
   }
 
   /** Remembers the first failure: what follows a failed commit cannot be trusted either. */
   async #fail(error: unknown): Promise<StoreError> {
     const cause = await rootCause(error)
     if (this.#failed?.code !== 'WRITE_FAILED') {
-      this.#failed = new StoreError('WRITE_FAILED', `a write to ${this.#path} failed: ${cause}`, error)
+      this.#failed = this.#writeFailed(cause, error)
     }
     return this.#failed
+  }
+
+  #writeFailed(reason: string, cause: unknown): StoreError {
+    return new StoreError('WRITE_FAILED', `a write to ${this.#path} failed: ${reason}`, cause)
   }
 
   /** What is stored, seen through the overlay. */

@@ -1,5 +1,6 @@
 import { StoreError } from './errors.ts'
-import type { Key, KvOp, OrderedKv, RangeOptions, Space } from './kv.ts'
+import type { Key, KvOp, OrderedKv, Space } from './kv.ts'
+import { MemoryKv, type MemoryKvDisk } from './memory-kv.ts'
 import { OrderedMap } from './ordered-map.ts'
 
 /**
@@ -8,12 +9,17 @@ import { OrderedMap } from './ordered-map.ts'
  */
 export type FlushSchedule = (done: () => void, bytes: number) => void
 
+/** The way of one write: about to be taken, taken and not yet durable, durable with nobody told. */
+export type WriteStep = 'before' | 'taken' | 'durable'
+
 export interface MemoryDiskOptions {
   /** Without it writes are durable after one turn of the microtask queue. */
   readonly schedule?: FlushSchedule
   /** Bytes that fit on the disk; a write beyond fails as on a full disk. */
   readonly capacityBytes?: number
 }
+
+const NO_SPACE = 'no space is left on the disk'
 
 interface PendingWrite {
   readonly ops: readonly KvOp[]
@@ -24,10 +30,18 @@ interface PendingWrite {
 /**
  * A disk in memory for tests and the simulator. What is durable is kept apart from what was only written: a crash
  * drops the latter, as a power loss does. It outlives the stores that are opened on it.
+ *
+ * What it models of lmdb: a commit is atomic, since its pages are written and fsynced beside the old ones before the
+ * page that names the new root is. A write torn by a power loss is therefore discarded whole, also when a part of its
+ * pages reached the disk. After a crash of the process alone, writes that the kernel had taken may show although they
+ * were never fsynced; the commit of the next opening (identity.ts) fsyncs the same file and so makes them durable
+ * before anything is built on them.
  */
-export class MemoryDisk {
+export class MemoryDisk implements MemoryKvDisk {
   schedule: FlushSchedule
   capacityBytes: number
+  /** Told of every step of every write; may crash the disk there and then. */
+  onStep: (step: WriteStep) => void = () => {}
   /** Counts crashes, flushes and failures, for reports. */
   readonly counts = { flushes: 0, crashes: 0, lostWrites: 0, failures: 0 }
   #durable = new OrderedMap<Uint8Array>()
@@ -35,6 +49,8 @@ export class MemoryDisk {
   #kv: MemoryKv | null = null
   #pending: PendingWrite[] = []
   #failure: { readonly error: StoreError; readonly landed: boolean } | null = null
+  /** Records with a flipped bit, as they lie there. */
+  readonly #flipped = new Map<Key, Uint8Array>()
 
   constructor(options: MemoryDiskOptions = {}) {
     this.schedule = options.schedule ?? (done => queueMicrotask(done))
@@ -79,8 +95,30 @@ export class MemoryDisk {
   /** Changes the stored bytes of the rows that `matches` picks, as a bad disk does. Returns how many. */
   corrupt(matches: (key: Key) => boolean, change: (value: Uint8Array) => Uint8Array): number {
     const rows = this.#durable.range('', '\uffff').filter(([key]) => matches(key))
-    for (const [key, value] of rows) this.#durable.set(key, change(value.slice()))
+    for (const [key, value] of rows) this.#durable.set(key, change(Buffer.from(value)))
     return rows.length
+  }
+
+  /**
+   * Flips one bit of a durable record, counted from its first byte on and around; the open store reads it so, unless it
+   * has written the row since. False when there is no such row.
+   */
+  flipBit(key: Key, bit: number): boolean {
+    const before = this.#durable.get(key)
+    if (!before || before.length === 0) return false
+    const after = Buffer.from(before)
+    after[(bit >> 3) % after.length]! ^= 1 << (bit & 7)
+    this.#durable.set(key, after)
+    this.#kv?.changedOnDisk(key, before, after)
+    this.#flipped.set(key, after)
+    return true
+  }
+
+  /** Keys of the records with a flipped bit that neither a write nor a deletion has replaced. */
+  flipped(): Key[] {
+    return [...this.#flipped]
+      .filter(([key, value]) => this.#durable.get(key) === value || this.#kv?.get(key) === value)
+      .map(([key]) => key)
   }
 
   /** Keys of all durable rows, in order. */
@@ -93,6 +131,7 @@ export class MemoryDisk {
     this.crash()
     this.#durable = new OrderedMap()
     this.#usedBytes = 0
+    this.#flipped.clear()
   }
 
   space(): Space {
@@ -101,9 +140,10 @@ export class MemoryDisk {
 
   /** Takes a write of the open store; never settles when the disk crashes before it is durable. */
   submit(kv: OrderedKv, ops: readonly KvOp[], onFailure: (error: StoreError) => void): Promise<void> {
+    if (kv === this.#kv) this.onStep('before')
     if (kv !== this.#kv) return new Promise(() => {})
     const bytes = sizeOf(ops)
-    if (this.#usedBytes + bytes > this.capacityBytes) this.failNextFlush('no space is left on the disk')
+    if (this.#usedBytes + bytes > this.capacityBytes) this.failNextFlush(NO_SPACE)
     const promise = new Promise<void>((resolve, reject) => {
       const write: PendingWrite = {
         ops,
@@ -116,27 +156,46 @@ export class MemoryDisk {
       this.#pending.push(write)
       this.schedule(() => this.#flush(write), bytes)
     })
+    this.onStep('taken')
     return promise
   }
 
-  /** Makes rows durable at once. */
-  submitSync(ops: readonly KvOp[]): void {
+  /** Makes rows durable at once; does nothing for a store that a crash has ended. */
+  submitSync(kv: OrderedKv, ops: readonly KvOp[]): void {
+    if (kv === this.#kv) this.onStep('before')
+    if (kv !== this.#kv) return
+    if (this.#usedBytes + sizeOf(ops) > this.capacityBytes) {
+      throw new StoreError('WRITE_FAILED', `a write failed: ${NO_SPACE}`)
+    }
     this.#land(ops)
+    this.onStep('durable')
   }
 
   #flush(upTo: PendingWrite): void {
     const end = this.#pending.indexOf(upTo) + 1
-    const writes = this.#pending.splice(0, end)
-    if (writes.length === 0) return
+    if (end === 0) return
     this.counts.flushes++
     const failure = this.#failure
-    this.#failure = null
-    if (failure) this.counts.failures++
-    for (const write of writes) {
-      if (!failure || failure.landed) this.#land(write.ops)
-      if (failure) write.reject(failure.error)
-      else write.resolve()
+    if (failure) {
+      this.#fail(end, failure)
+      return
     }
+    const writes = this.#pending.splice(0, end)
+    for (const write of writes) this.#land(write.ops)
+    const kv = this.#kv
+    this.onStep('durable')
+    if (kv !== this.#kv) return
+    for (const write of writes) write.resolve()
+  }
+
+  /** Nothing behind a failed write comes to the disk any more: it may build on what is not there. */
+  #fail(end: number, { error, landed }: { readonly error: StoreError; readonly landed: boolean }): void {
+    this.#failure = null
+    this.counts.failures++
+    const writes = this.#pending
+    this.#pending = []
+    if (landed) for (const write of writes.slice(0, end)) this.#land(write.ops)
+    for (const write of writes) write.reject(error)
   }
 
   #land(ops: readonly KvOp[]): void {
@@ -147,70 +206,6 @@ export class MemoryDisk {
         this.#durable.set(key, value)
         this.#usedBytes += key.length + value.length
       } else if (old) this.#durable.delete(key)
-    }
-  }
-}
-
-/** One life of a store on a memory disk. */
-class MemoryKv implements OrderedKv {
-  readonly #disk: MemoryDisk
-  readonly #rows: OrderedMap<Uint8Array>
-  #tail: Promise<void> = Promise.resolve()
-  #failed: StoreError | null = null
-
-  constructor(disk: MemoryDisk, rows: OrderedMap<Uint8Array>) {
-    this.#disk = disk
-    this.#rows = rows
-  }
-
-  get(key: Key): Uint8Array | undefined {
-    return this.#rows.get(key)
-  }
-
-  has(key: Key): boolean {
-    return this.#rows.has(key)
-  }
-
-  range(from: Key, to: Key, options?: RangeOptions): [Key, Uint8Array][] {
-    return this.#rows.range(from, to, options)
-  }
-
-  keys(from: Key, to: Key, options?: RangeOptions): Key[] {
-    return this.#rows.range(from, to, options).map(([key]) => key)
-  }
-
-  write(ops: readonly KvOp[]): Promise<void> {
-    if (this.#failed) return Promise.reject(this.#failed)
-    if (ops.length === 0) return this.#tail
-    this.#apply(ops)
-    this.#tail = this.#disk.submit(this, ops, error => {
-      this.#failed = error
-    })
-    this.#tail.catch(() => {})
-    return this.#tail
-  }
-
-  writeSync(ops: readonly KvOp[]): void {
-    this.#apply(ops)
-    this.#disk.submitSync(ops)
-  }
-
-  space(): Space {
-    return this.#disk.space()
-  }
-
-  async close(): Promise<void> {
-    const closed = new StoreError('STORE_CLOSED', 'the store is closed')
-    const tail = this.#tail.catch(() => {})
-    this.#failed ??= closed
-    await tail
-    this.#disk.detach(this)
-  }
-
-  #apply(ops: readonly KvOp[]): void {
-    for (const { key, value } of ops) {
-      if (value) this.#rows.set(key, value)
-      else this.#rows.delete(key)
     }
   }
 }

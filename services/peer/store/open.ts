@@ -19,7 +19,7 @@ export interface OpenOptions {
  * Opens the store in folder `path`, or makes it there.
  *
  * @throws StoreError with one clear line: DATA_IN_USE, DATA_NOT_A_DIRECTORY, DATA_NOT_WRITABLE, DATA_FOREIGN,
- * DATA_VERSION, DATA_UNREADABLE. Nothing is kept open then.
+ * DATA_VERSION, DATA_UNREADABLE, WRITE_FAILED. Nothing is kept open then.
  */
 export function openLmdbStore(path: string, options: OpenOptions = {}): LogStore {
   const isNew = prepareDirectory(path)
