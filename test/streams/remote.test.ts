@@ -187,6 +187,25 @@ t.test('marks keep an idle followed stream alive', async t => {
   t.equal(world.followed.length, 1)
 })
 
+t.test(
+  'a page tells what retention removed as a gap, also where a replica that lags still has it',
+  async t => {
+    const world = new World()
+    world.create()
+    for (const n of upTo(10)) world.publish(`event ${n}`)
+    world.level()
+    world.trim(6)
+    for (const peer of ['000', AFAR]) {
+      const page = await world.hub(peer).page(TOPIC, { kind: 'offset', offset: 2 }, 10)
+      t.same(page.gap, { from: 2, to: 5 })
+      t.same(
+        page.events.map(event => event.offset),
+        upTo(10).slice(5),
+      )
+    }
+  },
+)
+
 t.test('pages and histories read what was acknowledged before, also from a peer that lags', async t => {
   const world = new World({ bounds: { replayEvents: 10 } })
   world.create()

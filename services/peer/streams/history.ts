@@ -68,7 +68,8 @@ export class History {
 
   /** Events up to the latest that was known at the beginning. */
   async *#events(topic: string, begun: Begun, signal: AbortSignal): AsyncGenerator<StoredEvent> {
-    let { next } = begun
+    // What retention has removed is told as a gap, also where a replica that is behind still has it.
+    let next = Math.max(begun.next, begun.earliest)
     while (next <= begun.latest && !signal.aborted) {
       const slice = await this.#read(topic, begun.incarnation, next, signal)
       for (const event of slice.events) {
