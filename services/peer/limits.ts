@@ -158,6 +158,8 @@ export const LIMITS = {
   LOG_REOPEN_MS: 10_000,
   /** Topics named in the log's per-minute summary; the rest are summed up. */
   MAX_SUMMARY_TOPICS: 200,
+  /** Between two looks for connections that have become idle while a peer stops. */
+  CLOSE_IDLE_EVERY_MS: 50,
   /** Time a peer has to stop in order before its process ends anyway. */
   STOP_TIMEOUT_MS: 10_000,
   /** Peers of a cube started on one machine. */

@@ -56,7 +56,10 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   app.server.on('connect', onConnect)
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
-  app.addHook('preClose', async () => api.streams.close())
+  app.addHook('preClose', async () => {
+    closeAsTheyIdle(app.server)
+    await api.streams.close()
+  })
   app.addHook('onRoute', route => {
     pathTable.add(route.url, [route.method].flat())
     if (route.url.startsWith('/docs')) route.config = { ...route.config, audience: 'operator' }
@@ -69,6 +72,16 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
   await app.register(autoload, { dir: folder('routes'), options, dirNameRoutePrefix: false, forceESM: true })
   await app.ready()
   return app
+}
+
+/**
+ * Closes connections also when their answers end while the server closes: Node itself looks only once, and one that is
+ * kept alive by its client would hold the server open for as long.
+ */
+function closeAsTheyIdle(server: FastifyInstance['server']): void {
+  if (!server.listening) return
+  const timer = setInterval(() => server.closeIdleConnections(), LIMITS.CLOSE_IDLE_EVERY_MS)
+  server.once('close', () => clearInterval(timer))
 }
 
 function folder(name: string): string {
