@@ -85,7 +85,10 @@ export interface SlotStatus {
   readonly raft: RaftStatus
 }
 
-/** An accepted command: what it did and how many replicas hold it durably (at least a majority). */
+/**
+ * An accepted command: what it did and how many replicas hold it durably: at least a majority, or 0 for a refusal that
+ * took no entry of the log.
+ */
 export interface Appended {
   readonly result: ApplyResult
   readonly replicas: number

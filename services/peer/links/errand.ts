@@ -1,7 +1,13 @@
 import type { PeerId } from '../cube/labels.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Cancellation } from './router.ts'
-import type { Forwarded, ForwardedAnswer, Operation, OperationResult } from './types.ts'
+import {
+  type Forwarded,
+  type ForwardedAnswer,
+  isUnlogged,
+  type Operation,
+  type OperationResult,
+} from './types.ts'
 
 /** What a client's request came to and the way it took. */
 export interface Outcome {
@@ -87,7 +93,7 @@ export class Errand implements Cancellation {
 
   /** Whether a result is the end of it. */
   #settles(result: OperationResult): boolean {
-    if (result.kind !== 'failed') return true
+    if (result.kind !== 'failed') return this.#definite || !isUnlogged(result)
     const changes = this.#options.operation.kind === 'append'
     if (!result.definite && changes) this.#definite = false
     // The log itself did not speak: an earlier attempt may still be in it.

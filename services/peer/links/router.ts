@@ -7,7 +7,7 @@ import { LIMITS } from '../limits.ts'
 import type { HopOutcome } from './edge.ts'
 import type { LinkFailure } from './errors.ts'
 import type { LocalOutcome } from './execute.ts'
-import type { Forwarded, ForwardedAnswer, Operation } from './types.ts'
+import { type Forwarded, type ForwardedAnswer, isUnlogged, type Operation } from './types.ts'
 
 export interface RouterOptions {
   readonly self: PeerId
@@ -163,6 +163,9 @@ function noteFailure(search: Search, peer: PeerId, failure: LinkFailure): void {
 /** An earlier hop may have led to an append unseen: a refusal that came by a later one proves nothing about it. */
 function inDoubt(answer: ForwardedAnswer & { readonly kind: 'answered' }): ForwardedAnswer {
   const { result } = answer
+  if (isUnlogged(result)) {
+    return { ...answer, result: { kind: 'failed', code: 'OUTCOME_UNKNOWN', definite: false } }
+  }
   return result.kind === 'failed' ? { ...answer, result: { ...result, definite: false } } : answer
 }
 

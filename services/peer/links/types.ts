@@ -29,6 +29,11 @@ export type Operation =
       readonly limit: number
     }
 
+/** A refusal that took no entry of the log: it binds no earlier attempt that is still on its way there. */
+export function isUnlogged(result: OperationResult): boolean {
+  return result.kind === 'appended' && result.replicas === 0
+}
+
 /** Where a topic's events are, as its primary or a replica answers. */
 export interface TopicView {
   /** Undefined: there is no such topic (now). */
