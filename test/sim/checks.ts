@@ -1,62 +1,49 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Entry, LogReader } from '../../services/peer/raft/types.ts'
+import type { Transport } from '../../services/peer/engine/types.ts'
+import type { LogReader } from '../../services/peer/raft/types.ts'
+import type { LogStore } from '../../services/peer/store/types.ts'
 import type { SlotNotice } from '../../services/peer/topics/types.ts'
-import { TOPICS } from './clients.ts'
 import { type Cluster, idOf } from './cluster.ts'
+import { Watch } from './invariants/watch.ts'
 import type { Member } from './member.ts'
+import { kindOf } from './topics.ts'
 
-/** Between two looks at the logs. */
-const LOOK_EVERY_MS = 50
-
-interface Committed {
-  readonly term: number
-  readonly data: Uint8Array
-  /** A term in which, at the latest, it was committed. */
-  readonly byTerm: number
-}
-
-/** What must hold of Raft and of the state machines, looked at while the cluster runs and when it has healed. */
+/** What must hold of the slots: at every step, and of the whole when it has healed. */
 export class Checks {
   /** Snapshots that replicas installed. */
   snapshots = 0
   readonly #cluster: Cluster
-  /** Leader by slot and term. */
-  readonly #leaders = new Map<string, string>()
-  /** Entries by slot and index, as the first replica applied them. */
-  readonly #committed = new Map<number, Committed[]>()
-  /** How far each life's log was looked at, by slot. */
-  readonly #lookedAt = new WeakMap<Member['life'], Map<number, number>>()
+  readonly #watch: Watch
   /** Last offset each life told its followers of, by slot and incarnation. */
   readonly #told = new WeakMap<Member['life'], Map<string, number>>()
   /** Last stamp of each slot's events, by life. */
   readonly #stamps = new WeakMap<Member['life'], Map<number, number>>()
+  /** Term of each slot when it was first seen healed. */
+  readonly #healedTerms = new Map<number, number>()
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
-    cluster.world.after(LOOK_EVERY_MS, () => this.#lookAgain())
+    this.#watch = new Watch(cluster)
+  }
+
+  /** The store as a member's engine gets it. */
+  store(id: string, store: LogStore): LogStore {
+    return this.#watch.store(id, store)
+  }
+
+  /** The transport as a member's engine gets it. */
+  transport(member: Member, transport: Transport): Transport {
+    return this.#watch.transport(member, transport)
+  }
+
+  /** A message of another peer came in. */
+  heard(member: Member, peer: string): void {
+    this.#watch.heard(member, peer)
   }
 
   started(member: Member): void {
-    this.#lookedAt.set(member.life, new Map())
     this.#told.set(member.life, new Map())
     this.#stamps.set(member.life, new Map())
-    member.engine.onCubeEvent(event => {
-      if (event.kind === 'primary') this.#leader(member, event.slot, event.term, event.peer)
-    })
-  }
-
-  /** Election safety: at most one leader per term; leader completeness: it holds what is committed. */
-  #leader(member: Member, slot: number, term: number, peer: string): void {
-    const key = `slot ${slot}, term ${term}`
-    const known = this.#leaders.get(key)
-    if (known === undefined) this.#leaders.set(key, peer)
-    else if (known !== peer) this.#violation(`one leader per term: ${key} has ${known} and ${peer}`)
-    if (peer !== member.id || known !== undefined) return
-    const committed = this.#committed.get(slot) ?? []
-    const last = committed.findLastIndex(entry => entry !== undefined && entry.byTerm < term)
-    const log = member.store.log(slot)
-    if (last < 1 || last < log.firstIndex() || log.term(last) === committed[last]!.term) return
-    this.#violation(`leader completeness: ${peer} leads ${key} without committed entry ${last}`)
   }
 
   /** What followers are told: every offset once, ascending, stamps never falling. */
@@ -72,93 +59,93 @@ export class Checks {
     const key = `${slot}/${run.incarnation}`
     const last = told?.get(key)
     if (last !== undefined && run.first !== last + 1) {
-      this.#violation(`${member.id} told of offset ${run.first} of slot ${slot} after ${last}`)
+      this.#violation(`one order: ${member.id} is told of offset ${run.first} of slot ${slot} after ${last}`)
     }
     told?.set(key, run.first + run.count - 1)
     const stamps = this.#stamps.get(member.life)
-    if (run.timeMs < (stamps?.get(slot) ?? 0)) this.#violation(`${member.id}: a stamp of slot ${slot} fell`)
+    if (run.timeMs < (stamps?.get(slot) ?? 0)) {
+      this.#violation(`stamps never fall: ${member.id} is told of an older one of slot ${slot}`)
+    }
     stamps?.set(slot, run.timeMs)
     for (const [i, event] of events.entries()) {
       this.#cluster.ledger.saw(member.id, slot, run.incarnation, run.first + i, idOf(event.data))
     }
   }
 
-  #lookAgain(): void {
-    this.#cluster.world.after(LOOK_EVERY_MS, () => this.#lookAgain())
-    for (const member of this.#cluster.members.values()) if (member.isUp) this.look(member)
-  }
-
-  /** State-machine safety: an entry that was applied at an index is applied there by all. */
-  look(member: Member): void {
-    const { engine, store, life } = member
-    for (const slot of engine.held) {
-      const looked = this.#lookedAt.get(life)
-      const { applied, term, durable } = engine.status(slot).raft
-      // A snapshot was accepted and is not installed yet: the store still has the log that it replaces.
-      if (applied > durable) continue
-      const log = store.log(slot)
-      const from = Math.max((looked?.get(slot) ?? 0) + 1, log.firstIndex())
-      if (from > applied) continue
-      looked?.set(slot, applied)
-      try {
-        for (const entry of readAll(log, from, applied)) this.#applied(member.id, slot, entry, term)
-      } catch (error) {
-        this.#violation(`${member.id} cannot read what it applied: ${String(error)}`)
-      }
-    }
-  }
-
-  #applied(who: string, slot: number, entry: Entry, byTerm: number): void {
-    const { index } = entry
-    let committed = this.#committed.get(slot)
-    if (!committed) {
-      committed = []
-      this.#committed.set(slot, committed)
-    }
-    const known = committed[index]
-    if (!known) committed[index] = { term: entry.term, data: entry.data, byTerm }
-    else if (known.term !== entry.term || Buffer.compare(known.data, entry.data) !== 0) {
-      this.#violation(`state-machine safety: ${who} applied another entry ${index} of slot ${slot}`)
-    }
-  }
-
   /** What is still missing to a healed cluster; undefined when nothing is. */
   unhealed(): string | undefined {
     const { members, slots } = this.#cluster
-    for (const member of members.values()) if (!member.isUp) return `${member.id} does not run`
+    for (const member of members.values()) {
+      if (!member.isUp && !member.isLost) return `${member.id} does not run`
+    }
     for (const slot of slots) {
-      const replicas = this.#cluster.replicas(slot).map(id => members.get(id)!)
-      const home = replicas[0]!.id
-      const indexes = new Set<number>()
-      for (const { id, engine, store } of replicas) {
-        if (!engine.holds(slot)) return `${id} does not serve slot ${slot}`
-        const { primary, raft } = engine.status(slot)
-        if (primary !== home) return `slot ${slot} has primary ${primary} for ${id}, its home is ${home}`
-        indexes.add(raft.lastIndex)
-        if (raft.applied !== raft.lastIndex)
-          return `${id} has applied ${raft.applied} of ${raft.lastIndex} of slot ${slot}`
-        if (store.load(slot).image.slot.appliedIndex !== raft.applied)
-          return `${id} has rows of slot ${slot} unwritten`
-      }
-      if (indexes.size !== 1) return `the replicas of slot ${slot} end at ${[...indexes].join()}`
+      const missing = this.#unhealedSlot(slot)
+      if (missing !== undefined) return missing
+    }
+    for (const slot of slots) {
+      const { term } = this.#serving(slot)[0]!.engine.status(slot).raft
+      if (!this.#healedTerms.has(slot)) this.#healedTerms.set(slot, term)
     }
     return undefined
+  }
+
+  #unhealedSlot(slot: number): string | undefined {
+    const due = this.#cluster.replicas(slot)[0]!
+    const serving = this.#serving(slot)
+    for (const { id } of this.#replicas(slot)) {
+      const isDue = !this.#cluster.members.get(id)!.isHarmed(slot)
+      if (isDue && !serving.some(member => member.id === id)) return `${id} does not serve slot ${slot}`
+    }
+    // A home that has lost the slot to a bad disk cannot lead it: another one does.
+    const home = serving.some(({ id }) => id === due) ? due : serving[0]!.engine.status(slot).primary
+    const indexes = new Set<number>()
+    for (const member of serving) {
+      const { id, engine, store } = member
+      const { primary, raft } = engine.status(slot)
+      if (primary === null || primary !== home)
+        return `slot ${slot} has primary ${primary} for ${id}, not ${home}`
+      indexes.add(raft.lastIndex)
+      if (raft.applied !== raft.lastIndex)
+        return `${id} has applied ${raft.applied} of ${raft.lastIndex} of slot ${slot}`
+      if (!member.isHarmed(slot) && store.load(slot).image.slot.appliedIndex !== raft.applied)
+        return `${id} has rows of slot ${slot} unwritten`
+    }
+    return indexes.size === 1 ? undefined : `the replicas of slot ${slot} end at ${[...indexes].join()}`
   }
 
   /** Of a healed cluster: replicas are identical, logs match, and what was acknowledged is there. */
   final(): void {
     for (const slot of this.#cluster.slots) {
-      const replicas = this.#cluster.replicas(slot).map(id => this.#cluster.members.get(id)!)
-      for (const replica of replicas) {
-        this.look(replica)
-        for (const topic of TOPICS) this.#readWhole(replica, slot, topic)
-        this.#compare(replicas[0]!, replica, slot)
+      const serving = this.#serving(slot)
+      for (const replica of serving) {
+        for (const { name } of this.#cluster.topicsOf(slot)) this.#readWhole(replica, slot, name)
+        this.#compare(serving[0]!, replica, slot)
       }
+      this.#isStable(slot)
     }
     this.#acknowledgedIsKept()
   }
 
+  /** Nobody stood for election since the cluster had healed; a replica that a bad disk takes away is a reason to. */
+  #isStable(slot: number): void {
+    if (this.#replicas(slot).some(member => member.isHarmed(slot))) return
+    const { term } = this.#serving(slot)[0]!.engine.status(slot).raft
+    const before = this.#healedTerms.get(slot)
+    if (before === undefined || before === term) return
+    this.#violation(`healed is stable: slot ${slot} went from term ${before} to ${term}`)
+  }
+
+  #replicas(slot: number): Member[] {
+    return this.#cluster.replicas(slot).map(id => this.#cluster.members.get(id)!)
+  }
+
+  /** The slot's replicas that are in service, in order of succession. */
+  #serving(slot: number): Member[] {
+    return this.#replicas(slot).filter(member => member.isUp && member.engine.holds(slot))
+  }
+
   #readWhole(member: Member, slot: number, topic: string): void {
+    if (member.isHarmed(slot)) return
     const row = member.engine.topic(slot, topic)
     if (!row) return
     for (let from = row.earliest; from <= row.latest; ) {
@@ -169,6 +156,7 @@ export class Checks {
   }
 
   #compare(one: Member, other: Member, slot: number): void {
+    if (one === other || one.isHarmed(slot) || other.isHarmed(slot)) return
     const images = [one, other].map(({ store }) => sorted(store.load(slot).image))
     if (!isDeepStrictEqual(images[0], images[1])) {
       this.#violation(`replicas are identical: ${one.id} and ${other.id} differ on slot ${slot}`)
@@ -182,16 +170,15 @@ export class Checks {
 
   #acknowledgedIsKept(): void {
     for (const { slot, topic, incarnation, offset, ids } of this.#cluster.ledger.acknowledged) {
-      const home = this.#cluster.members.get(this.#cluster.replicas(slot)[0]!)!
-      const row = home.engine.topic(slot, topic)
+      const row = this.#serving(slot)[0]!.engine.topic(slot, topic)
       if (row?.incarnation !== incarnation) {
         // Only a deletion takes a topic's life away, and only this one is ever deleted.
-        if (topic !== 'churn')
+        if (kindOf(topic) !== 'churn')
           this.#violation(`acknowledged is kept: ${topic} ${incarnation} of slot ${slot} is gone`)
         continue
       }
       const last = offset + ids.length - 1
-      if (row.latest < last || (topic !== 'trim' && row.earliest > 1)) {
+      if (row.latest < last || (kindOf(topic) === 'keep' && row.earliest > 1)) {
         this.#violation(
           `acknowledged is kept: ${topic} of slot ${slot} is ${row.earliest} to ${row.latest}, not ${last}`,
         )
@@ -216,8 +203,10 @@ function readAll(log: LogReader, from: number, to: number) {
 
 /** Rows come from the store in the order of their keys; keys are hashes. */
 function sorted(image: ReturnType<Member['store']['load']>['image']) {
-  const byJson = (a: unknown, b: unknown) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
-  return { ...image, keys: [...image.keys].sort(byJson), producers: [...image.producers].sort(byJson) }
+  const byPlace = (a: { topic: string; key: string }, b: { topic: string; key: string }) =>
+    a.topic < b.topic || (a.topic === b.topic && a.key < b.key) ? -1 : 1
+  const byUid = (a: { uid: string }, b: { uid: string }) => (a.uid < b.uid ? -1 : 1)
+  return { ...image, keys: [...image.keys].sort(byPlace), producers: [...image.producers].sort(byUid) }
 }
 
 function plain(entry: { readonly data: Uint8Array } | undefined) {

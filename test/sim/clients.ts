@@ -1,192 +1,298 @@
-import { SlotError } from '../../services/peer/engine/types.ts'
-import type { ApplyResult, EventInput, Request, TopicSettings } from '../../services/peer/topics/types.ts'
-import type { Cluster } from './cluster.ts'
-import type { Outcome } from './gateway.ts'
-import { NetworkError } from './network.ts'
+import type { Final, OutcomeKind } from '../../scripts/lib/checker/operations.ts'
+import { HypercastError } from '../../services/peer/errors.ts'
+import { LIMITS } from '../../services/peer/limits.ts'
+import type { TopicPage } from '../../services/peer/streams/history.ts'
+import type { StreamStart } from '../../services/peer/streams/types.ts'
+import { parseCursor } from '../../services/peer/topics/cursor.ts'
+import type { Request, TopicSettings } from '../../services/peer/topics/types.ts'
+import { Callers, definiteCode } from './callers.ts'
+import { type Cluster, idOf } from './cluster.ts'
+import type { Ingress } from './ingress.ts'
+import { Publisher } from './publisher.ts'
+import { Subscriber } from './subscriber.ts'
+import { FIRST_SETTINGS, KINDS, type PlannedTopic } from './topics.ts'
 import type { Chance } from './world.ts'
 
-const UNLIMITED: TopicSettings = { maxAgeMs: null, maxEvents: null, maxBytes: null }
-const SHORT: TopicSettings = { ...UNLIMITED, maxEvents: 25 }
 const PATIENCE_MS = 3_000
-const KEYED_ATTEMPTS = 6
-/** Publishes under way at once. */
-const MAX_UNDER_WAY = 40
+const PUBLISHERS = 5
+const SUBSCRIBERS = 6
+/** More lives than the topics of a slot have in a run. */
+const MAX_LIVES = 100
+/** Virtual time in which every peer must give every topic. */
+const READ_ALL_MS = 10_000
+const READ_AGAIN_MS = 250
+/** Events of one page that a client asks for. */
+const MAX_PAGE = 40
 
-/** Of every slot: a topic that keeps all, one that keeps little, one that comes and goes. */
-export const TOPICS = ['keep', 'trim', 'churn'] as const
-
-/** What became of a call, as its client sees it. */
-type Seen = Outcome | { readonly kind: 'lost' }
-
-/** The clients outside: they publish through any peer, with and without keys, and read from any replica. */
+/** The clients outside: publishers, subscribers, and one that looks and administers. */
 export class Clients {
-  readonly counts = { published: 0, acknowledged: 0, refused: 0, unknown: 0, reads: 0, barriers: 0 }
   readonly #cluster: Cluster
   readonly #chance: Chance
-  #nextId = 1
+  readonly #callers: Callers
+  readonly #publishers: readonly Publisher[]
+  readonly #subscribers: readonly Subscriber[]
+  readonly #prober: Publisher
   #underWay = 0
   #isActive = false
 
   constructor(cluster: Cluster, chance: Chance) {
     this.#cluster = cluster
     this.#chance = chance
+    this.#callers = new Callers(cluster, chance.fork())
+    const publisher = (name: string) => new Publisher(name, cluster, this.#callers, chance.fork())
+    this.#publishers = Array.from({ length: PUBLISHERS }, (_, i) => publisher(`p${i}`))
+    this.#prober = publisher('prober')
+    this.#subscribers = Array.from({ length: SUBSCRIBERS }, (_, i) => {
+      // Half of them where events leave while they are away.
+      const kind = chance.yes(0.5) ? 'trim' : chance.pick(KINDS)
+      const topic = cluster.topicOf(chance.pick(cluster.slots), kind)
+      return new Subscriber(`s${i}`, topic, cluster, this.#callers, chance.fork())
+    })
   }
 
-  start(): void {
-    this.#isActive = true
-    this.#plan()
+  get counts(): Readonly<Callers['counts']> {
+    return this.#callers.counts
   }
 
-  stop(): void {
-    this.#isActive = false
+  /** What clients have asked for so far. */
+  get operations(): number {
+    return this.counts.calls + this.counts.opened
   }
 
   get isQuiet(): boolean {
     return this.#underWay === 0
   }
 
-  /** Creates the slots' topics, over and over until it is done. */
+  start(): void {
+    this.#isActive = true
+    for (const publisher of this.#publishers) {
+      void this.#repeat(this.#chance.between(20, 120), () =>
+        publisher.publish(this.#chance.pick(this.#cluster.topics), this.#chance.yes(0.5)),
+      )
+    }
+    for (let i = 0; i < 2; i++) {
+      void this.#repeat(100, () => this.#look(`r${i}`))
+      void this.#repeat(250, () => this.#administer(`a${i}`))
+    }
+    for (const subscriber of this.#subscribers) subscriber.open()
+  }
+
+  /** No more but what is under way; the subscribers stay and read on. */
+  stop(): void {
+    this.#isActive = false
+    for (const subscriber of this.#subscribers) subscriber.calm()
+  }
+
+  /** Creates the topics, each over and over until it is done. */
   async createTopics(): Promise<void> {
-    for (const slot of this.#cluster.slots) {
-      for (const topic of TOPICS) {
+    await Promise.all(
+      this.#cluster.topics.map(async topic => {
         for (let attempt = 0; attempt < 50; attempt++) {
-          const settings = topic === 'trim' ? SHORT : UNLIMITED
-          const seen = await this.#send(slot, { kind: 'create', topic, settings })
-          if (seen.kind === 'answered') break
+          if ((await this.#create('creator', topic)) === 'acknowledged') return
           await this.#cluster.world.sleep(200)
         }
-      }
-    }
-  }
-
-  /** Publishes one event to a topic that keeps all; whether it was acknowledged. */
-  async probe(slot: number): Promise<boolean> {
-    return this.#publish(slot, 'keep', true)
-  }
-
-  #plan(): void {
-    if (!this.#isActive) return
-    this.#cluster.world.after(this.#chance.between(1, 45), () => {
-      this.#plan()
-      if (this.#underWay < MAX_UNDER_WAY) void this.#act()
-    })
-  }
-
-  async #act(): Promise<void> {
-    this.#underWay++
-    try {
-      const slot = this.#chance.pick(this.#cluster.slots)
-      const dice = this.#chance.next()
-      if (dice < 0.68) await this.#publish(slot, this.#chance.pick(TOPICS), this.#chance.yes(0.5))
-      else if (dice < 0.76) this.#readSomewhere(slot)
-      else if (dice < 0.95) await this.#barrier(slot)
-      else if (dice < 0.975) await this.#send(slot, { kind: 'create', topic: 'churn', settings: UNLIMITED })
-      else await this.#send(slot, { kind: 'delete', topic: 'churn' })
-    } finally {
-      this.#underWay--
-    }
-  }
-
-  async #publish(slot: number, topic: string, isKeyed: boolean): Promise<boolean> {
-    const count = this.#chance.yes(0.2) ? this.#chance.int(2, 5) : 1
-    const ids = Array.from({ length: count }, () => `e${this.#nextId++}`)
-    const padding = this.#chance.yes(0.05) ? ' '.repeat(1_500) : ''
-    const events: EventInput[] = ids.map(id => ({ data: Buffer.from(id + padding) }))
-    const clientKey = isKeyed ? { clientKey: { key: `k${ids[0]}`, payloadHash: ids.join() } } : {}
-    const request: Request = { kind: 'publish', topic, events, ...clientKey }
-    this.counts.published++
-    let isMaybe = false
-    for (let attempt = 1; ; attempt++) {
-      const seen = await this.#send(slot, request)
-      if (seen.kind === 'answered' && seen.result.kind === 'published') {
-        this.#acknowledged(slot, topic, ids, seen.result)
-        return true
-      }
-      if (seen.kind === 'answered') {
-        // The answer to a retry says nothing of an earlier attempt unless the key or the stamp was found.
-        this.#notPublished(ids, isMaybe || isStale(seen.result), JSON.stringify(seen.result))
-        return false
-      }
-      isMaybe ||= seen.kind === 'lost' || !seen.definite
-      const why = seen.kind === 'lost' ? 'lost' : seen.why
-      if (!isKeyed || attempt === KEYED_ATTEMPTS) {
-        this.#notPublished(ids, isMaybe, why)
-        return false
-      }
-      await this.#cluster.world.sleep(this.#chance.between(50, 800))
-    }
-  }
-
-  #acknowledged(slot: number, topic: string, ids: readonly string[], result: ApplyResult): void {
-    if (result.kind !== 'published') return
-    const { incarnation, first, last } = result
-    this.counts.acknowledged++
-    this.#cluster.trace.say('client', `${ids.join()} is ${topic} ${first}-${incarnation} of slot ${slot}`)
-    if (last - first + 1 !== ids.length) {
-      this.#cluster.violation(`${ids.length} events were given offsets ${first} to ${last}`)
-    }
-    this.#cluster.ledger.acked({ slot, topic, incarnation, offset: first, ids })
-  }
-
-  #notPublished(ids: readonly string[], isMaybe: boolean, why: string): void {
-    this.#cluster.trace.say('client', `${ids.join()} ${isMaybe ? 'unknown' : 'refused'}: ${why}`)
-    if (isMaybe) this.counts.unknown++
-    else {
-      this.counts.refused++
-      this.#cluster.ledger.refused(ids, why)
-    }
-  }
-
-  /** Sends a command to some peer. */
-  async #send(slot: number, request: Request): Promise<Seen> {
-    const { network, members } = this.#cluster
-    const entry = this.#chance.pick([...members.keys()])
-    try {
-      return await network.call('client', undefined, entry, PATIENCE_MS + 500, member =>
-        this.#cluster.gateway(member).append(slot, request, PATIENCE_MS),
-      )
-    } catch (error) {
-      if (!(error instanceof NetworkError)) throw error
-      if (error.kind === 'refused') return { kind: 'failed', definite: true, why: `${entry} is not there` }
-      return { kind: 'lost' }
-    }
-  }
-
-  /** Reads a page of a topic from some replica: what is there must be what everybody sees there. */
-  #readSomewhere(slot: number): void {
-    const up = this.#cluster.replicas(slot).map(id => this.#cluster.members.get(id)!)
-    const member = this.#chance.pick(up)
-    if (!member.isUp || member.life.isPaused) return
-    this.counts.reads++
-    this.#cluster.readTopic(member, slot, this.#chance.pick(TOPICS), this.#chance.int(1, 50), 30)
-  }
-
-  /** A linearizable read: it must see all that was acknowledged before it was asked for. */
-  async #barrier(slot: number): Promise<void> {
-    const { network, ledger } = this.#cluster
-    const member = this.#chance.pick([...this.#cluster.members.values()])
-    if (!member.isUp || !member.engine.holds(slot)) return
-    const before = new Map(
-      [...Array(200).keys()].map(i => [i + 1, ledger.latest(slot, i + 1)] as const).filter(([, n]) => n > 0),
+      }),
     )
-    try {
-      const topic = await network.call('client', undefined, member.id, 1_000, async ({ engine, life }) => {
-        await engine.barrier(slot, life.clock.monotonicMs() + 500)
-        return engine.topic(slot, 'keep')
-      })
-      this.counts.barriers++
-      const expected = topic ? (before.get(topic.incarnation) ?? 0) : 0
-      if ((topic?.latest ?? 0) < expected) {
-        this.#cluster.violation(
-          `a read at ${member.id} saw ${topic?.latest} of slot ${slot}, ${expected} was acknowledged`,
-        )
-      }
-    } catch (error) {
-      if (!(error instanceof NetworkError || error instanceof SlotError)) throw error
+  }
+
+  /** Publishes one event to a topic of the slot that keeps all; whether it was acknowledged. */
+  async probe(slot: number): Promise<boolean> {
+    return this.#prober.publish(this.#cluster.topicOf(slot, 'keep'), true)
+  }
+
+  /** Which subscriber has not yet all there is; undefined when each of them has. */
+  behind(): string | undefined {
+    for (const subscriber of this.#subscribers) {
+      const { name, topic, position } = subscriber
+      const row = this.#cluster.truth(topic)
+      if (!row || subscriber.isLevel(row)) continue
+      const at = position ? `${position.offset}-${position.incarnation}` : 'nowhere'
+      return `the subscriber ${name} of ${topic.name} is at ${at}, not at ${row.latest}-${row.incarnation}`
     }
+    return undefined
+  }
+
+  /**
+   * Reads every topic at every peer that runs into the history, again until all could be read while nothing changed:
+   * reading may find what a bad disk did, and retention goes on. What is missing when that does not come in time.
+   */
+  async readAll(withinMs: number): Promise<string | undefined> {
+    const { topics, world, history, violations } = this.#cluster
+    const untilMs = world.nowMs + withinMs
+    const state = () => JSON.stringify(topics.map(topic => this.#cluster.truth(topic)))
+    let missing: string | undefined
+    while (world.nowMs < untilMs && violations.length === 0) {
+      const before = state()
+      const finals = await this.#readOnce()
+      missing = typeof finals === 'string' ? finals : undefined
+      if (typeof finals !== 'string' && before === state()) {
+        history.push(...finals)
+        return undefined
+      }
+      await world.runUntil(world.nowMs + READ_AGAIN_MS)
+    }
+    return missing ?? 'topics change without end'
+  }
+
+  async #readOnce(): Promise<Final[] | string> {
+    const { members, topics, world } = this.#cluster
+    const finals: Final[] = []
+    const missing: string[] = []
+    let left = 0
+    for (const member of members.values()) {
+      if (!member.isUp) continue
+      for (const { name } of topics) {
+        left++
+        void readWhole(this.#cluster.ingress(member), name)
+          .then(found => finals.push({ kind: 'final', client: member.id, topic: name, found }))
+          .catch(error => missing.push(`${member.id} cannot read ${name}: ${String(error)}`))
+          .finally(() => left--)
+      }
+    }
+    await world.runUntil(world.nowMs + READ_ALL_MS, () => left === 0)
+    return left > 0 ? `${left} topics are not read` : (missing[0] ?? finals)
+  }
+
+  async #repeat(meanPauseMs: number, work: () => Promise<unknown>): Promise<void> {
+    const { world } = this.#cluster
+    while (this.#isActive) {
+      await world.sleep(this.#chance.between(0, 2 * meanPauseMs))
+      if (!this.#isActive) return
+      this.#underWay++
+      try {
+        await work()
+      } finally {
+        this.#underWay--
+      }
+    }
+  }
+
+  async #look(client: string): Promise<void> {
+    const topic = this.#chance.pick(this.#cluster.topics)
+    if (this.#chance.yes(0.6)) await this.#barrier(client, topic)
+    else await this.#page(client, topic)
+  }
+
+  /** A linearizable read through any peer: it must see all that was acknowledged before it was asked for. */
+  async #barrier(client: string, topic: PlannedTopic): Promise<void> {
+    const { world, ledger } = this.#cluster
+    const { name, slot } = topic
+    const fromMs = world.nowMs
+    const before = Array.from({ length: MAX_LIVES }, (_, incarnation) => ledger.latest(slot, incarnation))
+    const operation = { kind: 'describe', slot, topic: name } as const
+    const seen = await this.#callers.call(PATIENCE_MS, ingress => ingress.ask(operation, PATIENCE_MS))
+    if (seen.kind !== 'done' || seen.result.kind !== 'described') return
+    this.#callers.counts.barriers++
+    const row = seen.result.view.topic
+    const found = row ? { incarnation: row.incarnation, latest: row.latest } : null
+    this.#cluster.record({ kind: 'barrier', client, topic: name, fromMs, toMs: world.nowMs, found })
+    const expected = row ? (before[row.incarnation] ?? 0) : 0
+    if (row ? row.latest < expected : topic.kind !== 'churn') {
+      this.#cluster.violation(`a read saw ${row?.latest} of ${name}, ${expected} was acknowledged`)
+    }
+  }
+
+  /** Some page of a topic through any peer: its events follow each other, but for what is said to be gone. */
+  async #page(client: string, topic: PlannedTopic): Promise<void> {
+    const from = this.#chance.int(1, 60)
+    const { name, slot } = topic
+    const page = await this.#callers.call(PATIENCE_MS, async ingress => {
+      try {
+        const start = { kind: 'offset', offset: from } as const
+        return { kind: 'page', page: await ingress.streams.page(name, start, MAX_PAGE) } as const
+      } catch (error) {
+        if (error instanceof HypercastError && error.code !== 'INTERNAL') return { kind: 'none' } as const
+        throw error
+      }
+    })
+    if (page.kind !== 'page') return
+    this.#callers.counts.reads++
+    const { events, gap } = page.page
+    let next = gap ? gap.to + 1 : from
+    for (const { offset, incarnation, data } of events) {
+      const isTold = offset === next || (topic.kind !== 'keep' && topic.kind !== 'churn' && offset > next)
+      if (!isTold)
+        this.#cluster.violation(`a page of ${name} from ${from} has ${offset} where ${next} was due`)
+      next = offset + 1
+      this.#cluster.ledger.saw(client, slot, incarnation, offset, idOf(data))
+    }
+  }
+
+  async #administer(client: string): Promise<void> {
+    const slot = this.#chance.pick(this.#cluster.slots)
+    const dice = this.#chance.next()
+    if (dice < 0.35) await this.#create(client, this.#cluster.topicOf(slot, 'churn'))
+    else if (dice < 0.6) await this.#delete(client, this.#cluster.topicOf(slot, 'churn'))
+    else await this.#configure(this.#cluster.topicOf(slot, 'trim'))
+  }
+
+  async #create(client: string, { name, kind }: PlannedTopic): Promise<OutcomeKind> {
+    const fromMs = this.#cluster.world.nowMs
+    const seen = await this.#send({ kind: 'create', topic: name, settings: FIRST_SETTINGS[kind] })
+    const made = seen.result?.kind === 'created' ? { incarnation: seen.result.topic.incarnation } : {}
+    this.#record('create', client, name, fromMs, { outcome: seen.outcome, ...made })
+    return seen.outcome
+  }
+
+  async #delete(client: string, { name }: PlannedTopic): Promise<void> {
+    const fromMs = this.#cluster.world.nowMs
+    const { outcome, result } = await this.#send({ kind: 'delete', topic: name })
+    const ended = result?.kind === 'deleted' ? { incarnation: result.incarnation } : {}
+    this.#record('delete', client, name, fromMs, { outcome, ...ended })
+  }
+
+  async #configure({ name }: PlannedTopic): Promise<void> {
+    const bounds: readonly Partial<TopicSettings>[] = [
+      { maxEvents: this.#chance.int(2, 15) },
+      { maxEvents: null },
+      { maxBytes: this.#chance.int(50, 1_500) },
+      { maxBytes: null },
+      { maxAgeMs: this.#chance.int(100, 3_000) },
+      { maxAgeMs: null },
+    ]
+    await this.#send({ kind: 'configure', topic: name, settings: this.#chance.pick(bounds) })
+  }
+
+  async #send(request: Request) {
+    const seen = await this.#callers.call(PATIENCE_MS, ingress => ingress.append(request, PATIENCE_MS))
+    const applied = seen.kind === 'done' && seen.result.kind === 'appended' ? seen.result.result : undefined
+    const isDone = applied !== undefined && applied.kind !== 'refused'
+    const outcome: OutcomeKind = isDone ? 'acknowledged' : definiteCode(seen) ? 'refused' : 'unknown'
+    return { outcome, result: applied }
+  }
+
+  #record(
+    kind: 'create' | 'delete',
+    client: string,
+    topic: string,
+    fromMs: number,
+    rest: { readonly outcome: OutcomeKind; readonly incarnation?: number },
+  ): void {
+    const toMs = this.#cluster.world.nowMs
+    const { outcome, incarnation } = rest
+    this.#cluster.trace.say('client', `${kind} ${topic}: ${outcome} ${incarnation ?? ''}`)
+    this.#cluster.record({ kind, client, topic, fromMs, toMs, ...rest })
   }
 }
 
-function isStale(result: ApplyResult): boolean {
-  return result.kind === 'refused' && result.code === 'STALE_PRODUCER'
+/** All that a peer gives of a topic, page by page; null when it says that there is no such topic. */
+async function readWhole({ streams }: Ingress, topic: string): Promise<Final['found']> {
+  const events: { offset: number; id: string }[] = []
+  let start: StreamStart = { kind: 'earliest' }
+  let earliest: number | undefined
+  try {
+    for (;;) {
+      const page: TopicPage = await streams.page(topic, start, LIMITS.MAX_PAGE)
+      earliest ??= page.earliest
+      events.push(...page.events.map(({ offset, data }) => ({ offset, id: idOf(data) })))
+      const cursor = parseCursor(page.next)!
+      if (cursor.offset >= page.latest) {
+        return { incarnation: cursor.incarnation, earliest, latest: page.latest, events }
+      }
+      start = { kind: 'cursor', ...cursor }
+    }
+  } catch (error) {
+    if (error instanceof HypercastError && error.code === 'UNKNOWN_TOPIC') return null
+    throw error
+  }
 }

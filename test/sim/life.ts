@@ -1,8 +1,6 @@
 import type { Clock } from '../../services/peer/engine/types.ts'
+import type { MachineClock } from './machine-clock.ts'
 import type { Chance, World } from './world.ts'
-
-/** Wall clock at virtual time 0. */
-const EPOCH_MS = 1_700_000_000_000
 
 /**
  * One life of a peer's process, from its start to its death. Everything that happens in it goes through `run`: a dead
@@ -11,23 +9,26 @@ const EPOCH_MS = 1_700_000_000_000
 export class Life {
   readonly id: string
   readonly clock: Clock
-  /** Wall clock less true time. */
-  skewMs: number
   #state: 'running' | 'paused' | 'dead' = 'running'
   #held: (() => void)[] = []
   readonly #onCrash: (error: unknown) => void
 
   /** @param onCrash an exception nobody caught: a real process would end */
-  constructor(id: string, world: World, chance: Chance, skewMs: number, onCrash: (error: unknown) => void) {
+  constructor(
+    id: string,
+    world: World,
+    chance: Chance,
+    machine: MachineClock,
+    onCrash: (error: unknown) => void,
+  ) {
     this.id = id
-    this.skewMs = skewMs
     this.#onCrash = onCrash
     this.clock = {
-      nowMs: () => EPOCH_MS + world.nowMs + this.skewMs,
-      monotonicMs: () => world.nowMs,
+      nowMs: () => machine.wallMs(),
+      monotonicMs: () => machine.monotonicMs(),
       after: (delayMs, run) => {
         let cancelled = false
-        const cancel = world.after(delayMs, () => this.run(() => cancelled || run()))
+        const cancel = world.after(machine.trueMs(delayMs), () => this.run(() => cancelled || run()))
         return () => {
           cancelled = true
           cancel()

@@ -2,28 +2,37 @@ import type { Roster } from '../../services/peer/cube/roster.ts'
 import { Engine } from '../../services/peer/engine/engine.ts'
 import type { CubeEvent, Transport } from '../../services/peer/engine/types.ts'
 import { StoreError } from '../../services/peer/store/errors.ts'
+import { slotOf, TABLES } from '../../services/peer/store/keys.ts'
 import { MemoryDisk } from '../../services/peer/store/memory.ts'
 import { openMemoryStore } from '../../services/peer/store/open.ts'
-import type { LogStore } from '../../services/peer/store/types.ts'
+import { CorruptRecord, type LogStore } from '../../services/peer/store/types.ts'
 import type { SlotNotice } from '../../services/peer/topics/types.ts'
 import { Life } from './life.ts'
+import { MachineClock } from './machine-clock.ts'
 import type { Trace } from './trace.ts'
 import type { Chance, World } from './world.ts'
 
-/** The default settings of a peer (config.ts). */
+/** The default settings of a peer (config.ts), but for a reserve that suits the small disks. */
 export const SETTINGS = {
-  tickMs: 50,
-  heartbeatMs: 100,
+  tickMs: 100,
+  heartbeatMs: 250,
   electionMs: 1_000,
   reclaimAfterMs: 1_000,
-  diskReserveBytes: 0,
+  diskReserveBytes: 40_000,
 }
 
-const QUIET = { debug() {}, info() {}, warn() {}, error() {} }
+/** Time an fsync takes on a disk in order. */
+export const FLUSH_MS = 0.5
 
 /** What the cluster wants to know of its members. */
 export interface MemberEvents {
   started(member: Member): void
+  /** It was told to stop: from now on it takes nothing new from clients. */
+  stopping(member: Member): void
+  /** Its engine has stopped; resolves when what stands above it has too. */
+  stopped(member: Member): Promise<void>
+  /** A sign of life of another peer. */
+  heard(member: Member, peer: string): void
   /** The process ended, for whatever reason. */
   ended(member: Member): void
   notice(member: Member, slot: number, notice: SlotNotice): void
@@ -39,16 +48,26 @@ export class Member {
   life: Life
   engine!: Engine
   store!: LogStore
+  readonly clock: MachineClock
   /** Time one fsync takes. */
-  flushMs = 0.5
-  skewMs = 0
+  flushMs = FLUSH_MS
+  /** Called when the peer has its slot back. */
+  onReclaimed: () => void = () => {}
   readonly #world: World
   readonly #chance: Chance
   readonly #trace: Trace
   readonly #roster: Roster
   readonly #events: MemberEvents
   readonly #transport: (member: Member) => Transport
+  readonly #log = {
+    debug: () => {},
+    info: () => {},
+    warn: () => {},
+    error: (fields: object, message: string) =>
+      this.#trace.say(this.id, `${message}: ${JSON.stringify(fields)}`),
+  }
   #isUp = false
+  #isLost = false
 
   constructor(
     id: string,
@@ -66,6 +85,7 @@ export class Member {
     this.#trace = trace
     this.#events = events
     this.#transport = transport
+    this.clock = new MachineClock(world)
     this.disk = new MemoryDisk({
       schedule: done => {
         const { life } = this
@@ -76,17 +96,39 @@ export class Member {
     this.life.die()
   }
 
+  /** Another peer's message came in. */
+  heard(peer: string): void {
+    this.#events.heard(this, peer)
+  }
+
   /** The process runs and its port is open. */
   get isUp(): boolean {
     return this.#isUp
   }
 
+  /** Its disk lost the record of whose it is or the roster: no process runs on it any more. */
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
+  /** A record of the slot has a flipped bit here: this replica may refuse to serve it, and must not serve it wrong. */
+  isHarmed(slot: number): boolean {
+    return this.#isLost || this.disk.flipped().some(key => key[0] !== TABLES.store && slotOf(key) === slot)
+  }
+
   /** Starts a process on the disk. Founding is skipped: the roster is put there. */
   start(): void {
-    if (!this.life.isDead) return
+    if (!this.life.isDead || this.#isLost) return
     this.life = this.#newLife()
     const { life } = this
-    const store = openMemoryStore(this.disk, { newUid: () => `uid-${this.id}` })
+    let store: LogStore
+    try {
+      store = openMemoryStore(this.disk, { newUid: () => `uid-${this.id}` })
+    } catch (error) {
+      this.#fatal(life, error)
+      return
+    }
+    if (life.isDead) return
     this.store = this.#events.store(store)
     this.#trace.say(this.id, `starts, boot ${this.store.identity.boot}`)
     const random = this.#chance.fork()
@@ -97,7 +139,7 @@ export class Member {
       transport: this.#transport(this),
       clock: life.clock,
       random: () => random.next(),
-      log: QUIET,
+      log: this.#log,
       observer: { committed() {}, flushed() {}, election() {}, beat() {} },
       settings: SETTINGS,
       onFatal: error => this.#fatal(life, error),
@@ -106,10 +148,10 @@ export class Member {
     this.#open(life).catch(error => life.run(() => this.#fatal(life, error)))
   }
 
-  /** kill -9 with the power gone: what was not flushed is lost, but for the first `keep` writes. */
-  kill(keep: number): void {
+  /** kill -9, or the power is gone: what was not flushed is lost, but for the first `keep` writes. */
+  kill(keep: number, how = 'is killed'): void {
     if (this.life.isDead) return
-    this.#trace.say(this.id, `is killed, ${this.disk.pendingWrites} writes under way, ${keep} of them landed`)
+    this.#trace.say(this.id, `${how}, ${this.disk.pendingWrites} writes under way, ${keep} of them landed`)
     this.life.die()
     this.#isUp = false
     this.disk.crash(keep)
@@ -122,8 +164,10 @@ export class Member {
     if (life.isDead || !this.#isUp) return
     this.#trace.say(this.id, 'stops')
     life.run(() => {
+      this.#events.stopping(this)
       engine
         .stop()
+        .then(() => this.#events.stopped(this))
         .then(() => store.close())
         .then(
           () => life.run(() => this.#gone(life, 'has stopped')),
@@ -138,7 +182,9 @@ export class Member {
     if (life.isDead) return
     this.#isUp = true
     for (const slot of this.engine.held) {
-      this.engine.follow(slot, notice => this.#events.notice(this, slot, notice))
+      this.engine.follow(slot, notice => {
+        if (!life.isDead) this.#events.notice(this, slot, notice)
+      })
     }
     this.#events.started(this)
   }
@@ -152,11 +198,12 @@ export class Member {
     this.#events.ended(this)
   }
 
-  /** A failed disk ends the process, as it must; anything else is a broken invariant. */
+  /** A failed disk and a lost record of the whole store end the process, as they must; anything else is a bug. */
   #fatal(life: Life, error: unknown): void {
     if (this.life !== life || life.isDead) return
+    this.#isLost = isLoss(error) && this.disk.flipped().some(key => key[0] === TABLES.store)
     const isDisk = error instanceof StoreError && error.code === 'WRITE_FAILED'
-    if (!isDisk) {
+    if (!isDisk && !this.#isLost) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
       this.#events.violation(`peer ${this.id} ended itself: ${text}`)
     }
@@ -164,16 +211,23 @@ export class Member {
   }
 
   #newLife(): Life {
-    const life: Life = new Life(this.id, this.#world, this.#chance, this.skewMs, error =>
+    const life: Life = new Life(this.id, this.#world, this.#chance, this.clock, error =>
       this.#fatal(life, error),
     )
     return life
   }
 
   #traceEvent(event: CubeEvent): void {
+    if (event.kind === 'reclaimed' && event.peer === this.id) this.onReclaimed()
     if ('slot' in event) {
       this.#trace.say(this.id, `slot ${event.slot}: ${event.kind} ${event.peer}, term ${event.term}`)
     } else if ('why' in event) this.#trace.say(this.id, `${event.kind} ${event.peer}: ${event.why}`)
     else this.#trace.say(this.id, event.kind)
   }
+}
+
+/** What a store says that has lost a record which is no slot's. */
+function isLoss(error: unknown): boolean {
+  if (error instanceof CorruptRecord) return error.slot === null
+  return error instanceof StoreError && (error.code === 'DATA_UNREADABLE' || error.code === 'DATA_VERSION')
 }

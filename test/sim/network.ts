@@ -19,19 +19,28 @@ export class NetworkError extends Error {
   }
 }
 
-/** How bad the network is, in general and link by link. */
+/** How bad the network is on all links: the probability of each harm, for each message. */
 export interface Weather {
-  /** Probability that a batch or call is lost on its way. */
+  /** Lost on its way. */
   loss: number
-  /** Probability that a batch arrives twice. */
-  duplication: number
-  /** Probability that a batch may be overtaken by the next. */
+  /** A batch arrives twice. */
+  doubling: number
+  /** Held back, so that what is sent later overtakes it. */
   reorder: number
-  minDelayMs: number
+  /** Longest delay; most messages take much less. */
   maxDelayMs: number
 }
 
-export const FAIR: Weather = { loss: 0, duplication: 0, reorder: 0, minDelayMs: 0.1, maxDelayMs: 1 }
+export const FAIR: Weather = { loss: 0, doubling: 0, reorder: 0, maxDelayMs: 1 }
+
+/** What the weather did to one message. */
+export type MessageHarm = 'lost message' | 'doubled message' | 'reordered message' | 'delayed message'
+
+const MIN_DELAY_MS = 0.1
+/** A delay that counts as one: ten times what fair weather gives. */
+const LONG_DELAY_MS = 10
+/** Longest time that an overtaken message is held back. */
+const MAX_HOLD_MS = 50
 
 const HEARTBEAT_TIMEOUT_MS = 400
 const DIAL_TIMEOUT_MS = 500
@@ -40,8 +49,12 @@ const SNAPSHOT_TIMEOUT_MS = 2_000
 /** The members' network. Messages travel in the bytes they have on the wire. */
 export class Network {
   weather: Weather = { ...FAIR }
-  /** Links that carry nothing, as `from>to`. */
-  readonly cuts = new Set<string>()
+  /** Told of each message that the weather harms. */
+  onHarm: (kind: MessageHarm) => void = () => {}
+  /** Links (`from>to`) that carry nothing, and how many faults cut them. */
+  readonly #cuts = new Map<string, number>()
+  /** Links on which what arrives waits until they are free again. */
+  readonly #clogs = new Map<string, (() => void)[]>()
   readonly #world: World
   readonly #chance: Chance
   readonly #trace: Trace
@@ -60,12 +73,13 @@ export class Network {
   transport(from: Member): Transport {
     const { life } = from
     return {
-      send: (to, messages) => this.#send(from, to, messages),
+      send: (to, messages) => this.#send(from, life, to, messages),
       heartbeat: async (to, beat) => {
         const body = beatBody.encode(beat)
-        const answer = await this.call(from.id, life, to, HEARTBEAT_TIMEOUT_MS, target =>
-          beatBody.encode(target.engine.heartbeat(from.id, beatBody.decode(body) as Beat)),
-        )
+        const answer = await this.call(from.id, life, to, HEARTBEAT_TIMEOUT_MS, target => {
+          target.heard(from.id)
+          return beatBody.encode(target.engine.heartbeat(from.id, beatBody.decode(body) as Beat))
+        })
         return beatBody.decode(answer)
       },
       dial: to => this.#dial(from, to),
@@ -102,18 +116,27 @@ export class Network {
       this.#open.add(call)
       const goBack = (work: () => void) => this.#travel(to, from, () => settle(work))
       const arrive = (target: Member) => {
-        call.servedBy = target.life
+        const { life } = target
+        call.servedBy = life
+        const answer = (work: () => void) => {
+          if (!life.isDead) goBack(work)
+        }
         Promise.resolve()
           .then(() => serve(target))
           .then(
-            value => goBack(() => resolve(value)),
-            error => goBack(() => reject(error)),
+            value => answer(() => resolve(value)),
+            error => answer(() => reject(error)),
           )
       }
       this.#travel(from, to, () =>
         this.#enter(to, arrive, () => this.#travel(to, from, () => fail('refused'))),
       )
     })
+  }
+
+  /** Carries one packet of a connection, which keeps the order itself; `lost` is called when it does not arrive. */
+  packet(from: string, to: string, arrive: () => void, lost: () => void): void {
+    this.#travel(from, to, arrive, false, lost)
   }
 
   /** A process ended: its connections are reset, and the others notice, mostly. */
@@ -129,22 +152,23 @@ export class Network {
     }
   }
 
-  #send(from: Member, to: string, messages: readonly SlotMessage[]): void {
-    const { weather } = this
+  /** @param life the one that sends: what a process still does in the turn of its death stays inside */
+  #send(from: Member, life: Member['life'], to: string, messages: readonly SlotMessage[]): void {
+    if (life.isDead) return
     const link = `${from.id}>${to}`
     const body = messagesBody.encode(messages)
-    const { life } = from
     const arrive = () =>
       this.#enter(
         to,
         target => {
           this.#trace.note(`${link} ${body.length}`)
+          target.heard(from.id)
           void target.engine.receive(from.id, messagesBody.decode(body) as readonly SlotMessage[])
         },
         () => life.run(() => from.life === life && from.engine.unreachable(to)),
       )
-    const times = this.#chance.yes(weather.duplication) ? 2 : 1
-    for (let i = 0; i < times; i++) this.#travel(from.id, to, arrive, true)
+    this.#travel(from.id, to, arrive, true)
+    if (this.#strikes(this.weather.doubling, 'doubled message')) this.#travel(from.id, to, arrive, true)
   }
 
   #dial(from: Member, to: string): Promise<DialResult> {
@@ -156,23 +180,68 @@ export class Network {
     })
   }
 
-  isCut(from: string, to: string): boolean {
-    return this.cuts.has(`${from}>${to}`)
+  /** Links of `from>to` carry nothing any more, until as many calls of `mend` as of this. */
+  cut(links: readonly string[]): void {
+    for (const link of links) this.#cuts.set(link, (this.#cuts.get(link) ?? 0) + 1)
   }
 
-  /** Runs `arrive` after the link's delay, or never. */
-  #travel(from: string, to: string, arrive: () => void, inOrder = false): void {
+  mend(links: readonly string[]): void {
+    for (const link of links) {
+      const left = (this.#cuts.get(link) ?? 0) - 1
+      if (left > 0) this.#cuts.set(link, left)
+      else this.#cuts.delete(link)
+    }
+  }
+
+  isCut(from: string, to: string): boolean {
+    return this.#cuts.has(`${from}>${to}`)
+  }
+
+  /** What arrives on the link waits, as behind a full buffer; calls time out meanwhile. */
+  clog(link: string): void {
+    if (!this.#clogs.has(link)) this.#clogs.set(link, [])
+  }
+
+  /** All that waits arrives at once, in its order. */
+  unclog(link: string): void {
+    const waiting = this.#clogs.get(link) ?? []
+    this.#clogs.delete(link)
+    for (const arrive of waiting) this.#world.after(0, arrive)
+  }
+
+  /** Fair weather, and every link carries. */
+  heal(): void {
+    this.weather = { ...FAIR }
+    this.#cuts.clear()
+    for (const link of [...this.#clogs.keys()]) this.unclog(link)
+  }
+
+  /** Runs `arrive` after the link's delay, or `lost`, or neither when nobody is told. */
+  #travel(from: string, to: string, arrive: () => void, inOrder = false, lost: () => void = () => {}): void {
     const { weather } = this
     const link = `${from}>${to}`
-    if (this.cuts.has(link) || this.#chance.yes(weather.loss)) return
+    if (this.#cuts.has(link) || this.#strikes(weather.loss, 'lost message')) {
+      lost()
+      return
+    }
     let atMs = this.#world.nowMs + this.#delay()
-    if (inOrder && !this.#chance.yes(weather.reorder)) {
+    if (this.#strikes(weather.reorder, 'reordered message')) atMs += this.#chance.between(1, MAX_HOLD_MS)
+    else if (inOrder) {
       atMs = Math.max(atMs, this.#lastArrivalMs.get(link) ?? 0)
       this.#lastArrivalMs.set(link, atMs)
     }
     this.#world.after(atMs - this.#world.nowMs, () => {
-      if (!this.cuts.has(link)) arrive()
+      const clogged = this.#clogs.get(link)
+      if (this.#cuts.has(link)) lost()
+      else if (clogged) clogged.push(arrive)
+      else arrive()
     })
+  }
+
+  #strikes(probability: number, kind: MessageHarm): boolean {
+    if (probability === 0 || !this.#chance.yes(probability)) return false
+    this.onHarm(kind)
+    return true
   }
 
   /** Hands something to the process at `to`; `refused` when there is none. */
@@ -189,8 +258,9 @@ export class Network {
   }
 
   #delay(): number {
-    const { minDelayMs, maxDelayMs } = this.weather
-    return minDelayMs + this.#chance.next() ** 4 * (maxDelayMs - minDelayMs)
+    const delayMs = MIN_DELAY_MS + this.#chance.next() ** 4 * (this.weather.maxDelayMs - MIN_DELAY_MS)
+    if (delayMs > LONG_DELAY_MS) this.onHarm('delayed message')
+    return delayMs
   }
 }
 

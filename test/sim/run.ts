@@ -1,3 +1,4 @@
+import { checkHistory } from '../../scripts/lib/checker/check.ts'
 import type { LogStore } from '../../services/peer/store/types.ts'
 import { useSmallBounds } from './bounds.ts'
 import { Clients } from './clients.ts'
@@ -7,10 +8,19 @@ import { Trace } from './trace.ts'
 import { Chance, World } from './world.ts'
 
 /** Virtual time for a cluster to come up, and to heal when nothing is wrong any more. */
-const START_MS = 4_000
+const START_MS = 1_000
 const HEAL_MS = 60_000
-/** Virtual time for the clients' last answers to arrive. */
+/** Virtual time that clients go on when faults have ended, and for their last answers to arrive. */
+const CALM_MS = 1_000
 const SETTLE_MS = 6_000
+/** Virtual time under faults. */
+const MIN_FAULTS_MS = 3_000
+const MAX_FAULTS_MS = 8_000
+/** Clients go on until they have asked for so much, however short the faults were. */
+export const MIN_OPERATIONS = 500
+
+/** While links are cut a replica may not have heard of a deletion: what it keeps is still served (P5). */
+const STALE = { allowStaleStreams: true }
 
 export interface RunResult {
   readonly seed: number
@@ -21,6 +31,8 @@ export interface RunResult {
   readonly peers: number
   readonly faults: Readonly<Record<string, number>>
   readonly clients: Readonly<Clients['counts']>
+  /** What clients asked for: at least MIN_OPERATIONS of a run without violations. */
+  readonly operations: number
   /** Events acknowledged. */
   readonly events: number
   /** Snapshots installed. */
@@ -33,7 +45,7 @@ export interface RunResult {
 export interface RunOptions {
   /** Shown each line of the transcript as it arises. */
   readonly print?: (line: string) => void
-  /** Virtual time under faults; without it the seed decides, 10 to 40 s. */
+  /** Virtual time under faults; without it the seed decides. */
   readonly faultsMs?: number
   /** Puts something broken in the stores' place, to see that it is found. */
   readonly wrapStore?: (store: LogStore) => LogStore
@@ -49,7 +61,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   const cluster = new Cluster(world, chance.fork(), trace, { peers, slots: 4 }, options.wrapStore)
   const clients = new Clients(cluster, chance.fork())
   const faults = new Faults(cluster, chance.fork())
-  const faultsMs = options.faultsMs ?? chance.between(10_000, 40_000)
+  const faultsMs = options.faultsMs ?? chance.between(MIN_FAULTS_MS, MAX_FAULTS_MS)
   const isBroken = () => cluster.violations.length > 0
   const onRejection = (error: unknown) => cluster.violation(`a promise was left rejected: ${String(error)}`)
   process.on('unhandledRejection', onRejection)
@@ -66,6 +78,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   }
   return {
     ...{ seed, hash: trace.hash(), virtualMs: world.nowMs, steps: world.steps, peers },
+    operations: clients.operations,
     ...{ faults: faults.counts, clients: clients.counts, events: cluster.ledger.events },
     snapshots: cluster.checks.snapshots,
     ...{ violations: cluster.violations, tail: trace.tail() },
@@ -76,26 +89,33 @@ async function heal(cluster: Cluster, clients: Clients, faults: Faults): Promise
   const { world, checks } = cluster
   const isBroken = () => cluster.violations.length > 0
   faults.heal()
-  await world.runUntil(world.nowMs + SETTLE_MS, isBroken)
+  await world.runUntil(world.nowMs + CALM_MS, isBroken)
+  await world.runUntil(world.nowMs + HEAL_MS, () => isBroken() || clients.operations >= MIN_OPERATIONS)
   clients.stop()
   await world.runUntil(world.nowMs + SETTLE_MS, () => isBroken() || clients.isQuiet)
-  let missing = await healed(cluster)
+  const unhealed = () => checks.unhealed()
+  let missing = await within(cluster, unhealed)
   if (missing === undefined) missing = await probe(cluster, clients)
-  if (missing === undefined) missing = await healed(cluster)
+  if (missing === undefined) missing = await within(cluster, unhealed)
+  if (missing === undefined) missing = await within(cluster, () => clients.behind())
+  if (missing === undefined) missing = await clients.readAll(HEAL_MS)
+  if (missing === undefined) missing = await within(cluster, unhealed)
   if (isBroken()) return
   if (missing !== undefined) cluster.violation(`it heals by itself: ${missing}`)
   else checks.final()
+  for (const { kind, what } of checkHistory(cluster.history, STALE)) cluster.violation(`${kind}: ${what}`)
 }
 
-/** Lets time pass until the cluster has healed; what is missing when it does not in time. */
-async function healed({ world, checks, violations }: Cluster): Promise<string | undefined> {
+/** Lets time pass until nothing is missing; what still is when that does not come in time. */
+async function within(
+  { world, violations }: Cluster,
+  missing: () => string | undefined,
+): Promise<string | undefined> {
   const untilMs = world.nowMs + HEAL_MS
-  let missing = checks.unhealed()
-  while (missing !== undefined && world.nowMs < untilMs && violations.length === 0) {
+  while (missing() !== undefined && world.nowMs < untilMs && violations.length === 0) {
     await world.runUntil(world.nowMs + 250)
-    missing = checks.unhealed()
   }
-  return missing
+  return missing()
 }
 
 /** Every slot must take an event again. */

@@ -1,75 +1,107 @@
-import t from 'tap'
-import type { LogStore, SlotWrite } from '../../services/peer/store/types.ts'
-import { SlotMachine } from '../../services/peer/topics/machine.ts'
-import { runSeed } from './run.ts'
+import { readFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { runSeeds } from '../../scripts/lib/sim/pool.ts'
+import type { Outcome } from '../../scripts/lib/sim/protocol.ts'
+import { runNode } from '../e2e/support.ts'
+import { mutate } from './mutants/mutant.ts'
+import { MUTANTS } from './mutants/table.ts'
+import { REGRESSIONS } from './regressions/table.ts'
 
-const SEEDS = 4
-const FAULTS_MS = 10_000
-const MAX_SEEDS_UNTIL_FOUND = 10
+const SEEDS = 40
 /** A slow machine may take its time: what is tested is what happens, not how fast. */
-const TIMEOUT_MS = 220_000
+const TIMEOUT_MS = 230_000
+
+/** Mutants that few seeds show: that the simulator can fail is tested, too. */
+const SHOWN_SOON = ['acknowledge before fsync', 'forget producer sequences', 'deliver twice after a resume']
 
 t.setTimeout(TIMEOUT_MS)
 
 t.test('cubes under faults keep their promises and heal', async t => {
-  const faults = new Set<string>()
-  let snapshots = 0
-  for (let seed = 1; seed <= SEEDS; seed++) {
-    const result = await runSeed(seed, { faultsMs: FAULTS_MS })
-    t.same(
-      result.violations,
-      [],
-      `seed ${seed}; replay: npm run sim -- --seed ${seed} --faults-ms ${FAULTS_MS} --trace`,
-    )
-    t.ok(result.events > 0, `${result.events} events acknowledged`)
-    for (const kind of Object.keys(result.faults)) faults.add(kind)
-    snapshots += result.snapshots
+  const { code, output } = await sim('--seeds', String(SEEDS))
+  ended(t, code, output)
+  t.match(output, new RegExp(`^${SEEDS} seeds, .* 0 violations$`, 'm'), `${SEEDS} seeds`)
+  const faults = /^faults: (.*)$/m.exec(output)?.[1]?.split(', ') ?? []
+  t.ok(faults.length >= 20, faults.join(', '))
+})
+
+t.test('the same seed does the same', async t => {
+  const { code, output } = await sim('--seeds', '2', '--from', '1001', '--twice')
+  ended(t, code, output)
+  t.match(output, /^2 seeds were run twice$/m)
+})
+
+t.test('another seed does something else', async t => {
+  const hashes = []
+  for (const seed of ['77', '78']) {
+    const { output } = await sim('--seed', seed, '--faults-ms', '500')
+    hashes.push(/: hash ([0-9a-f]{16})$/m.exec(output)?.[1])
   }
-  t.ok(faults.size >= 10, [...faults].join(', '))
-  t.ok(snapshots > 0, `${snapshots} snapshots installed`)
+  t.ok(hashes[0])
+  t.not(hashes[0], hashes[1])
 })
 
-t.test('the same seed does the same, and another one something else', async t => {
-  const short = { faultsMs: 2_000 }
-  const [first, again, other] = [await runSeed(77, short), await runSeed(77, short), await runSeed(78, short)]
-  t.same(again, first)
-  t.not(other.hash, first.hash)
-})
-
-t.test('a disk that says durable too early is found out', async t => {
-  const wrapStore = (store: LogStore): LogStore =>
-    new Proxy(store, {
-      get(target, name) {
-        if (name === 'write') return (writes: readonly SlotWrite[]) => early(target.write(writes))
-        const value = Reflect.get(target, name, target)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-  t.ok(await foundBySeed({ wrapStore }))
-})
-
-t.test('a state machine that forgets its producers is found out', async t => {
-  const { apply } = SlotMachine.prototype
-  t.teardown(() => {
-    SlotMachine.prototype.apply = apply
+for (const name of SHOWN_SOON) {
+  t.test(`the simulator notices a mutant: ${name}`, async t => {
+    const hunt = ['scripts/sim-mutants.ts', '--only', name, '--seeds', '12', '--jobs', '1']
+    const { code, output } = await node(hunt)
+    ended(t, code, output)
+    t.match(output, /^1 of 1 mutants caught/m)
   })
-  SlotMachine.prototype.apply = function (index, term, command) {
-    const { producer: _, ...rest } = command ?? {}
-    return apply.call(this, index, term, command && (rest as typeof command))
-  }
-  t.ok(await foundBySeed({}))
-})
-
-function early(durable: Promise<void>): Promise<void> {
-  durable.catch(() => {})
-  return Promise.resolve()
 }
 
-/** The first seed that notices; undefined when none of some does. */
-async function foundBySeed(options: Parameters<typeof runSeed>[1]): Promise<number | undefined> {
-  for (let seed = 1; seed <= MAX_SEEDS_UNTIL_FOUND; seed++) {
-    const { violations } = await runSeed(seed, { faultsMs: FAULTS_MS, ...options })
-    if (violations.length > 0) return seed
+t.test('every mutant still has its line', async t => {
+  for (const mutant of MUTANTS) {
+    const file = new URL(`../../services/peer/${mutant.file}`, import.meta.url)
+    const source = readFileSync(file, 'utf8')
+    t.not(mutate(source, mutant), source, mutant.name)
   }
-  return undefined
+  t.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length, 'names are unique')
+})
+
+t.test('what was found once stays mended', async t => {
+  for (const { seed, faultsMs, found } of REGRESSIONS) {
+    const length = faultsMs === undefined ? [] : ['--faults-ms', String(faultsMs)]
+    const { code, output } = await sim('--seed', String(seed), ...length)
+    ended(t, code, `seed ${seed}: ${found}\n${output}`)
+  }
+})
+
+t.test('a worker that dies or hangs is reported with its seed', async t => {
+  const died = await settled('data:text/javascript,process.exit(3)', 60_000)
+  t.same(died, [
+    { seed: 1, violations: ['its process ended with code 3'] },
+    { seed: 2, violations: ['its process ended with code 3'] },
+  ])
+  const hung = await settled('data:text/javascript,for(;;);', 300)
+  t.same(
+    hung.map(({ seed }) => seed),
+    [1, 2],
+  )
+  t.match(hung[0]?.violations[0], /SIGKILL \(no answer in 0\.3 s\)/)
+})
+
+/** What becomes of two seeds whose workers first import something. */
+async function settled(url: string, seedTimeoutMs: number) {
+  const outcomes: Outcome[] = []
+  const jobs = [1, 2].map(seed => ({ seed, twice: false }))
+  await runSeeds(jobs, { jobs: 1, seedTimeoutMs, execArgv: ['--import', url] }, outcome => {
+    outcomes.push(outcome)
+    return true
+  })
+  return outcomes.map(({ seed, violations }) => ({ seed, violations }))
+}
+
+/** It found nothing; what it said is of interest only when it did. */
+function ended(t: Test, code: number | null, output: string): void {
+  t.equal(code, 0, code === 0 ? 'exit code 0' : output)
+}
+
+function sim(...args: string[]) {
+  return node(['scripts/sim.ts', '--jobs', '1', ...args])
+}
+
+async function node(args: readonly string[]) {
+  const running = runNode(args)
+  const { code } = await running.exited
+  return { code, output: running.output() + running.errors() }
 }

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs'
+import { type Mutant, mutate } from '../../../test/sim/mutants/mutant.ts'
+import { ENDED_WITH_CODE, runSeeds } from './pool.ts'
+import type { Job } from './protocol.ts'
+
+const LOADER = new URL('../../../test/sim/mutants/load.ts', import.meta.url)
+
+const PRODUCT = new URL('../../../services/peer/', import.meta.url)
+
+/** Real time a seed of a mutant may take: one that hangs is caught, too. */
+const SEED_TIMEOUT_MS = 60_000
+
+export interface HuntOptions {
+  /** Seeds to try, and the first of them. */
+  readonly seeds: number
+  readonly from: number
+  readonly jobs: number
+  readonly faultsMs?: number
+}
+
+/** The first seed that shows a mutant, and what it shows. */
+export interface Caught {
+  readonly seed: number
+  readonly violation: string
+}
+
+/**
+ * Runs seeds with one line of the product broken; undefined when none of them notices. Rejects when that line is not
+ * there, or when a worker ends with an error: what is broken then is the mutant.
+ */
+export async function hunt(mutant: Mutant, options: HuntOptions): Promise<Caught | undefined> {
+  const { seeds, from, jobs, faultsMs } = options
+  mutate(readFileSync(new URL(mutant.file, PRODUCT), 'utf8'), mutant)
+  const loader = `${LOADER.href}?mutant=${encodeURIComponent(mutant.name)}`
+  const pool = { jobs, seedTimeoutMs: SEED_TIMEOUT_MS, execArgv: ['--import', loader] }
+  const caught: Caught[] = []
+  await runSeeds(jobsFrom(from, seeds, faultsMs), pool, ({ seed, violations }) => {
+    const [violation] = violations
+    if (violation !== undefined) caught.push({ seed, violation })
+    return caught.length === 0
+  })
+  const broken = caught.find(({ violation }) => violation.startsWith(ENDED_WITH_CODE))
+  if (broken) throw new Error(`mutant "${mutant.name}", seed ${broken.seed}: ${broken.violation}`)
+  // Several run at a time: the lowest one is the same however many did.
+  return caught.sort((one, other) => one.seed - other.seed)[0]
+}
+
+function* jobsFrom(from: number, seeds: number, faultsMs: number | undefined): Generator<Job> {
+  const length = faultsMs === undefined ? {} : { faultsMs }
+  for (let seed = from; seed < from + seeds; seed++) yield { seed, twice: false, ...length }
+}

@@ -1,0 +1,93 @@
+import { LIMITS } from '../../../services/peer/limits.ts'
+import type { Member } from '../member.ts'
+
+/** Between two looks. */
+export const LOOK_MS = 250
+/** A primary that a majority did not answer for an election timeout steps down; clocks may run slow, answers late. */
+const LOOKS_WITHOUT_QUORUM = 16
+/** Beats and ticks until a primary has noticed that its clock is wrong, with time to spare. */
+const LOOKS_WITH_WRONG_CLOCK = 8
+/** How much further than the bound a clock must be off: what a primary knows of the others' is old by a beat. */
+const SKEW_MARGIN_MS = 1_000
+
+/** What one life of a peer has done without the right to; counted in looks in which it ran. */
+interface Watched {
+  looks: number
+  /** Look at which another peer was last heard. */
+  readonly heard: Map<string, number>
+  /** Looks in a row at which its clock was wrong and it could know, by slot. */
+  readonly wrong: Map<number, number>
+}
+
+export interface AuthorityOptions {
+  readonly members: ReadonlyMap<string, Member>
+  readonly replicas: (slot: number) => readonly string[]
+  readonly violation: (what: string) => void
+}
+
+/** Who may act as a primary: only one that hears a majority (check-quorum), and whose clock is near the others'. */
+export class Authority {
+  readonly #options: AuthorityOptions
+  readonly #watched = new WeakMap<Member['life'], Watched>()
+
+  constructor(options: AuthorityOptions) {
+    this.#options = options
+  }
+
+  heard({ life }: Member, peer: string): void {
+    const watched = this.#of(life)
+    watched.heard.set(peer, watched.looks)
+  }
+
+  /** Looks at all members that run; those that are stopped do nothing. */
+  look(): void {
+    for (const member of this.#options.members.values()) {
+      if (!member.isUp || member.life.isPaused) continue
+      const watched = this.#of(member.life)
+      watched.looks++
+      for (const slot of member.engine.held) {
+        if (member.engine.status(slot).primary === member.id) this.#judge(member, slot, watched)
+        else watched.wrong.delete(slot)
+      }
+    }
+  }
+
+  /** A primary stamped a command. */
+  stamped({ id, life }: Member, slot: number): void {
+    if ((this.#of(life).wrong.get(slot) ?? 0) < LOOKS_WITH_WRONG_CLOCK) return
+    this.#options.violation(`a wrong clock stamps nothing: ${id} stamped a command of slot ${slot}`)
+  }
+
+  #judge(member: Member, slot: number, { looks, heard, wrong }: Watched): void {
+    const replicas = this.#options.replicas(slot)
+    const since = (peer: string) => looks - (heard.get(peer) ?? 0)
+    const answering = replicas.filter(id => id === member.id || since(id) < LOOKS_WITHOUT_QUORUM)
+    if (answering.length * 2 <= replicas.length) {
+      this.#options.violation(
+        `who hears no quorum does not lead: ${member.id} leads slot ${slot} and hears ${answering.length - 1} others`,
+      )
+    }
+    if (this.#isWrong(member, replicas)) wrong.set(slot, (wrong.get(slot) ?? 0) + 1)
+    else wrong.delete(slot)
+  }
+
+  /** Its clock is beyond the bound from the median's of its voters, all of which it believes up. */
+  #isWrong(member: Member, replicas: readonly string[]): boolean {
+    const { members } = this.#options
+    const others = replicas.filter(id => id !== member.id)
+    if (replicas.length < 3 || others.some(id => member.engine.peerState(id) !== 'up')) return false
+    const clocks = replicas.map(id => members.get(id)!.clock.wallMs()).sort((a, b) => a - b)
+    const median = clocks[Math.floor((clocks.length - 1) / 2)]!
+    const allowedMs = LIMITS.MAX_CLOCK_SKEW_MS + SKEW_MARGIN_MS
+    return Math.abs(member.clock.wallMs() - median) > allowedMs
+  }
+
+  #of(life: Member['life']): Watched {
+    let watched = this.#watched.get(life)
+    if (watched === undefined) {
+      watched = { looks: 0, heard: new Map(), wrong: new Map() }
+      this.#watched.set(life, watched)
+    }
+    return watched
+  }
+}

@@ -1,0 +1,140 @@
+import type { Entry } from '../../../services/peer/raft/types.ts'
+import type { Replica } from './slot-disk.ts'
+
+interface Known {
+  readonly term: number
+  /** Term of the entry before it. */
+  readonly before: number
+  readonly data: Uint8Array
+}
+
+/** One slot's entries as all replicas wrote them, and how far they are committed. */
+interface SlotLog {
+  /** By index; more than one where entries were replaced. */
+  readonly entries: Known[][]
+  /** Term of each committed entry, by index. */
+  readonly committed: number[]
+}
+
+export interface LogsOptions {
+  /** The slot's replicas. */
+  readonly replicas: (slot: number) => readonly Replica[]
+  readonly violation: (what: string) => void
+}
+
+/**
+ * Log matching: two entries with the same index and term are the same, and so is what is before them. Leader
+ * completeness and state-machine safety: an index is committed once, durably at a majority, and only by counting
+ * entries of the leader's own term.
+ */
+export class Logs {
+  readonly #options: LogsOptions
+  readonly #slots = new Map<number, SlotLog>()
+
+  constructor(options: LogsOptions) {
+    this.#options = options
+  }
+
+  /** A replica wrote entries behind one of the term `before`. */
+  wrote({ peer, slot }: Replica, entries: readonly Entry[], before: number | undefined): void {
+    const { entries: known } = this.#slot(slot)
+    let previous = before
+    for (const { index, term, data } of entries) {
+      known[index] ??= []
+      const same = known[index].find(one => one.term === term)
+      if (same === undefined) {
+        if (previous !== undefined) known[index].push({ term, before: previous, data })
+      } else if (previous !== undefined && same.before !== previous) {
+        this.#violation(
+          `log matching: ${peer} has entry ${index} of term ${term}, slot ${slot}, behind another one`,
+        )
+      } else if (same.data !== data && Buffer.compare(same.data, data) !== 0) {
+        this.#violation(`log matching: ${peer} has another entry ${index} of term ${term}, slot ${slot}`)
+      }
+      previous = term
+    }
+  }
+
+  /** The leader of a term says, or shows, that everything up to `index` is committed. */
+  claimed(leader: Replica, term: number, index: number): void {
+    const { slot, peer, written } = leader
+    const { committed } = this.#slot(slot)
+    const known = committed.length - 1
+    this.#agrees(leader, Math.min(index, known), 'leader completeness')
+    if (index <= known) return
+    const last = written.termAt(index)
+    if (last === undefined) {
+      this.#violation(`committed is durable: ${peer} commits entry ${index} of slot ${slot}, which it lacks`)
+      return
+    }
+    if (last !== term) {
+      this.#violation(
+        `only the own term is counted: ${peer}, leader of term ${term}, commits entry ${index} of term ${last}, slot ${slot}`,
+      )
+    }
+    this.#commits(leader, index, last)
+  }
+
+  /** What a member knew to be committed when it began to lead, which it may have counted itself in an earlier term. */
+  learned(leader: Replica, index: number): void {
+    const { slot, written } = leader
+    const last = written.termAt(index)
+    if (last !== undefined && index >= this.#slot(slot).committed.length) this.#commits(leader, index, last)
+  }
+
+  #commits({ slot, written }: Replica, index: number, last: number): void {
+    const { committed } = this.#slot(slot)
+    for (let at = committed.length; at <= index; at++) committed[at] = written.termAt(at) ?? last
+    const replicas = this.#options.replicas(slot)
+    const holders = replicas.filter(({ durable }) => durable.holds(index, last)).length
+    if (holders * 2 > replicas.length) return
+    this.#violation(
+      `committed is durable: entry ${index} of slot ${slot} is committed, durable at ${holders} of ${replicas.length}`,
+    )
+  }
+
+  /** Highest index known to be committed. */
+  committed(slot: number): number {
+    return this.#slot(slot).committed.length - 1
+  }
+
+  /** A replica has applied everything up to `index`, the last entry being of `term`. */
+  applied({ peer, slot }: Replica, index: number, term: number): void {
+    const { committed } = this.#slot(slot)
+    if (index >= committed.length) {
+      this.#violation(`state-machine safety: ${peer} applied entry ${index} of slot ${slot} uncommitted`)
+    } else if (index > 0 && committed[index] !== undefined && committed[index] !== term) {
+      this.#violation(`state-machine safety: ${peer} applied another entry ${index} of slot ${slot}`)
+    }
+  }
+
+  /** A member begins to lead: it must hold all that is committed. */
+  leads(leader: Replica): void {
+    this.#agrees(leader, this.#slot(leader.slot).committed.length - 1, 'leader completeness')
+  }
+
+  /** Founded replicas begin with the same committed entries. */
+  founded(slot: number, commit: number, term: number): void {
+    const { committed } = this.#slot(slot)
+    for (let at = committed.length; at <= commit; at++) committed[at] = term
+  }
+
+  #agrees({ peer, slot, written }: Replica, index: number, what: string): void {
+    const term = this.#slot(slot).committed[index]
+    if (index < 1 || term === undefined || written.holds(index, term)) return
+    this.#violation(`${what}: ${peer} lacks committed entry ${index} of slot ${slot}`)
+  }
+
+  #slot(slot: number): SlotLog {
+    let log = this.#slots.get(slot)
+    if (log === undefined) {
+      log = { entries: [], committed: [0] }
+      this.#slots.set(slot, log)
+    }
+    return log
+  }
+
+  #violation(what: string): void {
+    this.#options.violation(what)
+  }
+}

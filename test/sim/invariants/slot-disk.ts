@@ -1,0 +1,154 @@
+import type { SlotWrite } from '../../../services/peer/store/types.ts'
+
+/** Where a log ends. */
+export interface LogEnd {
+  readonly index: number
+  readonly term: number
+}
+
+/** What Raft restarts from, as a store would give it. */
+export interface Restart {
+  readonly term: number
+  readonly vote: number
+  readonly commit: number
+  readonly applied: number
+  readonly start: number
+  readonly last: number
+}
+
+/** What one peer's store holds of one slot's log, followed write by write. */
+export class SlotDisk {
+  term = 0
+  vote = 0
+  commit = 0
+  applied = 0
+  /** The entry before the log's first one. */
+  start = 0
+  last = 0
+  /** Virtual time at which the log was last cut or replaced. */
+  cutMs = Number.NEGATIVE_INFINITY
+  readonly #terms: number[] = [0]
+
+  /** Term of the entry at `index`; undefined when the log does not hold it. */
+  termAt(index: number): number | undefined {
+    return index < this.start || index > this.last ? undefined : this.#terms[index]
+  }
+
+  get end(): LogEnd {
+    return { index: this.last, term: this.#terms[this.last]! }
+  }
+
+  /** Whether the log holds this entry, or is known to have held it before it was compacted. */
+  holds(index: number, term: number): boolean {
+    return index <= this.start || this.termAt(index) === term
+  }
+
+  take(write: SlotWrite, nowMs: number): void {
+    const { found, hardState, truncateFrom, entries, install, changes, compact } = write
+    if (found) this.#restart(found.snapshot, nowMs)
+    if (hardState) {
+      this.term = hardState.term
+      this.vote = hardState.vote
+      this.commit = hardState.commit
+    }
+    if (truncateFrom !== undefined) {
+      this.last = Math.min(this.last, truncateFrom - 1)
+      this.cutMs = nowMs
+    }
+    for (const entry of entries ?? []) {
+      this.#terms[entry.index] = entry.term
+      this.last = entry.index
+    }
+    if (install) {
+      this.#restart(install.snapshot, nowMs)
+      this.applied = install.image.slot.appliedIndex
+    }
+    if (changes) this.applied = changes.slot.appliedIndex
+    if (compact && compact.index > this.start) this.start = compact.index
+  }
+
+  copy(): SlotDisk {
+    const copy = new SlotDisk()
+    Object.assign(copy, this.state(), { cutMs: this.cutMs })
+    copy.#terms.push(...this.#terms.slice(1))
+    return copy
+  }
+
+  state(): Restart {
+    const { term, vote, commit, applied, start, last } = this
+    return { term, vote, commit, applied, start, last }
+  }
+
+  #restart({ index, term }: LogEnd, nowMs: number): void {
+    this.start = index
+    this.last = index
+    this.#terms[index] = term
+    this.cutMs = nowMs
+  }
+}
+
+/** One peer's store of one slot twice: as its process sees it, and as it is durable. */
+export class Replica {
+  readonly peer: string
+  readonly slot: number
+  written = new SlotDisk()
+  durable = new SlotDisk()
+  /** Votes that became durable, by term. */
+  readonly votes = new Map<number, number>()
+  /** Transactions handed over and not known to be durable, in order. */
+  #pending: (readonly SlotWrite[])[] = []
+
+  constructor(peer: string, slot: number) {
+    this.peer = peer
+    this.slot = slot
+  }
+
+  /** A transaction is handed over. The one that founds the slot is the first of a new process. */
+  write(writes: readonly SlotWrite[], nowMs: number): void {
+    if (writes.some(({ found }) => found)) {
+      this.#pending = []
+      this.written = new SlotDisk()
+    }
+    this.#pending.push(writes)
+    for (const write of writes) this.written.take(write, nowMs)
+  }
+
+  /** The store says that this transaction, and so all before it, is durable. */
+  landed(writes: readonly SlotWrite[], nowMs: number): void {
+    const upTo = this.#pending.indexOf(writes)
+    for (const one of this.#pending.splice(0, upTo + 1)) this.#land(one, nowMs)
+  }
+
+  /**
+   * A new process loaded this: it must be what was durable, or that with the first few transactions that were under way.
+   * Returns what was durable when it is neither.
+   */
+  restarted(loaded: Restart, nowMs: number): Restart | undefined {
+    const before = this.durable.state()
+    const pending = this.#pending
+    this.#pending = []
+    let isKnown = isSame(this.durable.state(), loaded)
+    for (let i = 0; i < pending.length && !isKnown; i++) {
+      this.#land(pending[i]!, nowMs)
+      isKnown = isSame(this.durable.state(), loaded)
+    }
+    this.written = this.durable.copy()
+    return isKnown ? undefined : before
+  }
+
+  #land(writes: readonly SlotWrite[], nowMs: number): void {
+    for (const write of writes) this.durable.take(write, nowMs)
+    if (this.durable.vote !== 0) this.votes.set(this.durable.term, this.durable.vote)
+  }
+}
+
+function isSame(one: Restart, other: Restart): boolean {
+  return (
+    one.term === other.term &&
+    one.vote === other.vote &&
+    one.commit === other.commit &&
+    one.applied === other.applied &&
+    one.start === other.start &&
+    one.last === other.last
+  )
+}

@@ -1,0 +1,7 @@
+import type { Mutant } from './mutant.ts'
+import { RAFT_MUTANTS } from './raft.ts'
+import { SLOT_MUTANTS } from './slots.ts'
+import { STREAM_MUTANTS } from './streams.ts'
+
+/** All of them. Each must be caught by the simulator (`npm run sim:mutants`). */
+export const MUTANTS: readonly Mutant[] = [...RAFT_MUTANTS, ...SLOT_MUTANTS, ...STREAM_MUTANTS]
