@@ -44,7 +44,7 @@ export class Clients {
     this.#prober = publisher('prober')
     this.#subscribers = Array.from({ length: SUBSCRIBERS }, (_, i) => {
       // Half of them where events leave while they are away.
-      const kind = chance.yes(0.5) ? 'trim' : chance.pick(KINDS)
+      const kind = chance.yes(0.7) ? chance.pick(['trim', 'churn'] as const) : chance.pick(KINDS)
       const topic = cluster.topicOf(chance.pick(cluster.slots), kind)
       return new Subscriber(`s${i}`, topic, cluster, this.#callers, chance.fork())
     })
@@ -59,6 +59,13 @@ export class Clients {
     return this.counts.calls + this.counts.opened
   }
 
+  /** Those that come and go more often than the others: publishes meet their deletions and creations. */
+  #topicToPublish(): PlannedTopic {
+    const chance = this.#chance
+    if (chance.yes(0.25)) return this.#cluster.topicOf(chance.pick(this.#cluster.slots), 'churn')
+    return chance.pick(this.#cluster.topics)
+  }
+
   get isQuiet(): boolean {
     return this.#underWay === 0
   }
@@ -67,7 +74,7 @@ export class Clients {
     this.#isActive = true
     for (const publisher of this.#publishers) {
       void this.#repeat(this.#chance.between(20, 120), () =>
-        publisher.publish(this.#chance.pick(this.#cluster.topics), this.#chance.yes(0.5)),
+        publisher.publish(this.#topicToPublish(), this.#chance.yes(0.5)),
       )
     }
     for (let i = 0; i < 2; i++) {

@@ -16,6 +16,9 @@ const SETTLE_MS = 6_000
 /** Virtual time under faults. */
 const MIN_FAULTS_MS = 3_000
 const MAX_FAULTS_MS = 8_000
+/** Share of the seeds whose faults last longer, up to so long: for what takes several elections to go wrong. */
+const LONG_SHARE = 0.2
+const LONG_FAULTS_MS = 15_000
 /** Clients go on until they have asked for so much, however short the faults were. */
 export const MIN_OPERATIONS = 500
 
@@ -61,7 +64,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   const cluster = new Cluster(world, chance.fork(), trace, { peers, slots: 4 }, options.wrapStore)
   const clients = new Clients(cluster, chance.fork())
   const faults = new Faults(cluster, chance.fork())
-  const faultsMs = options.faultsMs ?? chance.between(MIN_FAULTS_MS, MAX_FAULTS_MS)
+  const faultsMs = options.faultsMs ?? drawFaultsMs(chance)
   const isBroken = () => cluster.violations.length > 0
   const onRejection = (error: unknown) => cluster.violation(`a promise was left rejected: ${String(error)}`)
   process.on('unhandledRejection', onRejection)
@@ -83,6 +86,11 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     snapshots: cluster.checks.snapshots,
     ...{ violations: cluster.violations, tail: trace.tail() },
   }
+}
+
+function drawFaultsMs(chance: Chance): number {
+  if (chance.yes(LONG_SHARE)) return chance.between(MAX_FAULTS_MS, LONG_FAULTS_MS)
+  return chance.between(MIN_FAULTS_MS, MAX_FAULTS_MS)
 }
 
 async function heal(cluster: Cluster, clients: Clients, faults: Faults): Promise<void> {

@@ -95,13 +95,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     shownBy: ['committed is durable'],
   },
   {
-    name: "commit beyond what the leader's append checked",
-    file: 'raft/follower.ts',
-    find: 'log.commitTo(Math.min(message.commit, last))',
-    replace: 'log.commitTo(Math.min(message.commit, log.lastIndex))',
-    shownBy: ['state-machine safety', 'log matching', 'peer'],
-  },
-  {
     name: 'tell a commit index that the follower cannot check',
     file: 'engine/heartbeats.ts',
     find: 'leads.push([slot.slot, term, Math.min(commit, progress.get(receiver)?.match ?? 0)])',

@@ -62,14 +62,14 @@ export const SLOT_MUTANTS: readonly Mutant[] = [
     file: 'engine/appends.ts',
     find: "if (which(pending)) this.#finish(pending, { kind: 'unknown' })",
     replace: "if (which(pending)) this.#finish(pending, { kind: 'notPrimary', primary: null })",
-    shownBy: ['no is no', 'aborted-read'],
+    shownBy: ['no is no', 'G1a'],
   },
   {
     name: 'a definite error after an attempt of unknown fate',
     file: 'links/errand.ts',
     find: 'this.#definite &&= answer.definite',
     replace: '',
-    shownBy: ['no is no', 'aborted-read'],
+    shownBy: ['no is no', 'G1a'],
   },
   {
     name: 'reuse offsets after a deletion',
@@ -91,13 +91,6 @@ export const SLOT_MUTANTS: readonly Mutant[] = [
     find: 'const records = store.runsAfter(slot.slot, afterIndex, snapshot.index, LIMITS.SNAPSHOT_CHUNK_BYTES)',
     replace:
       'const records = store.runsAfter(slot.slot, afterIndex + 1, snapshot.index, LIMITS.SNAPSHOT_CHUNK_BYTES)',
-    shownBy: ['offsets', 'replicas'],
-  },
-  {
-    name: 'lose rows that were applied before a snapshot',
-    file: 'engine/slot.ts',
-    find: 'const changes = ready.snapshot && this.#machine.drain()',
-    replace: 'const changes = undefined',
     shownBy: ['offsets', 'replicas'],
   },
   {

@@ -65,4 +65,11 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     replace: '',
     shownBy: ['one order', 'it heals by itself'],
   },
+  {
+    name: 'a page gives what its gap says is gone',
+    file: 'streams/history.ts',
+    find: 'let next = Math.max(begun.next, begun.earliest)',
+    replace: 'let next = begun.next',
+    shownBy: ['a page'],
+  },
 ]
