@@ -45,14 +45,6 @@ t.test(
   },
 )
 
-t.test('SIGTERM stops a cube as well', async t => {
-  const [port] = await freePorts(2)
-  const running = cube(t.testdir(), port!)
-  await running.until(/ready after/)
-  running.child.kill('SIGTERM')
-  t.same(await running.exited, { code: 0, signal: null })
-})
-
 t.test('a second start with a port in use is one clear line, and nothing is left running', async t => {
   const [port] = await freePorts(2)
   const server = createServer().listen(port! + 1, '127.0.0.1')
@@ -129,14 +121,14 @@ t.test('options that make no sense are refused with code 2', async t => {
   }
 })
 
-t.test('an ephemeral cube leaves nothing behind', async t => {
+t.test('SIGTERM stops a cube as well, and an ephemeral one leaves nothing behind', async t => {
   const [port] = await freePorts(2)
   const running = runNode(['scripts/cube.ts', '--peers', '2', '--base-port', String(port), '--ephemeral'])
   await running.until(/ready after/)
   const { data } = tableOfPeers(running.output()).get('0')!
   t.ok(data.startsWith(tmpdir()))
-  running.child.kill('SIGINT')
-  await running.exited
+  running.child.kill('SIGTERM')
+  t.same(await running.exited, { code: 0, signal: null })
   t.throws(() => readdirSync(data), { code: 'ENOENT' })
 })
 
