@@ -9,6 +9,7 @@ import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { HttpOptions, PeerApi } from './api.ts'
 import { onClientError, onConnect } from './client-errors.ts'
+import { Connections } from './connections.ts'
 import { PathTable } from './paths.ts'
 import { problemHeaders, problemOf } from './problems.ts'
 import { validatorCompiler } from './validation.ts'
@@ -49,6 +50,7 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  const connections = new Connections(app.server)
   const pathTable = new PathTable()
   app.decorate('pathTable', pathTable)
   app.setValidatorCompiler(validatorCompiler)
@@ -57,8 +59,8 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
   app.server.on('connect', onConnect)
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.addHook('preClose', async () => {
-    closeAsTheyIdle(app.server)
     await api.streams.close()
+    await connections.close()
   })
   app.addHook('onRoute', route => {
     pathTable.add(route.url, [route.method].flat())
@@ -72,16 +74,6 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
   await app.register(autoload, { dir: folder('routes'), options, dirNameRoutePrefix: false, forceESM: true })
   await app.ready()
   return app
-}
-
-/**
- * Closes connections also when their answers end while the server closes: Node itself looks only once, and one that is
- * kept alive by its client would hold the server open for as long.
- */
-function closeAsTheyIdle(server: FastifyInstance['server']): void {
-  if (!server.listening) return
-  const timer = setInterval(() => server.closeIdleConnections(), LIMITS.CLOSE_IDLE_EVERY_MS)
-  server.once('close', () => clearInterval(timer))
 }
 
 function folder(name: string): string {
