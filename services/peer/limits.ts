@@ -111,6 +111,8 @@ export const LIMITS = {
   /** First and longest pause between two attempts of a forwarded request. */
   RETRY_MIN_MS: 10,
   RETRY_MAX_MS: 250,
+  /** Requests for one slot that retry at that pace; when more wait for its primary, all retry so much less often. */
+  RETRYING_PER_SLOT: 8,
   /** Skew of a primary's clock from its voters' median beyond which it hands over (DESIGN 5). */
   MAX_CLOCK_SKEW_MS: 5_000,
 
@@ -158,8 +160,6 @@ export const LIMITS = {
   LOG_REOPEN_MS: 10_000,
   /** Topics named in the log's per-minute summary; the rest are summed up. */
   MAX_SUMMARY_TOPICS: 200,
-  /** Between two looks for connections that have become idle while a peer stops. */
-  CLOSE_IDLE_EVERY_MS: 50,
   /** Time a peer has to stop in order before its process ends anyway. */
   STOP_TIMEOUT_MS: 10_000,
   /** Peers of a cube started on one machine. */

@@ -255,7 +255,7 @@ function assemble(
     random,
     pools: transport.pools,
     identity: transport.identity,
-    acceptTimeoutMs: config.electionMs / 2,
+    acceptTimeoutMs: Math.max(config.electionMs / 2, 4 * LIMITS.ACCEPT_AFTER_MS),
     isUp: peer => engine.peerUp(peer),
     trouble: peer => engine.connectionClosed(peer),
   })

@@ -43,8 +43,7 @@ export class CubeDispatcher implements Dispatcher {
     this.#stopListening = options.slots.onCubeEvent(event => {
       if (event.kind === 'suspected' || event.kind === 'failed') this.#options.edges.drop(event.peer)
       if (event.kind === 'primary' || event.kind === 'takeover' || event.kind === 'reclaimed') {
-        this.#primaries.set(event.slot, event.peer)
-        for (const wake of this.#pausing.get(event.slot) ?? []) wake()
+        this.#primaryIs(event.slot, event.peer)
       }
     })
   }
@@ -126,7 +125,7 @@ export class CubeDispatcher implements Dispatcher {
       replicas: new Set(slots.flatMap(slot => this.#replicasOf(slot))),
       patienceMs: () => patienceOf(deadlineMs - clock.monotonicMs()),
       attempt: (forwarded, cancellation) => router.route(forwarded, cancellation),
-      pause: () => this.#pause(slots[0] ?? 0, Math.min(backoff.nextMs(), deadlineMs - clock.monotonicMs())),
+      pause: () => this.#pause(slots[0] ?? 0, backoff.nextMs(), deadlineMs),
     })
   }
 
@@ -160,16 +159,28 @@ export class CubeDispatcher implements Dispatcher {
 
   #learn(operation: Operation, { result }: Outcome): void {
     if (operation.kind === 'list') return
-    if (result.kind === 'appended') this.#primaries.set(operation.slot, result.primary)
+    if (result.kind === 'appended') this.#primaryIs(operation.slot, result.primary)
     if (result.kind === 'described' && result.view.primary !== null) {
-      this.#primaries.set(operation.slot, result.view.primary)
+      this.#primaryIs(operation.slot, result.view.primary)
     }
   }
 
-  /** Ends early when the slot gets a primary, as far as that is seen here. */
-  #pause(slot: number, pauseMs: number): Promise<void> {
+  #primaryIs(slot: number, peer: PeerId): void {
+    this.#primaries.set(slot, peer)
+    for (const wake of this.#pausing.get(slot) ?? []) wake()
+  }
+
+  /**
+   * Ends early when the slot gets a primary, as far as that is seen here. The more errands wait for a slot, the longer
+   * each does: together they make no more attempts than a few would, and the first that gets through wakes the others.
+   */
+  #pause(slot: number, aloneMs: number, deadlineMs: number): Promise<void> {
     const pausing = this.#pausing.get(slot) ?? new Set<() => void>()
     this.#pausing.set(slot, pausing)
+    const { clock, random } = this.#options
+    const crowd = Math.floor(pausing.size / LIMITS.RETRYING_PER_SLOT)
+    const sharedMs = crowd * LIMITS.RETRY_MAX_MS * (0.5 + 0.5 * random())
+    const pauseMs = Math.min(Math.max(aloneMs, sharedMs), deadlineMs - clock.monotonicMs())
     return new Promise(resolve => {
       const wake = () => {
         cancel()
@@ -177,7 +188,7 @@ export class CubeDispatcher implements Dispatcher {
         if (pausing.size === 0) this.#pausing.delete(slot)
         resolve()
       }
-      const cancel = this.#options.clock.after(Math.max(0, pauseMs), wake)
+      const cancel = clock.after(Math.max(0, pauseMs), wake)
       pausing.add(wake)
     })
   }
