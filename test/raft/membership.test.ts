@@ -202,6 +202,24 @@ t.test('a target without voters, or that names a member twice, is a defect of th
   const cluster = led()
   t.throws(() => cluster.node(1).changeMembers(target([])), /without voters/)
   t.throws(() => cluster.node(1).changeMembers(target([1, 2], [2])), /twice/)
+  const lost = { rosterVersion: 1, voters: [member(1), member(2), { number: 3, uid: 'another' }] }
+  t.throws(() => cluster.node(1).changeMembers(lost), /needs another number/)
+  t.end()
+})
+
+t.test('a read that is under way is confirmed by the configuration that a change leaves', t => {
+  const cluster = led()
+  cluster.node(1).changeMembers(target([1, 2]))
+  cluster.run(3)
+  cluster.lose = message => message.type === 'heartbeatResponse'
+  cluster.node(1).readIndex(7)
+  cluster.node(1).changeMembers(target([1]))
+  cluster.run(3)
+  t.same(cluster.status(1).configuration, configurationOf(1))
+  t.same(
+    cluster.host(1).reads.map(({ context }) => context),
+    [7],
+  )
   t.end()
 })
 

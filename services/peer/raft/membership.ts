@@ -20,7 +20,7 @@ export function changeMembers(state: RaftState, target: MembershipTarget): numbe
   if (isChanging(state)) return 'changing'
   const { current } = state.configurations
   if (target.rosterVersion < current.rosterVersion) return 'outdated'
-  checkTarget(target)
+  checkTarget(target, current)
   const outgoing = isSame(current.voters, target.voters) ? undefined : current.voters
   return appendConfiguration(state, configurationOf(target, outgoing))
 }
@@ -55,10 +55,22 @@ function configurationOf(target: MembershipTarget, outgoing: readonly Member[] |
   }
 }
 
-function checkTarget({ voters, learners = [] }: MembershipTarget): void {
-  const numbers = [...voters, ...learners].map(({ number }) => number)
+function checkTarget({ voters, learners = [] }: MembershipTarget, current: Configuration): void {
+  const members = [...voters, ...learners]
+  const numbers = members.map(({ number }) => number)
   invariant(voters.length > 0, 'a configuration without voters is proposed')
   invariant(new Set(numbers).size === numbers.length, `a configuration names a member twice: ${numbers}`)
+  // What is known of a number is known of one store: another store is another member.
+  const uids = new Map(
+    [...current.voters, ...(current.learners ?? [])].map(({ number, uid }) => [number, uid]),
+  )
+  for (const { number, uid } of members) {
+    const known = uids.get(number) ?? uid
+    invariant(
+      known === uid,
+      `member ${number} of store ${known} is given the store ${uid}: it needs another number`,
+    )
+  }
 }
 
 function isSame(one: readonly Member[], other: readonly Member[]): boolean {

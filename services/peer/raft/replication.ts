@@ -89,6 +89,9 @@ export function advanceCommit(state: RaftState): void {
   log.commitTo(reached)
   state.uncommitted.release(reached)
   advanceMembership(state)
+  // Those who have answered may be a quorum of what is in force now, and nobody else be left to ask.
+  if (state.role === 'leader' && state.reads.openRound > 0)
+    confirmReads(state, state.reads.openRound, state.number)
 }
 
 /** Check-quorum (thesis 6.2): a leader that a majority has not answered for an election timeout steps down. */

@@ -244,7 +244,8 @@ export interface RaftMember {
    * Begins to make `target` the configuration: through a joint one when its voters are others, in one step when only
    * its learners are. The leader goes on by itself from the joint one when that is committed, also one elected since;
    * a leader that is no voter any more steps down when the last one is committed.
-   * Throws InvariantBroken for a target without voters, or that names a member twice.
+   * Throws InvariantBroken for a target without voters, that names a member twice, or a member's number for another
+   * store.
    */
   changeMembers(target: MembershipTarget): { readonly index: number; readonly term: number } | ChangeRefusal
   /** Asks for a linearizable read point (thesis 6.4); answered by `Ready.reads` or `Ready.readsFailed`. */
