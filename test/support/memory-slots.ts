@@ -85,7 +85,7 @@ export class MemorySlots implements SlotLogs {
         durable: appliedIndex,
         configuration: { rosterVersion: 1, voters: [{ number: 1, uid: 'uid' }] },
         changing: false,
-      transferee: 0,
+        transferee: 0,
         progress: new Map(),
       },
     }
