@@ -2,7 +2,7 @@ import t from 'tap'
 import { type Anomaly, type AnomalyKind, checkHistory } from '../../scripts/lib/checker/check.ts'
 import type { Operation } from '../../scripts/lib/checker/operations.ts'
 import { barrier, DOCTORED, doctor, open } from './doctored.ts'
-import { honest, placed, poll, send } from './histories.ts'
+import { final, honest, placed, poll, send } from './histories.ts'
 
 const KINDS: Readonly<Record<AnomalyKind, true>> = {
   'lost-write': true,
@@ -21,6 +21,7 @@ const KINDS: Readonly<Record<AnomalyKind, true>> = {
   idempotency: true,
   'stale-read': true,
   'deleted-stays-deleted': true,
+  'false-end': true,
   'replicas-differ': true,
 }
 
@@ -70,6 +71,21 @@ t.test(
     t.same(told(checkHistory(doctor(honest(), stale), { allowStaleStreams: true })), [])
   },
 )
+
+t.test('a head that is missing is lost where no retention takes events away', async t => {
+  const beheaded = [
+    send('p', 'a', 'x', 0, placed(1, 1)),
+    send('p', 'a', 'y', 2, placed(1, 2)),
+    final('000', 'a', 1, [[2, 'y']]),
+  ]
+  t.same(told(checkHistory(beheaded)), [])
+  const anomalies = checkHistory(beheaded, { isTrimmed: () => false })
+  t.same(
+    anomalies.map(({ kind }) => kind),
+    ['lost-write'],
+    told(anomalies).join('; '),
+  )
+})
 
 t.test('of many anomalies of a kind some are described and the others counted', async t => {
   const operations = Array.from({ length: 100 }, (_, i) => poll('s', 'a', i, 1, [1, 'x']))

@@ -373,6 +373,12 @@ export const DOCTORED: readonly Doctored[] = [
     add: ['end v', poll('v', 'churn', 23, 2, [2, 'x2']), send('q', 'churn', 'x2', 15, placed(2, 2))],
   },
   {
+    kind: 'false-end',
+    how: 'a subscriber is told that a topic is over which nobody deleted',
+    change: {},
+    add: ['s has d', { kind: 'end', client: 's', topic: 'keep', atMs: 61 }, open('s', 'keep', 61, 4)],
+  },
+  {
     kind: 'replicas-differ',
     how: 'a replica begins elsewhere',
     change: { 'final 2': final('001', 'keep', 1, without(1)) },

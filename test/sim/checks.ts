@@ -6,7 +6,7 @@ import type { SlotNotice } from '../../services/peer/topics/types.ts'
 import { type Cluster, idOf } from './cluster.ts'
 import { Watch } from './invariants/watch.ts'
 import type { Member } from './member.ts'
-import { kindOf } from './topics.ts'
+import { isTrimmed, kindOf } from './topics.ts'
 
 /** What must hold of the slots: at every step, and of the whole when it has healed. */
 export class Checks {
@@ -178,7 +178,7 @@ export class Checks {
         continue
       }
       const last = offset + ids.length - 1
-      if (row.latest < last || (kindOf(topic) === 'keep' && row.earliest > 1)) {
+      if (row.latest < last || (!isTrimmed(topic) && row.earliest > 1)) {
         this.#violation(
           `acknowledged is kept: ${topic} of slot ${slot} is ${row.earliest} to ${row.latest}, not ${last}`,
         )

@@ -4,6 +4,7 @@ import { useSmallBounds } from './bounds.ts'
 import { Clients } from './clients.ts'
 import { Cluster } from './cluster.ts'
 import { Faults } from './faults.ts'
+import { isTrimmed } from './topics.ts'
 import { Trace } from './trace.ts'
 import { Chance, World } from './world.ts'
 
@@ -23,7 +24,7 @@ const LONG_FAULTS_MS = 15_000
 export const MIN_OPERATIONS = 500
 
 /** While links are cut a replica may not have heard of a deletion: what it keeps is still served (P5). */
-const STALE = { allowStaleStreams: true }
+const RULES = { allowStaleStreams: true, isTrimmed }
 
 export interface RunResult {
   readonly seed: number
@@ -111,7 +112,7 @@ async function heal(cluster: Cluster, clients: Clients, faults: Faults): Promise
   if (isBroken()) return
   if (missing !== undefined) cluster.violation(`it heals by itself: ${missing}`)
   else checks.final()
-  for (const { kind, what } of checkHistory(cluster.history, STALE)) cluster.violation(`${kind}: ${what}`)
+  for (const { kind, what } of checkHistory(cluster.history, RULES)) cluster.violation(`${kind}: ${what}`)
 }
 
 /** Lets time pass until nothing is missing; what still is when that does not come in time. */

@@ -43,6 +43,11 @@ function nameIn(kind: TopicKind, slot: number, slots: number): string {
   }
 }
 
+/** Whether retention may take events of a topic away. */
+export function isTrimmed(topic: string): boolean {
+  return kindOf(topic) === 'trim' || kindOf(topic) === 'aged'
+}
+
 /** The kind that a planned topic's name tells. */
 export function kindOf(name: string): TopicKind {
   return name.split('-', 1)[0] as TopicKind

@@ -29,6 +29,7 @@
  * - `deleted-stays-deleted`: after a deletion was acknowledged, or a later life was known, a publish sent later is
  *   acknowledged in the old life, a read begun later finds it, or a stream opened later delivers it; or a stream goes
  *   on with a life that it was told is over. DESIGN.md, incarnation; P2.
+ * - `false-end`: a subscriber was told that a life of the topic is over which nobody had asked to delete. P2.
  * - `replicas-differ`: two peers' final reads are not the same. P6; Raft's state-machine safety, as clients see it.
  */
 export type AnomalyKind =
@@ -48,6 +49,7 @@ export type AnomalyKind =
   | 'idempotency'
   | 'stale-read'
   | 'deleted-stays-deleted'
+  | 'false-end'
   | 'replicas-differ'
 
 /** A broken promise. `what` is one line: topic, ids, offsets, clients, times. */

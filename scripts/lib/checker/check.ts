@@ -14,6 +14,8 @@ export interface CheckOptions {
    * that one opened after the deletion may deliver the old life. False unless said otherwise.
    */
   readonly allowStaleStreams?: boolean
+  /** Whether retention may take events of a topic away; without it any topic's. */
+  readonly isTrimmed?: (topic: string) => boolean
 }
 
 /**
@@ -42,7 +44,7 @@ export function checkHistory(operations: readonly Operation[], options: CheckOpt
       kept: keptOf(operationsOfTopic.finals),
       allowStale: options.allowStaleStreams ?? false,
     })
-    checkFinals(examined, subscribers)
+    checkFinals(examined, subscribers, options.isTrimmed?.(topic) ?? true)
     checkBatches(examined)
   }
   return findings.list()

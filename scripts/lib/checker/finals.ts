@@ -15,8 +15,9 @@ export function keptOf(finals: readonly Final[]): Kept | undefined {
  * Checks the final reads against each other and against all that was acknowledged, seen and found: `replicas-differ`,
  * `lost-write`, `unseen`, `stale-read`, `deleted-stays-deleted`, and within one read `int-poll-skip` and
  * `int-nonmonotonic-poll`. A topic without final reads is not checked for these.
+ * @param isTrimmed retention may have taken its first events away
  */
-export function checkFinals(examined: Examined, subscribers: Iterable<Subscriber>): void {
+export function checkFinals(examined: Examined, subscribers: Iterable<Subscriber>, isTrimmed: boolean): void {
   const { operations, log } = examined
   const [reference, ...others] = operations.finals
   if (reference === undefined) return
@@ -30,7 +31,7 @@ export function checkFinals(examined: Examined, subscribers: Iterable<Subscriber
   checkGone(examined, client, found.incarnation)
   checkStale(examined, client, found)
   for (const { offset, id } of found.events) log.note(client, undefined, found.incarnation, offset, id)
-  checkWhole(examined, client, found)
+  checkWhole(examined, client, found, isTrimmed)
   checkPartOfBatch(examined, found)
   for (const other of others) {
     for (const { offset, id } of other.found?.events ?? []) {
@@ -101,7 +102,12 @@ function checkStale({ topic, operations, findings }: Examined, client: string, f
 }
 
 /** Dense from `earliest` to `latest`, and everything in it that anybody knows of. */
-function checkWhole({ topic, log, findings }: Examined, client: string, found: Found): void {
+function checkWhole(
+  { topic, log, findings }: Examined,
+  client: string,
+  found: Found,
+  isTrimmed: boolean,
+): void {
   const { incarnation, earliest, latest, events } = found
   const held = new Set<number>()
   let previous = earliest - 1
@@ -117,8 +123,8 @@ function checkWhole({ topic, log, findings }: Examined, client: string, found: F
   }
   let lost = 0
   for (const [offset, id] of log.life(incarnation)) {
-    if (offset < earliest || held.has(offset)) continue
-    if (offset <= latest) lost += 1
+    if ((offset < earliest && isTrimmed) || held.has(offset)) continue
+    if (offset >= earliest && offset <= latest) lost += 1
     const fate = log.fateOf(id)
     findings.add(
       'lost-write',

@@ -1,5 +1,5 @@
 import { formatPlace, type Place } from './log.ts'
-import type { Gap, Open, Poll } from './operations.ts'
+import type { End, Gap, Open, Poll } from './operations.ts'
 import { at, type Examined } from './topic.ts'
 
 /** Where one subscriber stands in one topic. */
@@ -32,7 +32,7 @@ export interface StreamRules {
 
 /**
  * Follows every subscriber through the history and enters what it was given into the log: `poll-skip`,
- * `nonmonotonic-poll`, `int-poll-skip`, `int-nonmonotonic-poll`, `deleted-stays-deleted`.
+ * `nonmonotonic-poll`, `int-poll-skip`, `int-nonmonotonic-poll`, `deleted-stays-deleted`, `false-end`.
  * @returns where each stands at the end
  */
 export function checkStreams(examined: Examined, rules: StreamRules): Iterable<Subscriber> {
@@ -55,8 +55,7 @@ export function checkStreams(examined: Examined, rules: StreamRules): Iterable<S
         toldOfGap(examined, subscriber, operation, rules.kept)
         break
       case 'end':
-        subscriber.ended = subscriber.next?.incarnation ?? 0
-        subscriber.isOpen = false
+        toldOfEnd(examined, subscriber, operation)
         break
       case 'close':
         subscriber.isOpen = false
@@ -162,6 +161,27 @@ function toldOfGap(
     findings.add('poll-skip', () => `${told()}, and the log still begins at ${kept.earliest}`)
   }
   moveTo(subscriber, incarnation, to + 1)
+}
+
+/** A life that was left may be over only when somebody may have deleted it. */
+function toldOfEnd(
+  { topic, findings, timeline }: Examined,
+  subscriber: Subscriber,
+  { client, atMs }: End,
+): void {
+  const incarnation = subscriber.next?.incarnation
+  if (
+    incarnation !== undefined &&
+    !timeline.mayBeGone({ incarnation, fromMs: Number.NEGATIVE_INFINITY }, atMs)
+  ) {
+    findings.add(
+      'false-end',
+      () =>
+        `${topic}: ${client} was told ${at(atMs)} that life ${incarnation} is over, and nobody deleted it`,
+    )
+  }
+  subscriber.ended = incarnation ?? 0
+  subscriber.isOpen = false
 }
 
 function moveTo(subscriber: Subscriber, incarnation: number, offset: number): void {

@@ -62,7 +62,7 @@ export class Timeline {
   }
 
   /** Whether a deletion may have ended the life of `known` by `byMs`: one of unknown outcome may at any time. */
-  mayBeGone(known: Known, byMs: number): boolean {
+  mayBeGone(known: Pick<Known, 'incarnation' | 'fromMs'>, byMs: number): boolean {
     return this.#deletes.some(
       ({ outcome, incarnation, fromMs, toMs }) =>
         fromMs <= byMs &&

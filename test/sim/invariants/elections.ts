@@ -125,7 +125,9 @@ export class Elections {
     const sinceMs = this.#options.nowMs() - ANSWER_MS
     if (voter.written.cutMs >= sinceMs) return true
     const ends = this.#ends.get(voter) ?? [{ ...voter.written.end, atMs: 0 }]
-    return ends.some(end => term > end.term || (term === end.term && index >= end.index))
+    // Where it ended until `sinceMs` and later: an end holds until the next one.
+    const recent = ends.filter((_end, i) => (ends[i + 1]?.atMs ?? Number.POSITIVE_INFINITY) >= sinceMs)
+    return recent.some(end => term > end.term || (term === end.term && index >= end.index))
   }
 
   #violation(what: string): void {

@@ -6,6 +6,8 @@ interface Known {
   /** Term of the entry before it. */
   readonly before: number
   readonly data: Uint8Array
+  /** What a configuration entry says, as JSON. */
+  readonly configuration: string | undefined
 }
 
 /** One slot's entries as all replicas wrote them, and how far they are committed. */
@@ -39,16 +41,20 @@ export class Logs {
   wrote({ peer, slot }: Replica, entries: readonly Entry[], before: number | undefined): void {
     const { entries: known } = this.#slot(slot)
     let previous = before
-    for (const { index, term, data } of entries) {
+    for (const { index, term, data, configuration: given } of entries) {
+      const configuration = given && JSON.stringify(given)
       known[index] ??= []
       const same = known[index].find(one => one.term === term)
       if (same === undefined) {
-        if (previous !== undefined) known[index].push({ term, before: previous, data })
+        if (previous !== undefined) known[index].push({ term, before: previous, data, configuration })
       } else if (previous !== undefined && same.before !== previous) {
         this.#violation(
           `log matching: ${peer} has entry ${index} of term ${term}, slot ${slot}, behind another one`,
         )
-      } else if (same.data !== data && Buffer.compare(same.data, data) !== 0) {
+      } else if (
+        same.configuration !== configuration ||
+        (same.data !== data && Buffer.compare(same.data, data) !== 0)
+      ) {
         this.#violation(`log matching: ${peer} has another entry ${index} of term ${term}, slot ${slot}`)
       }
       previous = term
