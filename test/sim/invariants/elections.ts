@@ -15,7 +15,7 @@ export interface ElectionsOptions {
   readonly replica: (slot: number, member: number) => Replica
   readonly replicas: (slot: number) => readonly Replica[]
   /** Somebody leads a slot for the first time in a term. */
-  readonly leads: (leader: Replica) => void
+  readonly leads: (leader: Replica, term: number) => void
   readonly violation: (what: string) => void
 }
 
@@ -47,7 +47,7 @@ export class Elections {
     if (known === replica.peer) return
     if (known === undefined) {
       this.#leaders.set(key, replica.peer)
-      this.#options.leads(replica)
+      this.#options.leads(replica, term)
       return
     }
     this.#violation(

@@ -16,6 +16,8 @@ interface SlotLog {
   readonly entries: Known[][]
   /** Term of each committed entry, by index. */
   readonly committed: number[]
+  /** By index, a term in which at the latest it was committed; never falls. */
+  readonly byTerm: number[]
 }
 
 export interface LogsOptions {
@@ -78,19 +80,23 @@ export class Logs {
         `only the own term is counted: ${peer}, leader of term ${term}, commits entry ${index} of term ${last}, slot ${slot}`,
       )
     }
-    this.#commits(leader, index, last)
+    this.#commits(leader, index, last, term)
   }
 
   /** What a member knew to be committed when it began to lead, which it may have counted itself in an earlier term. */
-  learned(leader: Replica, index: number): void {
+  learned(leader: Replica, index: number, term: number): void {
     const { slot, written } = leader
     const last = written.termAt(index)
-    if (last !== undefined && index >= this.#slot(slot).committed.length) this.#commits(leader, index, last)
+    if (last !== undefined && index >= this.#slot(slot).committed.length)
+      this.#commits(leader, index, last, term - 1)
   }
 
-  #commits({ slot, written }: Replica, index: number, last: number): void {
-    const { committed } = this.#slot(slot)
-    for (let at = committed.length; at <= index; at++) committed[at] = written.termAt(at) ?? last
+  #commits({ slot, written }: Replica, index: number, last: number, term: number): void {
+    const { committed, byTerm } = this.#slot(slot)
+    for (let at = committed.length; at <= index; at++) {
+      committed[at] = written.termAt(at) ?? last
+      byTerm[at] = Math.max(term, byTerm[at - 1] ?? 0)
+    }
     const replicas = this.#options.replicas(slot)
     const holders = replicas.filter(({ durable }) => durable.holds(index, last)).length
     if (holders * 2 > replicas.length) return
@@ -114,15 +120,21 @@ export class Logs {
     }
   }
 
-  /** A member begins to lead: it must hold all that is committed. */
-  leads(leader: Replica): void {
-    this.#agrees(leader, this.#slot(leader.slot).committed.length - 1, 'leader completeness')
+  /** A member is seen to lead a term, perhaps late: it must hold all that was committed in earlier ones. */
+  leads(leader: Replica, term: number): void {
+    const { byTerm } = this.#slot(leader.slot)
+    let index = byTerm.length - 1
+    while (index > 0 && byTerm[index]! >= term) index--
+    this.#agrees(leader, index, 'leader completeness')
   }
 
   /** Founded replicas begin with the same committed entries. */
   founded(slot: number, commit: number, term: number): void {
-    const { committed } = this.#slot(slot)
-    for (let at = committed.length; at <= commit; at++) committed[at] = term
+    const { committed, byTerm } = this.#slot(slot)
+    for (let at = committed.length; at <= commit; at++) {
+      committed[at] = term
+      byTerm[at] = term
+    }
   }
 
   #agrees({ peer, slot, written }: Replica, index: number, what: string): void {
@@ -134,7 +146,7 @@ export class Logs {
   #slot(slot: number): SlotLog {
     let log = this.#slots.get(slot)
     if (log === undefined) {
-      log = { entries: [], committed: [0] }
+      log = { entries: [], committed: [0], byTerm: [0] }
       this.#slots.set(slot, log)
     }
     return log

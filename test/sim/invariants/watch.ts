@@ -36,9 +36,9 @@ export class Watch {
       nowMs: () => world.nowMs,
       replica: (slot, number) => this.#replica(slot, this.#idOf(number)),
       replicas,
-      leads: leader => {
-        this.#logs.leads(leader)
-        this.#logs.learned(leader, this.#commitOf(leader))
+      leads: (leader, term) => {
+        this.#logs.leads(leader, term)
+        this.#logs.learned(leader, this.#commitOf(leader), term)
         this.#audit.elected(leader.slot)
       },
       violation,
