@@ -160,6 +160,35 @@ const DOCTORINGS: Readonly<Record<string, Doctoring>> = {
       if (found === null || !isKnown) return []
       return () => honest.replace(barrier, { ...barrier, found: { ...found, latest: found.latest - 1 } })
     }),
+  'a read finds no topic, which lives on': honest =>
+    honest.all('barrier').flatMap(barrier => {
+      const { found, fromMs, toMs } = barrier
+      const ofLife = honest
+        .all('send')
+        .filter(send => send.outcome === 'acknowledged' && send.incarnation === found?.incarnation)
+      const isKnown = ofLife.some(send => send.toMs < fromMs)
+      const livesOn = ofLife.some(send => send.key === undefined && send.fromMs > toMs)
+      return isKnown && livesOn ? () => honest.replace(barrier, { ...barrier, found: null }) : []
+    }),
+  'of as many deletions as lives that ended one was never asked for': honest => {
+    const deletions = honest.all('delete')
+    const lives = new Set(honest.all('create').map(({ incarnation }) => incarnation))
+    for (const { incarnation } of honest.all('send')) lives.delete(incarnation)
+    const ended = honest.all('create').length - (honest.found === null ? 0 : 1)
+    // Nobody would miss a life without events, and the one that is held is not over.
+    const areMissed = [...lives].every(incarnation => incarnation === honest.found?.incarnation)
+    if (deletions.length !== ended || !areMissed) return []
+    return deletions.map(deletion => () => honest.replace(deletion))
+  },
+  'an opening frame tells of a place too far on': honest =>
+    honest.all('position').flatMap(position => {
+      const { client, offset } = position
+      const follower = honest.operations
+        .slice(honest.operations.indexOf(position) + 1)
+        .find(operation => operation.client === client)
+      const isGiven = follower?.kind === 'poll' && follower.events[0]!.offset === offset + 1
+      return isGiven ? () => honest.replace(position, { ...position, offset: offset + 1 }) : []
+    }),
   'a retry is given another place': honest =>
     honest
       .all('send')

@@ -1,5 +1,10 @@
 import t from 'tap'
-import { type Anomaly, type AnomalyKind, checkHistory } from '../../scripts/lib/checker/check.ts'
+import {
+  type Anomaly,
+  type AnomalyKind,
+  type CheckOptions,
+  checkHistory,
+} from '../../scripts/lib/checker/check.ts'
 import type { Operation } from '../../scripts/lib/checker/operations.ts'
 import { barrier, DOCTORED, doctor, open } from './doctored.ts'
 import { final, honest, placed, poll, send } from './histories.ts'
@@ -7,6 +12,7 @@ import { final, honest, placed, poll, send } from './histories.ts'
 const KINDS: Readonly<Record<AnomalyKind, true>> = {
   'lost-write': true,
   unseen: true,
+  unread: true,
   duplicate: true,
   'inconsistent-offsets': true,
   G1a: true,
@@ -85,6 +91,71 @@ t.test('a head that is missing is lost where no retention takes events away', as
     ['lost-write'],
     told(anomalies).join('; '),
   )
+})
+
+t.test('a stream that was told its place, and is given what follows, has all', async t => {
+  const stream = { client: 'w', topic: 'keep' }
+  const anomalies = checkHistory(
+    doctor(honest(), {
+      kind: 'unseen',
+      how: '',
+      change: {},
+      add: [
+        'send h',
+        open('w', 'keep', 67),
+        { kind: 'position', ...stream, atMs: 68, incarnation: 1, offset: 6 },
+        poll('w', 'keep', 72, 1, [7, 'h']),
+        open('late', 'keep', 67),
+        { kind: 'position', ...stream, client: 'late', atMs: 71, incarnation: 1, offset: 7 },
+        // It waits for an offset that is still to come.
+        open('early', 'keep', 67),
+      ],
+    }),
+  )
+  t.same(told(anomalies), [])
+})
+
+t.test(
+  'a deletion of unknown outcome may have ended a life at any moment after it was seen alive',
+  async t => {
+    const unknown = {
+      kind: 'delete',
+      client: 'c',
+      topic: 'a',
+      fromMs: 5,
+      toMs: 6,
+      outcome: 'unknown',
+    } as const
+    const gone = { kind: 'final', client: '000', topic: 'a', found: null } as const
+    const lived = [send('p', 'a', 'x', 0, placed(1, 1)), unknown, send('p', 'a', 'y', 100, placed(1, 2))]
+    t.same(told(checkHistory([...lived, gone])), [])
+    const renewed = [...lived, send('p', 'a', 'z', 200, placed(2, 1))]
+    t.same(told(checkHistory([...renewed, final('000', 'a', 2, [[1, 'z']])])), [])
+    t.same(told(checkHistory([...renewed, { ...unknown, fromMs: 7, toMs: 8 }, gone])), [])
+    // One that was acknowledged must have ended the second life: it came too late for the first one.
+    const acknowledged = { ...unknown, fromMs: 300, toMs: 301, outcome: 'acknowledged' } as const
+    t.same(told(checkHistory([...renewed, acknowledged, gone])), [])
+    t.same(
+      checkHistory([...renewed.filter(one => one !== unknown), acknowledged, gone]).map(({ what }) => what),
+      ['x', 'y'].map((id, at) => {
+        const place = `${id} was at ${at + 1}-1`
+        return `a: ${place}; at the end 000 no longer has that life, and nobody can have deleted it`
+      }),
+    )
+  },
+)
+
+t.test('final reads of every topic are expected where any was made, or where that is said', async t => {
+  const topics = ['a', 'b'].map(topic => send('p', topic, 'x', 0, placed(1, 1)))
+  const kinds = (operations: readonly Operation[], options: CheckOptions) =>
+    checkHistory(operations, options).map(({ kind, what }) => `${kind} ${what[0]}`)
+  t.same(kinds(topics, {}), [])
+  t.same(kinds(topics, { expectFinals: true }), ['unread a', 'unread b'])
+  const read = [...topics, final('000', 'a', 1, [[1, 'x']])]
+  t.same(kinds(read, {}), ['unread b'])
+  t.same(kinds(read, { expectFinals: false }), [])
+  const refused = send('p', 'c', 'y', 0, { outcome: 'refused' })
+  t.same(kinds([refused, send('p', 'd', 'z', 0, {})], { expectFinals: true }), [], 'nobody was told of it')
 })
 
 t.test('of many anomalies of a kind some are described and the others counted', async t => {

@@ -47,6 +47,10 @@ export const open = (
   const after = offset !== undefined && { after: { incarnation, offset } }
   return { kind: 'open', client, topic, atMs, ...after }
 }
+/** The opening frame of a stream of the topic that keeps all. */
+const position = (client: string, atMs: number, offset: number): Operation => {
+  return { kind: 'position', client, topic: 'keep', atMs, incarnation: 1, offset }
+}
 /** A read by `x`, answered one millisecond later. */
 export const barrier = (topic: string, fromMs: number, incarnation: number, latest: number): Operation => {
   return { kind: 'barrier', client: 'x', topic, fromMs, toMs: fromMs + 1, found: { incarnation, latest } }
@@ -92,10 +96,38 @@ export const DOCTORED: readonly Doctored[] = [
     what: /s, .*h \(7-1\)/,
   },
   {
+    kind: 'lost-write',
+    how: 'a life follows another that nobody deleted',
+    change: { delete: null, 'end v': null },
+    what: /x was at 1-2/,
+  },
+  {
+    kind: 'lost-write',
+    how: 'one deletion of unknown outcome would have had to end two lives',
+    change: {},
+    add: ['read gone', send('p', 'gone', 'z5', 40, placed(5, 1))],
+    what: /z5 was at 1-5/,
+  },
+  {
     kind: 'unseen',
     how: 'a subscriber never comes to the new life',
     change: { 'end v': null, 'reopen v': null, 'v has y': null },
   },
+  {
+    kind: 'unseen',
+    how: 'a subscriber that began at the end is given nothing',
+    change: {},
+    add: ['s has fg', open('w', 'keep', 67), position('w', 68, 6)],
+    what: /w, .*h \(7-1\)/,
+  },
+  {
+    kind: 'unseen',
+    how: 'a stream begins behind an event that was sent only later',
+    change: {},
+    add: ['s has fg', open('w', 'keep', 67), position('w', 68, 7)],
+    what: /w, .* 1 events: h \(7-1\)/,
+  },
+  { kind: 'unread', how: 'nobody read a topic at the end', change: { 'final trim': null }, what: /^trim: / },
   {
     kind: 'duplicate',
     how: 'an event is in the log twice',
@@ -149,6 +181,13 @@ export const DOCTORED: readonly Doctored[] = [
   },
   {
     kind: 'poll-skip',
+    how: 'a resumed stream is put too far on',
+    change: { 's has d': null },
+    add: ['resume s', position('s', 45, 4)],
+    what: /put behind 4-1 .*4-1 was next/,
+  },
+  {
+    kind: 'poll-skip',
     how: 'a new life does not begin at its first event',
     change: {
       'end v': null,
@@ -168,6 +207,13 @@ export const DOCTORED: readonly Doctored[] = [
     how: 'a resumed stream begins at its cursor, not behind',
     change: { 's has d': poll('s', 'keep', 46, 1, [3, 'c'], [4, 'd']) },
     what: /c at 3-1 .*4-1 was next/,
+  },
+  {
+    kind: 'nonmonotonic-poll',
+    how: 'a resumed stream is put further back',
+    change: { 's has d': poll('s', 'keep', 46, 1, [3, 'c'], [4, 'd']) },
+    add: ['resume s', position('s', 45, 2)],
+    what: /put behind 2-1/,
   },
   {
     kind: 'nonmonotonic-poll',
@@ -303,6 +349,13 @@ export const DOCTORED: readonly Doctored[] = [
   },
   {
     kind: 'stale-read',
+    how: 'a read finds no topic before a deletion of unknown outcome can have ended it',
+    change: {},
+    add: ['read gone', barrier('gone', 40, 3, 1)],
+    what: /r asked at 30 ms and found no topic/,
+  },
+  {
+    kind: 'stale-read',
     how: 'the final log is shorter than a read had found it',
     change: { 'read 2': barrier('keep', 82, 1, 8) },
     what: /at the end 000 holds 7-1/,
@@ -321,6 +374,17 @@ export const DOCTORED: readonly Doctored[] = [
       'end v',
       open('w', 'churn', 25),
       poll('w', 'churn', 26, 2, [1, 'x']),
+      { kind: 'close', client: 'w', topic: 'churn', atMs: 27 },
+    ],
+  },
+  {
+    kind: 'deleted-stays-deleted',
+    how: 'a stream opened later is put into it',
+    change: {},
+    add: [
+      'end v',
+      open('w', 'churn', 25),
+      { kind: 'position', client: 'w', topic: 'churn', atMs: 26, incarnation: 2, offset: 1 },
       { kind: 'close', client: 'w', topic: 'churn', atMs: 27 },
     ],
   },
@@ -351,7 +415,7 @@ export const DOCTORED: readonly Doctored[] = [
       'send y': null,
       'v has y': null,
       'read churn': null,
-      'final churn': null,
+      'final churn': { kind: 'final', client: '000', topic: 'churn', found: null },
     },
     add: [
       'replayed x',
@@ -377,6 +441,17 @@ export const DOCTORED: readonly Doctored[] = [
     how: 'a subscriber is told that a topic is over which nobody deleted',
     change: {},
     add: ['s has d', { kind: 'end', client: 's', topic: 'keep', atMs: 61 }, open('s', 'keep', 61, 4)],
+  },
+  {
+    kind: 'false-end',
+    how: 'a deletion of unknown outcome can only have come after what a subscriber was told',
+    change: {},
+    add: [
+      's has d',
+      { kind: 'delete', client: 'c', topic: 'keep', fromMs: 50, toMs: 51, outcome: 'unknown' },
+      { kind: 'end', client: 's', topic: 'keep', atMs: 61 },
+      open('s', 'keep', 61, 4),
+    ],
   },
   {
     kind: 'replicas-differ',

@@ -1,4 +1,4 @@
-import type { Final, Operation, Send } from '../../scripts/lib/checker/operations.ts'
+import type { Delete, Final, Operation, Send } from '../../scripts/lib/checker/operations.ts'
 
 /** What may happen, with numbers to choose subscribers, amounts and outcomes by. */
 export const STEPS = [
@@ -13,6 +13,7 @@ export const STEPS = [
   'retry',
   'open',
   'open',
+  'join',
   'deliver',
   'deliver',
   'deliver',
@@ -20,6 +21,7 @@ export const STEPS = [
   'trim',
   'delete',
   'delete',
+  'late delete',
   'create',
   'create',
   'create',
@@ -60,6 +62,8 @@ export class Model {
   #life: Life | undefined
   readonly #streams = new Map<number, Stream>()
   readonly #late: string[][] = []
+  /** Deletions under way of which nobody knows any more. */
+  #lateDeletions = 0
   #incarnation = 0
   #nowMs = 100
   #count = 0
@@ -89,6 +93,10 @@ export class Model {
         break
       case 'arrival':
         this.#append(this.#late.shift() ?? [])
+        if (this.#lateDeletions > 0 && step.amount % 2 === 0) {
+          this.#lateDeletions -= 1
+          this.#end()
+        }
         break
       case 'refusal':
         this.#record(ids, step, { outcome: 'refused', why: 'chance' })
@@ -98,6 +106,9 @@ export class Model {
         break
       case 'open':
         this.#open(subscriber)
+        break
+      case 'join':
+        this.#join(subscriber)
         break
       case 'deliver':
         this.#deliver(subscriber, 1 + (step.amount % 4))
@@ -111,6 +122,10 @@ export class Model {
         break
       case 'delete':
         if (step.amount % 2 === 0) this.#delete(step)
+        break
+      case 'late delete':
+        this.#lateDeletions += 1
+        this.#recordDelete(step, { outcome: 'unknown' })
         break
       case 'create':
         if (this.#life === undefined) this.#create()
@@ -180,14 +195,25 @@ export class Model {
   }
 
   #delete(step: Step): void {
-    if (this.#life === undefined) return
-    this.#life.isOver = true
-    const { incarnation } = this.#life
-    this.#life = undefined
+    const incarnation = this.#end()
+    if (incarnation === undefined) return
     const answer =
       step.who % 3 === 0
         ? ({ outcome: 'unknown' } as const)
         : ({ outcome: 'acknowledged', ...(step.who % 3 === 1 && { incarnation }) } as const)
+    this.#recordDelete(step, answer)
+  }
+
+  /** The life that is over by it. */
+  #end(): number | undefined {
+    const life = this.#life
+    if (life === undefined) return undefined
+    life.isOver = true
+    this.#life = undefined
+    return life.incarnation
+  }
+
+  #recordDelete(step: Step, answer: Pick<Delete, 'outcome' | 'incarnation'>): void {
     this.operations.push({ kind: 'delete', client: 'admin', topic: TOPIC, ...this.#span(step), ...answer })
   }
 
@@ -212,6 +238,16 @@ export class Model {
     this.#streams.set(subscriber, stream)
     const after = { incarnation: stream.life.incarnation, offset: stream.next - 1 }
     this.operations.push({ kind: 'open', ...this.#of(subscriber), after })
+  }
+
+  /** Begins behind what there is, as the opening frame tells. */
+  #join(subscriber: number): void {
+    const life = this.#life
+    if (life === undefined || this.#streams.get(subscriber)?.isOpen) return
+    this.#streams.set(subscriber, { life, next: life.ids.length + 1, isOpen: true })
+    this.operations.push({ kind: 'open', ...this.#of(subscriber) })
+    const place = { incarnation: life.incarnation, offset: life.ids.length }
+    this.operations.push({ kind: 'position', ...this.#of(subscriber), ...place })
   }
 
   #drop(subscriber: number): void {

@@ -57,6 +57,10 @@ export class StreamView {
     if (!this.#isPlaced && firstOffset !== undefined && told.offset !== firstOffset) {
       this.#violation(`asked for all there is and was put at ${text(told)}`)
     }
+    if (!this.#isPlaced) {
+      const { cluster, client, topic } = this.#options
+      cluster.record({ kind: 'position', client, topic: topic.name, atMs: cluster.world.nowMs, ...told })
+    }
     this.#isPlaced = true
     this.cursor = told
   }

@@ -4,9 +4,11 @@
  * offsets are dense: 1, 2, 3 … within one incarnation of a topic, so a jump is a skip whoever knows what lies between.
  *
  * - `lost-write`: an event that was acknowledged, or seen, or in one batch with a seen one, is not in the final log,
- *   though retention has not reached it and nobody can have deleted the topic. Jepsen `lost-write-cases`; P1.
+ *   though retention has not reached it and nobody can have deleted the topic: a deletion ends one life, once. Jepsen `lost-write-cases`; P1.
  * - `unseen`: the final log goes on behind the place of a subscriber whose stream was open to the last. Jepsen `unseen`,
  *   here for each subscriber; P2, P6. What a subscriber jumped over is a `poll-skip`.
+ * - `unread`: a topic that was acknowledged to somebody has no final read, though one is expected: the checks of the final
+ *   log would pass in silence.
  * - `duplicate`: one event at two offsets. Jepsen `duplicate-cases`; P3.
  * - `inconsistent-offsets`: two events at one offset, whoever says so: an answer, a subscriber or a final read; or an
  *   answer that names no place at all. Jepsen `inconsistent-offsets` (the errors of `version-orders`); P2.
@@ -25,16 +27,17 @@
  *   Jepsen `int-send-skip+nonmonotonic-cases`; P2.
  * - `idempotency`: two acknowledgements under one key name different places, and no deletion lies between. P3.
  * - `stale-read`: a linearizable read, or a final one, finds less than was acknowledged, or than an earlier such read
- *   had found, before it began. Herlihy and Wing's linearizability; P1.
+ *   had found, before it began; or no topic where no deletion can have ended it by then, as when it lives on later. Herlihy and Wing's linearizability; P1.
  * - `deleted-stays-deleted`: after a deletion was acknowledged, or a later life was known, a publish sent later is
  *   acknowledged in the old life, a read begun later finds it, or a stream opened later delivers it; or a stream goes
  *   on with a life that it was told is over. DESIGN.md, incarnation; P2.
- * - `false-end`: a subscriber was told that a life of the topic is over which nobody had asked to delete. P2.
+ * - `false-end`: a subscriber was told that a life of the topic is over which no deletion can have ended by then. P2.
  * - `replicas-differ`: two peers' final reads are not the same. P6; Raft's state-machine safety, as clients see it.
  */
 export type AnomalyKind =
   | 'lost-write'
   | 'unseen'
+  | 'unread'
   | 'duplicate'
   | 'inconsistent-offsets'
   | 'G1a'

@@ -16,6 +16,11 @@ export interface CheckOptions {
   readonly allowStaleStreams?: boolean
   /** Whether retention may take events of a topic away; without it any topic's. */
   readonly isTrimmed?: (topic: string) => boolean
+  /**
+   * Whether every topic that was acknowledged to somebody must have a final read. Without it, whether the history has
+   * final reads at all: who reads some topics at the end reads all.
+   */
+  readonly expectFinals?: boolean
 }
 
 /**
@@ -36,6 +41,7 @@ export function checkHistory(operations: readonly Operation[], options: CheckOpt
     topic.add(operation)
   }
   const findings = new Findings()
+  const isExpected = options.expectFinals ?? operations.some(({ kind }) => kind === 'final')
   for (const [topic, operationsOfTopic] of topics) {
     const examined = examine(topic, operationsOfTopic, findings)
     checkAnswers(examined)
@@ -44,7 +50,7 @@ export function checkHistory(operations: readonly Operation[], options: CheckOpt
       kept: keptOf(operationsOfTopic.finals),
       allowStale: options.allowStaleStreams ?? false,
     })
-    checkFinals(examined, subscribers, options.isTrimmed?.(topic) ?? true)
+    checkFinals(examined, subscribers, { isTrimmed: options.isTrimmed?.(topic) ?? true, isExpected })
     checkBatches(examined)
   }
   return findings.list()

@@ -43,6 +43,7 @@ const KINDS: ReadonlySet<unknown> = new Set([
   'create',
   'delete',
   'open',
+  'position',
   'poll',
   'gap',
   'end',

@@ -5,6 +5,13 @@ import { at, type Examined } from './topic.ts'
 
 type Found = NonNullable<Final['found']>
 
+export interface FinalRules {
+  /** Retention may have taken its first events away. */
+  readonly isTrimmed: boolean
+  /** A topic that somebody was told of must have been read at the end. */
+  readonly isExpected: boolean
+}
+
 /** The first final read of a topic that found something: the one the others are held against. */
 export function keptOf(finals: readonly Final[]): Kept | undefined {
   const found = finals[0]?.found
@@ -14,13 +21,15 @@ export function keptOf(finals: readonly Final[]): Kept | undefined {
 /**
  * Checks the final reads against each other and against all that was acknowledged, seen and found: `replicas-differ`,
  * `lost-write`, `unseen`, `stale-read`, `deleted-stays-deleted`, and within one read `int-poll-skip` and
- * `int-nonmonotonic-poll`. A topic without final reads is not checked for these.
- * @param isTrimmed retention may have taken its first events away
+ * `int-nonmonotonic-poll`. A topic without final reads is not checked for these: it is `unread` where one is expected.
  */
-export function checkFinals(examined: Examined, subscribers: Iterable<Subscriber>, isTrimmed: boolean): void {
+export function checkFinals(examined: Examined, subscribers: Iterable<Subscriber>, rules: FinalRules): void {
   const { operations, log } = examined
   const [reference, ...others] = operations.finals
-  if (reference === undefined) return
+  if (reference === undefined) {
+    if (rules.isExpected) checkRead(examined)
+    return
+  }
   for (const other of others) compare(examined, reference, other)
   const { client, found } = reference
   if (found === null) {
@@ -31,7 +40,7 @@ export function checkFinals(examined: Examined, subscribers: Iterable<Subscriber
   checkGone(examined, client, found.incarnation)
   checkStale(examined, client, found)
   for (const { offset, id } of found.events) log.note(client, undefined, found.incarnation, offset, id)
-  checkWhole(examined, client, found, isTrimmed)
+  checkWhole(examined, client, found, rules.isTrimmed)
   checkPartOfBatch(examined, found)
   for (const other of others) {
     for (const { offset, id } of other.found?.events ?? []) {
@@ -39,6 +48,15 @@ export function checkFinals(examined: Examined, subscribers: Iterable<Subscriber
     }
   }
   for (const subscriber of subscribers) checkUnseen(examined, subscriber, found)
+}
+
+function checkRead({ topic, operations: { sends, creates }, findings }: Examined): void {
+  const known = [...creates, ...sends].find(({ outcome }) => outcome === 'acknowledged')
+  if (known === undefined) return
+  findings.add(
+    'unread',
+    () => `${topic}: acknowledged to ${known.client} ${at(known.toMs)}, and nobody read it at the end`,
+  )
 }
 
 function compare({ topic, findings }: Examined, one: Final, other: Final): void {
@@ -73,18 +91,18 @@ function isOver({ topic, timeline, findings }: Examined, client: string, { incar
   return true
 }
 
-/** The last life that was known: when the final read does not find it, somebody must have deleted it. */
-function checkGone({ topic, timeline, log, findings }: Examined, client: string, incarnation: number): void {
-  const reached = timeline.reached.before(Number.POSITIVE_INFINITY)
-  if (reached === undefined || reached.incarnation >= incarnation) return
-  if (timeline.mayBeGone(reached, Number.POSITIVE_INFINITY)) return
-  for (const [offset, id] of log.life(reached.incarnation)) {
-    const place = formatPlace({ incarnation: reached.incarnation, offset })
-    findings.add(
-      'lost-write',
-      () =>
-        `${topic}: ${id} was at ${place}; at the end ${client} no longer has that life, and nobody deleted it`,
-    )
+/** Of the lives before the one that is held: somebody must have deleted each, and one deletion ends one life. */
+function checkGone({ topic, timeline, log, findings }: Examined, client: string, held: number): void {
+  for (const { incarnation, overMs } of timeline.deaths.lives) {
+    if (incarnation >= held || timeline.deaths.mayBeOver(incarnation, overMs)) continue
+    for (const [offset, id] of log.life(incarnation)) {
+      const place = formatPlace({ incarnation, offset })
+      findings.add(
+        'lost-write',
+        () =>
+          `${topic}: ${id} was at ${place}; at the end ${client} no longer has that life, and nobody can have deleted it`,
+      )
+    }
   }
 }
 
@@ -159,12 +177,16 @@ function checkPartOfBatch({ topic, operations, log, findings }: Examined, found:
   }
 }
 
-function checkUnseen({ topic, findings }: Examined, subscriber: Subscriber, found: Found): void {
-  const { client, isOpen, next, furthest } = subscriber
+/** What is due is behind its place, and what was sent only after the server had said where the stream begins. */
+function checkUnseen({ topic, log, findings }: Examined, subscriber: Subscriber, found: Found): void {
+  const { client, isOpen, next, furthest, placed } = subscriber
   if (!isOpen || next === undefined || next.incarnation > found.incarnation) return
   const isSameLife = next.incarnation === found.incarnation
   const due = isSameLife ? Math.max(next.offset, furthest?.offset ?? 0) : 1
-  const missed = found.events.filter(({ offset }) => offset >= due)
+  const begin = placed?.incarnation === found.incarnation ? placed : undefined
+  const isPassedOver = (offset: number, id: string) =>
+    begin !== undefined && offset <= begin.offset && (log.fateOf(id)?.fromMs ?? 0) > begin.atMs
+  const missed = found.events.filter(({ offset, id }) => offset >= due || isPassedOver(offset, id))
   if (missed.length === 0) return
   const shown = missed.slice(0, 3).map(({ id, offset }) => `${id} (${offset}-${found.incarnation})`)
   findings.add(

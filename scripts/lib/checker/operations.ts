@@ -6,7 +6,7 @@
  * monotonic clock (virtual in the simulator). `client` names one client that does one thing after the other, unless
  * said otherwise.
  */
-export type Operation = Send | Create | Delete | Open | Poll | Gap | End | Close | Barrier | Final
+export type Operation = Send | Create | Delete | Open | Position | Poll | Gap | End | Close | Barrier | Final
 
 interface Timed {
   readonly client: string
@@ -54,7 +54,7 @@ export interface Delete extends Timed {
 
 /**
  * A subscriber opens a stream, for the first time or again. `after` is the place behind which it asked to go on;
- * without it the stream begins where the server says: the next poll sets the place. A client with a place resumes with
+ * without it the stream begins where the server says: a position, or else the next poll, sets the place. A client with a place resumes with
  * the cursor the server gave it; one that wants to begin further on opens without `after`, or takes another name.
  */
 export interface Open {
@@ -63,6 +63,20 @@ export interface Open {
   readonly topic: string
   readonly atMs: number
   readonly after?: { readonly incarnation: number; readonly offset: number }
+}
+
+/**
+ * The opening frame of a stream: the place behind which it begins. Without it nothing is due on a stream that was
+ * opened without `after` until it is given something, as when it waits for an offset that is still to come.
+ */
+export interface Position {
+  readonly kind: 'position'
+  readonly client: string
+  readonly topic: string
+  readonly atMs: number
+  readonly incarnation: number
+  /** Of the last event before the stream's first one; 0 at the beginning of a life. */
+  readonly offset: number
 }
 
 /** Events a subscriber was given, in the order given; one delivery may hold several. */

@@ -1,5 +1,5 @@
-import { formatPlace, type Place } from './log.ts'
-import type { End, Gap, Open, Poll } from './operations.ts'
+import { comparePlaces, formatPlace, type Place } from './log.ts'
+import type { End, Gap, Open, Poll, Position } from './operations.ts'
 import { at, type Examined } from './topic.ts'
 
 /** Where one subscriber stands in one topic. */
@@ -8,6 +8,8 @@ export interface Subscriber {
   /** A stream was opened and neither ended nor closed. */
   isOpen: boolean
   openedMs: number | undefined
+  /** Where the server began this stream, when it was asked to choose. */
+  placed: Position | undefined
   /** The event due next; undefined while only the server knows the place. */
   next: Place | undefined
   /** Furthest place that was due next, over all its streams. */
@@ -48,6 +50,9 @@ export function checkStreams(examined: Examined, rules: StreamRules): Iterable<S
       case 'open':
         opened(examined, subscriber, operation)
         break
+      case 'position':
+        positioned(examined, subscriber, operation, rules)
+        break
       case 'poll':
         polled(examined, subscriber, operation, rules)
         break
@@ -65,7 +70,7 @@ export function checkStreams(examined: Examined, rules: StreamRules): Iterable<S
 }
 
 function newSubscriber(client: string): Subscriber {
-  const place = { next: undefined, furthest: undefined }
+  const place = { placed: undefined, next: undefined, furthest: undefined }
   return { client, isOpen: false, openedMs: undefined, ended: 0, isStale: false, ...place }
 }
 
@@ -84,10 +89,33 @@ function opened({ topic, findings }: Examined, subscriber: Subscriber, { after, 
   }
   subscriber.isOpen = true
   subscriber.openedMs = atMs
+  subscriber.placed = undefined
   subscriber.ended = 0
   subscriber.isStale = false
   if (after === undefined) subscriber.next = undefined
   else moveTo(subscriber, after.incarnation, after.offset + 1)
+}
+
+/** A stream that resumes begins where it asked to. */
+function positioned(
+  examined: Examined,
+  subscriber: Subscriber,
+  position: Position,
+  { allowStale }: StreamRules,
+): void {
+  const { topic, findings } = examined
+  const { client, atMs, incarnation, offset } = position
+  checkLife(examined, subscriber, position, allowStale)
+  const { next } = subscriber
+  if (next === undefined) subscriber.placed = position
+  else if (incarnation !== next.incarnation || offset + 1 !== next.offset) {
+    findings.add(
+      comparePlaces({ incarnation, offset: offset + 1 }, next) > 0 ? 'poll-skip' : 'nonmonotonic-poll',
+      () =>
+        `${topic}: ${client} was put behind ${formatPlace(position)} ${at(atMs)}, ${formatPlace(next)} was next`,
+    )
+  }
+  moveTo(subscriber, incarnation, offset + 1)
 }
 
 function polled(examined: Examined, subscriber: Subscriber, poll: Poll, { allowStale }: StreamRules): void {
@@ -127,12 +155,12 @@ function dueIn({ next }: Subscriber, incarnation: number): number | undefined {
 function checkLife(
   { topic, findings, timeline }: Examined,
   subscriber: Subscriber,
-  { incarnation, atMs }: Poll,
+  { incarnation, atMs }: Poll | Position,
   allowStale: boolean,
 ): void {
   const { client, openedMs, ended, isStale } = subscriber
   if (isStale) return
-  const given = () => `${topic}: ${client} was given events of life ${incarnation} ${at(atMs)}`
+  const given = () => `${topic}: ${client} was given a stream of life ${incarnation} ${at(atMs)}`
   if (incarnation <= ended) {
     subscriber.isStale = true
     findings.add('deleted-stays-deleted', () => `${given()}, after it was told that life ${ended} is over`)
@@ -170,14 +198,11 @@ function toldOfEnd(
   { client, atMs }: End,
 ): void {
   const incarnation = subscriber.next?.incarnation
-  if (
-    incarnation !== undefined &&
-    !timeline.mayBeGone({ incarnation, fromMs: Number.NEGATIVE_INFINITY }, atMs)
-  ) {
+  if (incarnation !== undefined && !timeline.deaths.mayBeOver(incarnation, atMs)) {
     findings.add(
       'false-end',
       () =>
-        `${topic}: ${client} was told ${at(atMs)} that life ${incarnation} is over, and nobody deleted it`,
+        `${topic}: ${client} was told ${at(atMs)} that life ${incarnation} is over, and nobody can have deleted it`,
     )
   }
   subscriber.ended = incarnation ?? 0

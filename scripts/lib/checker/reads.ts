@@ -9,7 +9,7 @@ export function checkReads({ topic, operations, timeline, findings }: Examined):
     const reached = timeline.reached.before(fromMs)
     const asked = () => `${topic}: ${client} asked ${at(fromMs)} and found`
     if (found === null) {
-      if (reached !== undefined && !timeline.mayBeGone(reached, toMs)) {
+      if (reached !== undefined && !timeline.deaths.mayBeOver(reached.incarnation, toMs)) {
         findings.add('stale-read', () => `${asked()} no topic, and ${reached.by()}`)
       }
       continue

@@ -47,12 +47,10 @@ function enter({ topic, log, findings }: Examined, send: Acknowledged): void {
 }
 
 /** A key may begin anew in another life of the topic. */
-function isDeletedBetween({ operations }: Examined, before: Acknowledged, send: Acknowledged): boolean {
+function isDeletedBetween({ timeline }: Examined, before: Acknowledged, send: Acknowledged): boolean {
   if (before.incarnation === send.incarnation) return false
-  return operations.deletes.some(
-    ({ outcome, fromMs, toMs }) =>
-      outcome !== 'refused' && fromMs <= send.toMs && (outcome === 'unknown' || toMs >= before.fromMs),
-  )
+  const [one, other] = before.incarnation < send.incarnation ? [before, send] : [send, before]
+  return timeline.deaths.mayBeOver(one.incarnation, other.toMs)
 }
 
 function tellOfKey({ topic, findings }: Examined, before: Acknowledged, send: Acknowledged): void {

@@ -1,5 +1,6 @@
+import { Deaths, type LifeSpan } from './deaths.ts'
 import { comparePlaces, formatPlace, type Place, type TopicLog } from './log.ts'
-import type { Barrier, Create, Delete, Gap, Poll, Send } from './operations.ts'
+import type { Barrier, Create, Delete, Send } from './operations.ts'
 
 /** What is known of a topic from some moment on, and who made it known. */
 export interface Known extends Place {
@@ -40,8 +41,15 @@ export interface TimelineInput {
   readonly creates: readonly Create[]
   readonly deletes: readonly Delete[]
   readonly barriers: readonly Barrier[]
-  readonly polls: readonly Poll[]
-  readonly gaps: readonly Gap[]
+  /** What subscribers were given or came with. */
+  readonly sights: readonly Sight[]
+}
+
+/** A subscriber knew of a life of the topic, which may have been over by then. */
+export interface Sight {
+  readonly client: string
+  readonly incarnation: number
+  readonly atMs: number
 }
 
 /** What certainly held of one topic before any moment: how far it had come, and which of its lives were over. */
@@ -50,25 +58,16 @@ export class Timeline {
   readonly reached: Highest
   /** Highest life that was over (its `offset` means nothing). */
   readonly over: Highest
-  readonly #deletes: readonly Delete[]
+  /** Which of its lives deletions may have ended. */
+  readonly deaths: Deaths
 
   constructor(input: TimelineInput, log: TopicLog) {
-    this.#deletes = input.deletes.filter(({ outcome }) => outcome !== 'refused')
     const told = toldOf(input, log)
     this.reached = new Highest(told)
     const lives = livesOf(told, input)
     const begun = new Highest(lives)
     this.over = new Highest([...overByDeletion(input.deletes, begun), ...overByLaterLife(lives)])
-  }
-
-  /** Whether a deletion may have ended the life of `known` by `byMs`: one of unknown outcome may at any time. */
-  mayBeGone(known: Pick<Known, 'incarnation' | 'fromMs'>, byMs: number): boolean {
-    return this.#deletes.some(
-      ({ outcome, incarnation, fromMs, toMs }) =>
-        fromMs <= byMs &&
-        (outcome === 'unknown' ||
-          (toMs >= known.fromMs && (incarnation === undefined || incarnation >= known.incarnation))),
-    )
+    this.deaths = new Deaths(spansOf(lives, told, this.over), input.deletes)
   }
 }
 
@@ -97,21 +96,35 @@ function toldOf({ sends, creates, barriers }: TimelineInput, log: TopicLog): Kno
 }
 
 /** When each life was first known: from what was told, and from what subscribers were given. */
-function livesOf(told: readonly Known[], { polls, gaps }: TimelineInput): Known[] {
+function livesOf(told: readonly Known[], { sights }: TimelineInput): Known[] {
   const first = new Map<number, Known>()
   for (const one of told) {
     const known = first.get(one.incarnation)
     if (known === undefined || one.atMs < known.atMs) first.set(one.incarnation, { ...one, offset: 0 })
   }
-  for (const operations of [polls, gaps]) {
-    for (const { incarnation, atMs, client } of operations) {
-      const known = first.get(incarnation)
-      if (known !== undefined && known.atMs <= atMs) continue
-      const by = () => `${client} had seen life ${incarnation} at ${Math.round(atMs)} ms`
-      first.set(incarnation, { incarnation, offset: 0, atMs, fromMs: atMs, by })
-    }
+  for (const { incarnation, atMs, client } of sights) {
+    const known = first.get(incarnation)
+    if (known !== undefined && known.atMs <= atMs) continue
+    const by = () => `${client} had seen life ${incarnation} at ${Math.round(atMs)} ms`
+    first.set(incarnation, { incarnation, offset: 0, atMs, fromMs: atMs, by })
   }
   return [...first.values()]
+}
+
+/** Who tells of a life that was over before is wrong, and an anomaly of its own: that shows nothing alive. */
+function spansOf(lives: readonly Known[], told: readonly Known[], over: Highest): LifeSpan[] {
+  const alive = new Map<number, number>()
+  for (const { incarnation, fromMs } of told) {
+    if ((over.before(fromMs)?.incarnation ?? 0) >= incarnation) continue
+    alive.set(incarnation, Math.max(alive.get(incarnation) ?? fromMs, fromMs))
+  }
+  let overMs = Number.POSITIVE_INFINITY
+  const newestFirst = [...lives].sort((one, other) => other.incarnation - one.incarnation)
+  return newestFirst.map(({ incarnation, atMs }) => {
+    const span = { incarnation, aliveMs: alive.get(incarnation) ?? Number.NEGATIVE_INFINITY, overMs }
+    overMs = Math.min(overMs, atMs)
+    return span
+  })
 }
 
 /** A deletion ends whatever lives: every life that began before it was sent, and the one its answer names. */

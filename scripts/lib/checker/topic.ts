@@ -11,12 +11,13 @@ import type {
   Open,
   Operation,
   Poll,
+  Position,
   Send,
 } from './operations.ts'
-import { Timeline } from './timeline.ts'
+import { type Sight, Timeline } from './timeline.ts'
 
 /** What happens to one subscriber. */
-export type StreamOperation = Open | Poll | Gap | End | Close
+export type StreamOperation = Open | Position | Poll | Gap | End | Close
 
 /** One topic's operations, sorted by kind, each in the order recorded. */
 export class TopicOperations {
@@ -26,8 +27,8 @@ export class TopicOperations {
   readonly barriers: Barrier[] = []
   readonly finals: Final[] = []
   readonly streams: StreamOperation[] = []
-  readonly polls: Poll[] = []
-  readonly gaps: Gap[] = []
+  /** What subscribers were given or came with, as it tells of lives. */
+  readonly sights: Sight[] = []
 
   add(operation: Operation): void {
     switch (operation.kind) {
@@ -46,12 +47,14 @@ export class TopicOperations {
       case 'final':
         this.finals.push(operation)
         break
-      case 'poll':
-        this.polls.push(operation)
+      case 'open':
+        if (operation.after !== undefined) this.sights.push({ ...operation, ...operation.after })
         this.streams.push(operation)
         break
+      case 'position':
+      case 'poll':
       case 'gap':
-        this.gaps.push(operation)
+        this.sights.push(operation)
         this.streams.push(operation)
         break
       default:

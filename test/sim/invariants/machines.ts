@@ -1,9 +1,10 @@
 import type { Run, SlotChanges, SlotImage, TopicRow } from '../../../services/peer/topics/types.ts'
+import { Rows } from './rows.ts'
 import type { Replica } from './slot-disk.ts'
 
 interface SlotStates {
-  /** Runs as the first replica placed them, by log index. */
-  readonly runs: Map<number, Run>
+  /** The run that the first replica placed, by log index; null where it placed none. */
+  readonly runs: Map<number, Run | null>
   /** Name of each incarnation. */
   readonly names: Map<number, string>
   /** Applied index by which an incarnation was deleted. */
@@ -13,8 +14,8 @@ interface SlotStates {
 }
 
 /**
- * State-machine safety as it shows in the rows that replicas write: the same run at the same entry, each topic in one
- * slot, an incarnation given out once, and deleted stays deleted.
+ * State-machine safety as it shows in the rows that replicas write: the same run, or none, at the same entry, the same
+ * rows at the same applied index, each topic in one slot, an incarnation given out once, and deleted stays deleted.
  */
 export class Machines {
   readonly #violation: (what: string) => void
@@ -24,14 +25,18 @@ export class Machines {
   /** Incarnation that a replica holds of a name. */
   readonly #held = new WeakMap<Replica, Map<string, number>>()
 
+  readonly #rows: Rows
+
   constructor(violation: (what: string) => void) {
     this.#violation = violation
+    this.#rows = new Rows(violation)
   }
 
   /** Rows that a replica writes for what it applied. */
   changed(replica: Replica, changes: SlotChanges): void {
     const { appliedIndex } = changes.slot
-    for (const run of changes.runs) this.#placed(replica, run)
+    this.#placed(replica, changes.runs, appliedIndex)
+    this.#rows.changed(replica, changes)
     for (const [name, row] of changes.topics) this.#topic(replica, name, row, appliedIndex)
     for (const [key, row] of changes.keys) this.#remembers(replica.slot, `key ${key}`, row, appliedIndex)
     for (const [uid, row] of changes.producers) {
@@ -57,16 +62,23 @@ export class Machines {
 
   /** A whole state: loaded, or of a snapshot. */
   replaced(replica: Replica, image: SlotImage): void {
+    this.#rows.replaced(replica, image)
     this.#held.set(replica, new Map())
     for (const row of image.topics) this.#topic(replica, row.name, row, image.slot.appliedIndex)
   }
 
-  #placed({ peer, slot }: Replica, run: Run): void {
+  /** Every entry that it applied since it last wrote rows has its run among these, or has none. */
+  #placed(replica: Replica, placed: readonly Run[], appliedIndex: number): void {
+    const { peer, slot } = replica
     const { runs } = this.#slot(slot)
-    const known = runs.get(run.logIndex)
-    if (known === undefined) runs.set(run.logIndex, run)
-    else if (!isSame(known, run)) {
-      this.#violation(`state-machine safety: ${peer} placed entry ${run.logIndex} of slot ${slot} elsewhere`)
+    const own = new Map(placed.map(run => [run.logIndex, run]))
+    for (let index = this.#rows.appliedIndex(replica) + 1; index <= appliedIndex; index++) {
+      const run = own.get(index) ?? null
+      const known = runs.get(index)
+      if (known === undefined) runs.set(index, run)
+      else if (known === null || run === null ? known !== run : !isSame(known, run)) {
+        this.#violation(`state-machine safety: ${peer} placed entry ${index} of slot ${slot} elsewhere`)
+      }
     }
   }
 
