@@ -1,14 +1,14 @@
 import t from 'tap'
-import { LIMITS } from '../../services/peer/limits.ts'
+import { withLimits } from '../support/limits.ts'
 import { anyTime, Engines, text } from './engines.ts'
 
-// Small, so that a few events are more than the log keeps. They hold for this whole process.
-Object.assign(LIMITS, {
+/** Small, so that a few events are more than the log keeps. */
+const SMALL = {
   KEEP_LOG_ENTRIES: 10,
   COMPACT_EVERY_ENTRIES: 5,
   MAX_CACHED_LOG_BYTES: 1_000,
   SNAPSHOT_CHUNK_BYTES: 200,
-})
+}
 
 const THREE = ['00', '01', '10']
 
@@ -26,6 +26,7 @@ function offsets(cube: Engines, id: string): number[] {
 }
 
 t.test('a primary learns that its snapshot arrived though the answer to it was lost', async t => {
+  withLimits(t, SMALL)
   const cube = new Engines(THREE)
   await cube.start()
   await cube.append({ kind: 'create', topic: 'a', settings: anyTime })
@@ -52,6 +53,7 @@ t.test('a primary learns that its snapshot arrived though the answer to it was l
 })
 
 t.test('a pull that begins behind rows applied a moment ago leaves no hole when the power fails', async t => {
+  withLimits(t, SMALL)
   const cube = new Engines(THREE)
   await cube.start()
   await cube.append({ kind: 'create', topic: 'a', settings: anyTime })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { SlotError } from '../../services/peer/engine/types.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
+import { withLimits } from '../support/limits.ts'
 import { anyTime, Engines, text } from './engines.ts'
 
 const THREE = ['00', '01', '10']
@@ -83,8 +84,8 @@ t.test('a bad record found while sweeping takes its slot out of service, and not
 })
 
 t.test('a key is remembered for the window by every clock within the skew bound', async t => {
-  // Minutes of virtual time take seconds. It holds for the rest of this process.
-  Object.assign(LIMITS, { KEY_WINDOW_MS: 20_000 })
+  // Minutes of virtual time take seconds.
+  withLimits(t, { KEY_WINDOW_MS: 20_000 })
   const cube = new Engines(THREE)
   await cube.start()
   await cube.append({ kind: 'create', topic: 'a', settings: anyTime })
