@@ -12,14 +12,14 @@ import { TestCube } from './lib/test-cube.ts'
 const options = new Command('measure:idle')
   .description('Measures an idle cube: time to ready, CPU, latency of single publishes.')
   .option('--peers <number>', 'peers of the cube', '8')
-  .option('--seconds <number>', 'time over which CPU is measured', '20')
+  .option('--seconds <number>', 'time over which CPU is measured', '40')
   .option('--publishes <number>', 'publishes, one after the other, each through a random peer', '200')
   .option('--json', 'print one JSON object instead of lines', false)
   .parse()
   .opts<{ peers: string; seconds: string; publishes: string; json: boolean }>()
 
 /** Time for what follows a start to settle before idleness is measured. */
-const SETTLE_MS = 10_000
+const SETTLE_MS = 20_000
 /** Clock ticks a second in /proc, the same on every Linux that Node runs on. */
 const TICKS_PER_S = 100
 

@@ -173,7 +173,7 @@ export const SETTINGS: readonly Setting[] = [
     key: 'heartbeatMs',
     flag: 'heartbeat',
     kind: 'duration',
-    default: '250ms',
+    default: '300ms',
     range: [10, 10 * SECOND],
     what: 'Time between two heartbeats of a pair of peers.',
   },

@@ -15,7 +15,7 @@ import type { Chance, World } from './world.ts'
 /** The default settings of a peer (config.ts), but for a reserve that suits the small disks. */
 export const SETTINGS = {
   tickMs: 100,
-  heartbeatMs: 250,
+  heartbeatMs: 300,
   electionMs: 1_000,
   reclaimAfterMs: 1_000,
   diskReserveBytes: 40_000,

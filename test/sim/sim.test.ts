@@ -17,7 +17,7 @@ const SHOWN_SOON = ['acknowledge before fsync', 'forget producer sequences', 'de
 t.setTimeout(TIMEOUT_MS)
 
 t.test('cubes under faults keep their promises and heal', async t => {
-  const { code, output } = await sim('--seeds', String(SEEDS))
+  const { code, output } = await sim('--seeds', String(SEEDS), '--jobs', '2')
   ended(t, code, output)
   t.match(output, new RegExp(`^${SEEDS} seeds, .* 0 violations$`, 'm'), `${SEEDS} seeds`)
   const faults = /^faults: (.*)$/m.exec(output)?.[1]?.split(', ') ?? []

@@ -26,8 +26,8 @@ export interface HeartbeatOptions {
   stopping(): boolean
 }
 
-/** Exchanges of an idle pair within the time after which silence makes one suspect the other. */
-const BEATS_BEFORE_SUSPICION = 2
+/** An idle pair's next exchange is due after this share of the silence that makes one suspect the other. */
+const IDLE_SHARE = 0.6
 
 /**
  * One heartbeat exchange per pair of peers and interval, for all slots they share: the lower label asks, and both
@@ -48,7 +48,7 @@ export class Heartbeats {
   constructor(options: HeartbeatOptions) {
     this.#options = options
     const { electionMs, heartbeatMs } = options.settings
-    this.#idleRounds = Math.max(1, Math.floor(electionMs / (BEATS_BEFORE_SUSPICION * heartbeatMs)))
+    this.#idleRounds = Math.max(1, Math.floor((IDLE_SHARE * electionMs) / heartbeatMs))
   }
 
   start(): void {
