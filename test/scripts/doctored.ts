@@ -328,6 +328,12 @@ export const DOCTORED: readonly Doctored[] = [
     what: /key k of q/,
   },
   {
+    kind: 'idempotency',
+    how: 'a key begins anew in the next life of its topic',
+    change: { 'send y': send('p', 'churn', 'y', 40, { key: 'x', ...placed(4, 1) }) },
+    what: /key x of p was answered 1-2 .* and 1-4/,
+  },
+  {
     kind: 'stale-read',
     how: 'a read finds less than was acknowledged',
     change: { 'read 1': barrier('keep', 80, 1, 6) },

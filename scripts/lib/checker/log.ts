@@ -11,7 +11,6 @@ export interface Place {
 export interface Fate {
   /** The best of all attempts: one acknowledgement makes it acknowledged, one unknown makes it unknown. */
   readonly outcome: OutcomeKind
-  readonly keyed: boolean
   /** When the first attempt was sent. */
   readonly fromMs: number
   readonly client: string
@@ -38,18 +37,15 @@ export function formatPlace({ incarnation, offset }: Place): string {
 export class TopicLog {
   readonly #topic: string
   readonly #findings: Findings
-  readonly #canBeDeleted: boolean
   readonly #lives = new Map<number, Map<number, string>>()
   readonly #places = new Map<string, Place>()
   readonly #fates = new Map<string, Fate>()
   /** Contradictions already told of. */
   readonly #told = new Set<string>()
 
-  /** `canBeDeleted`: the history has a deletion that may have taken effect. */
-  constructor(topic: string, findings: Findings, canBeDeleted: boolean) {
+  constructor(topic: string, findings: Findings) {
     this.#topic = topic
     this.#findings = findings
-    this.#canBeDeleted = canBeDeleted
   }
 
   /** Events of one life by offset. */
@@ -77,7 +73,6 @@ export class TopicLog {
       const isBetter = known === undefined || RANK[send.outcome] > RANK[known.outcome]
       this.#fates.set(id, {
         outcome: isBetter ? send.outcome : known.outcome,
-        keyed: send.key !== undefined || known?.keyed === true,
         fromMs: Math.min(send.fromMs, known?.fromMs ?? Number.POSITIVE_INFINITY),
         client: known?.client ?? send.client,
         why: (isBetter ? send.why : known.why) ?? 'no reason recorded',
@@ -102,7 +97,7 @@ export class TopicLog {
       this.#once('inconsistent-offsets', place, id, () => `${who} has ${id} where ${there} is${at(atMs)}`)
     }
     if (known === undefined) this.#first(who, atMs, place, id)
-    else if (comparePlaces(known, place) !== 0 && !this.#mayRecur(known, place, id)) {
+    else if (comparePlaces(known, place) !== 0) {
       this.#once(
         'duplicate',
         place,
@@ -121,12 +116,6 @@ export class TopicLog {
       const { client, why } = fate
       this.#once('G1a', place, id, () => `${who} has ${id}${at(atMs)}, which ${client} was refused (${why})`)
     }
-  }
-
-  /** A key may be used again after a deletion. */
-  #mayRecur(known: Place, place: Place, id: string): boolean {
-    if (known.incarnation === place.incarnation) return false
-    return this.#canBeDeleted && this.#fates.get(id)?.keyed === true
   }
 
   #once(

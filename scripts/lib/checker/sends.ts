@@ -10,7 +10,7 @@ interface Acknowledged extends Send {
 
 /**
  * Checks the answers to publishes and enters the places they name into the log: `int-send-skip`,
- * `int-nonmonotonic-send`, `idempotency`, `nonmonotonic-send`, `deleted-stays-deleted`.
+ * `int-nonmonotonic-send`, `idempotency` (a key outlives its topic), `nonmonotonic-send`, `deleted-stays-deleted`.
  */
 export function checkAnswers(examined: Examined): void {
   const { topic, operations, findings } = examined
@@ -23,7 +23,7 @@ export function checkAnswers(examined: Examined): void {
       continue
     }
     const before = send.key === undefined ? undefined : ofKey.get(send.key)
-    if (before !== undefined && !isSameAnswer(before, send) && !isDeletedBetween(examined, before, send)) {
+    if (before !== undefined && !isSameAnswer(before, send)) {
       tellOfKey(examined, before, send)
       continue
     }
@@ -44,13 +44,6 @@ function enter({ topic, log, findings }: Examined, send: Acknowledged): void {
     return
   }
   for (const [index, id] of ids.entries()) log.note(client, toMs, incarnation, first + index, id)
-}
-
-/** A key may begin anew in another life of the topic. */
-function isDeletedBetween({ timeline }: Examined, before: Acknowledged, send: Acknowledged): boolean {
-  if (before.incarnation === send.incarnation) return false
-  const [one, other] = before.incarnation < send.incarnation ? [before, send] : [send, before]
-  return timeline.deaths.mayBeOver(one.incarnation, other.toMs)
 }
 
 function tellOfKey({ topic, findings }: Examined, before: Acknowledged, send: Acknowledged): void {

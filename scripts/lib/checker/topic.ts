@@ -74,8 +74,7 @@ export interface Examined {
 
 /** Derives version order and timeline; no event is noted in the log yet. */
 export function examine(topic: string, operations: TopicOperations, findings: Findings): Examined {
-  const canBeDeleted = operations.deletes.some(({ outcome }) => outcome !== 'refused')
-  const log = new TopicLog(topic, findings, canBeDeleted)
+  const log = new TopicLog(topic, findings)
   for (const send of operations.sends) log.sent(send)
   return { topic, operations, log, timeline: new Timeline(operations, log), findings }
 }
