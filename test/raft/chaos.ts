@@ -14,6 +14,8 @@ export interface ChaosReport {
   readonly truncations: number
   /** Changes of the configuration that were begun. */
   readonly changes: number
+  /** Members that were out, were dropped and came again, empty. */
+  readonly drops: number
 }
 
 /** Members that vote at the start of a run whose membership changes; the other hosts have empty stores. */
@@ -21,7 +23,7 @@ const FOUNDERS = 3
 
 /**
  * Drives members with seeded chance: every interleaving of ticks, deliveries (lost, doubled, reordered), Readies,
- * syncs, proposals, reads, transfers, changes of the membership, suspicion, compaction, cuts, crashes that lose what is not synced, and restarts.
+ * syncs, proposals, reads, transfers, changes of the membership and of the succession, dropped replicas, suspicion, compaction, cuts, crashes that lose what is not synced, and restarts.
  * Throws Violation, or what a member throws, at the first wrong step.
  */
 export class Chaos {
@@ -36,6 +38,7 @@ export class Chaos {
   #snapshots = 0
   #truncations = 0
   #changes = 0
+  #drops = 0
   #rosterVersion = 1
   readonly #isChanging: boolean
 
@@ -85,6 +88,7 @@ export class Chaos {
       snapshots: this.#snapshots,
       truncations: this.#truncations,
       changes: this.#changes,
+      drops: this.#drops,
     }
   }
 
@@ -98,9 +102,11 @@ export class Chaos {
     } else if (dice < 84) this.#sync(host)
     else if (dice < 92) this.#propose(this.#leaderOr(host))
     else if (dice < 94 && this.#isChanging) this.#changeMembers(this.#leaderOr(host))
+    else if (dice < 94.6 && this.#isChanging) this.#drop()
     else if (dice < 95) this.#read(this.#leaderOr(host))
     else if (dice < 95.5) host.node.transferLeadership(this.#pick(this.#hosts).number)
     else if (dice < 96) host.node.leaderGone(this.#pick(this.#hosts).number)
+    else if (dice < 96.3) host.node.setSuccession(this.#shuffled())
     else if (dice < 97) host.node.unreachable(this.#pick(this.#hosts).number)
     else if (dice < 98.6) this.#compact(host)
     else if (dice < 99.1) this.#changeCut()
@@ -156,13 +162,36 @@ export class Chaos {
   }
 
   #changeMembers(host: Host): void {
-    const shuffled = this.#hosts.map(({ number }) => ({ number, place: this.#random() }))
-    shuffled.sort((a, b) => a.place - b.place)
-    const members = shuffled.map(({ number }) => ({ number, uid: `uid-${number}` }))
+    const members = this.#shuffled().map(number => ({ number, uid: `uid-${number}` }))
     const voters = members.splice(0, 1 + this.#below(members.length))
     const learners = members.slice(0, this.#below(members.length + 1))
     const target = { rosterVersion: ++this.#rosterVersion, voters, learners }
     if (typeof host.node.changeMembers(target) !== 'string') this.#changes++
+  }
+
+  #shuffled(): number[] {
+    const places = this.#hosts.map(({ number }) => ({ number, place: this.#random() }))
+    return places.sort((a, b) => a.place - b.place).map(({ number }) => number)
+  }
+
+  /**
+   * Drops the replica of a member that is out: by the committed configuration, as a quorum read tells it, while its own
+   * log holds no later one.
+   */
+  #drop(): void {
+    const last = this.#checker.committed.findLast(entry => entry.configuration !== undefined)
+    if (last === undefined) return
+    const { voters, outgoing = [], learners = [] } = last.configuration!
+    const members = new Set([...voters, ...outgoing, ...learners].map(({ number }) => number))
+    const out = this.#hosts.filter(({ number, down, disk }) => {
+      const isLater = disk.configurations().some(({ index }) => index > last.index)
+      return !members.has(number) && !down && !isLater && disk.lastIndex() > 0
+    })
+    if (out.length === 0) return
+    const host = this.#pick(out)
+    host.comeAgain()
+    this.#drops++
+    this.#checker.onRestart(host)
   }
 
   #changeCut(): void {

@@ -110,7 +110,8 @@ export class Checker {
         () => `member ${host.number} follows ${leader} in ${term}`,
       )
     }
-    if (role === 'leader') this.#onLeader(host, term)
+    // The only voter elects itself at once; before its vote is durable nobody hears of it, and a crash takes it back.
+    if (role === 'leader' && host.disk.durableHardState.term === term) this.#onLeader(host, term)
   }
 
   /** Log matching: two logs that agree at an index agree everywhere before it. */
@@ -154,7 +155,13 @@ export class Checker {
       .flatMap(host => host.disk.configurations())
       .filter(dated => dated.index > (before?.index ?? 0))
       .map(({ configuration }) => configuration)
-    return [before?.configuration ?? hosts[0]!.founded, ...later]
+    const last = before?.configuration ?? hosts[0]!.founded
+    // In force at a leader as soon as it is appended, before its disk has it.
+    const fresh = hosts
+      .filter(host => !host.down && host.status.role === 'leader')
+      .map(host => host.status.configuration)
+      .filter(({ rosterVersion }) => rosterVersion >= last.rosterVersion)
+    return [last, ...later, ...fresh]
   }
 
   #onVote(host: Host, term: number, candidate: number, what: string): void {

@@ -49,7 +49,7 @@ export class Host {
   readonly tuning: Tuning
   node: RaftNode
   /** The configuration before the first entry. */
-  readonly founded: Configuration
+  founded: Configuration
   down = false
   /** Writes stay volatile until `sync` is called. */
   holdSync = false
@@ -117,6 +117,14 @@ export class Host {
     this.disk.crash()
     this.#afterPersist.length = 0
     this.pulled.clear()
+  }
+
+  /** Its replica is dropped; it comes again, empty, with what the tombstone says. */
+  comeAgain(): void {
+    this.crash()
+    this.disk.comeAgain()
+    this.founded = this.disk.snapshot.configuration
+    this.restart()
   }
 
   /** Starts again from what is durable; `applied` is what the state machine had made durable. */

@@ -32,6 +32,26 @@ export class Disk implements LogReader {
     this.#durable = this.#now
   }
 
+  /** The replica is dropped and comes again empty: only what its tombstone says stays. */
+  comeAgain(): void {
+    const { term, vote, floor } = this.#durable.hardState
+    const last = {
+      index: this.durableLastIndex,
+      term: this.#durable.entries.at(-1)?.term ?? this.#durable.snapshot.term,
+    }
+    const end =
+      floor && (floor.term > last.term || (floor.term === last.term && floor.index > last.index))
+        ? floor
+        : last
+    this.#pending = []
+    this.#now = {
+      hardState: { term, vote, commit: 0, ...(end.index > 0 && { floor: end }) },
+      snapshot: { index: 0, term: 0, configuration: { rosterVersion: 0, voters: [] } },
+      entries: [],
+    }
+    this.#durable = this.#now
+  }
+
   /** Puts entries and a hard state there as if they had been written and synced in an earlier life. */
   preset(hardState: HardState, entries: Entry[]): void {
     this.#now = { ...this.#now, hardState, entries }

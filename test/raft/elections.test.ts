@@ -48,6 +48,49 @@ t.test('a follower that hears from its leader does not stand (paper 5.2)', t => 
   t.end()
 })
 
+t.test('the order of succession may change while the member runs, and the waits follow', t => {
+  const standsAfter = (cluster: Cluster, number: number): number => {
+    for (let ticks = 1; ; ticks++) {
+      cluster.tick(number)
+      if (cluster.status(number).role === 'preCandidate') return ticks
+    }
+  }
+  const led = () => {
+    const cluster = new Cluster([1, 2, 3, 4])
+    cluster.elect(1)
+    cluster.isolate(1)
+    return cluster
+  }
+  const before = led()
+  t.same(
+    [2, 3, 4].map(number => standsAfter(before, number)),
+    [10, 12, 14],
+  )
+  const after = led()
+  for (const number of [2, 3, 4]) after.node(number).setSuccession([1, 4, 3, 2])
+  t.same(
+    [2, 3, 4].map(number => standsAfter(after, number)),
+    [14, 12, 10],
+    'the silence under way',
+  )
+  const gone = led()
+  for (const number of [2, 3, 4]) {
+    gone.node(number).setSuccession([1, 4, 3, 2])
+    gone.node(number).leaderGone(1)
+    gone.host(number).pump()
+  }
+  t.equal(gone.status(4).role, 'preCandidate', 'the first stands at once')
+  t.same([standsAfter(gone, 3), standsAfter(gone, 2)], [2, 4])
+  const waiting = led()
+  waiting.node(4).leaderGone(1)
+  waiting.node(4).setSuccession([1, 4, 3, 2])
+  t.equal(standsAfter(waiting, 4), 1, 'a wait for others that do not come first any more ends')
+  const fresh = new Cluster([1, 2, 3])
+  fresh.node(3).setSuccession([3, 2, 1])
+  t.equal(standsAfter(fresh, 3), 1)
+  t.end()
+})
+
 t.test('silence ends in order of succession, the silent leader not counted', t => {
   const cluster = new Cluster([1, 2, 3, 4], { succession: [1, 3, 4, 2] })
   cluster.elect(1)

@@ -20,7 +20,7 @@ function write(log: RaftLog, disk: Disk, id: number): void {
 t.test('entries are read the same from the window, from the store and across both', t => {
   for (const maxCachedBytes of [0, 300, 1_000_000]) {
     const disk = new Disk(configurationOf(1))
-    const log = new RaftLog(disk, maxCachedBytes, 0, 0)
+    const log = new RaftLog(disk, maxCachedBytes, disk.hardState, 0)
     const entries = logOf(1, 1, 1, 2, 2, 2, 3, 3, 3, 3)
     for (const [at, entry] of entries.entries()) {
       log.append([entry])
@@ -41,7 +41,7 @@ t.test('entries are read the same from the window, from the store and across bot
 
 t.test('what the store throws away stays readable while it is in the window, and no longer', t => {
   const disk = new Disk(configurationOf(1))
-  const log = new RaftLog(disk, 0, 0, 0)
+  const log = new RaftLog(disk, 0, disk.hardState, 0)
   log.append(logOf(1, 1, 1, 1))
   write(log, disk, 1)
   disk.compact(2, configurationOf(1))
@@ -58,7 +58,7 @@ t.test('what the store throws away stays readable while it is in the window, and
 
 t.test('behind a restored snapshot nothing of the old log shows, though the store still has it', t => {
   const disk = new Disk(configurationOf(1))
-  const log = new RaftLog(disk, 100, 0, 0)
+  const log = new RaftLog(disk, 100, disk.hardState, 0)
   log.append(logOf(1, 1, 1, 1, 1))
   write(log, disk, 1)
   log.persisted(1)
@@ -73,7 +73,7 @@ t.test('behind a restored snapshot nothing of the old log shows, though the stor
 
 t.test('a committed entry is not truncated, a hole not left, a commit not taken back', t => {
   const disk = new Disk(configurationOf(1))
-  const log = new RaftLog(disk, 100, 0, 0)
+  const log = new RaftLog(disk, 100, disk.hardState, 0)
   log.append(logOf(1, 1, 1))
   log.commitTo(2)
   log.commitTo(1)

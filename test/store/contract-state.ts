@@ -133,6 +133,25 @@ export function stateContract(t: Test, make: MakeDisk): void {
     )
   })
 
+  t.test('the row of the slot of the roster keeps the roster', async t => {
+    const driver = new SlotDriver(4)
+    const roster = {
+      ...ROSTER,
+      peers: [ROSTER.peers[0]!, { ...ROSTER.peers[1]!, leaving: true as const }],
+      lastNumber: 9,
+      change: { kind: 'leave' as const, id: '1', by: 'ops', why: 'less room', timeMs: 5 },
+    }
+    const slot = { ...driver.row(), roster }
+    await acrossRestart(
+      make(t),
+      async store => {
+        await store.write([driver.found()])
+        await store.write([{ slot: 4, changes: { ...NO_CHANGES, slot } }])
+      },
+      store => t.same(store.load(4).image.slot, slot),
+    )
+  })
+
   t.test('writes become durable in the order they were made', async t => {
     const store = make(t).open()
     const driver = new SlotDriver(0)

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import type { LogStore } from '../../services/peer/store/types.ts'
+import { dropContract } from './contract-drop.ts'
 import { logContract } from './contract-log.ts'
 import { retentionContract } from './contract-retention.ts'
 import { snapshotContract } from './contract-snapshot.ts'
@@ -19,6 +20,7 @@ export function runStoreContract(name: string, make: MakeDisk): void {
   t.test(`${name}: the log`, async t => logContract(t, make))
   t.test(`${name}: retention and compaction`, async t => retentionContract(t, make))
   t.test(`${name}: snapshots`, async t => snapshotContract(t, make))
+  t.test(`${name}: replicas that go and come again`, async t => dropContract(t, make))
 }
 
 /** Opens the store of a fresh disk, runs `use` on it, opens it again and runs `check` on what is there then. */

@@ -12,9 +12,9 @@ export interface Writer {
   kill(): Promise<void>
 }
 
-/** Starts such a process (writer.ts). */
-export async function startWriter(path: string): Promise<Writer> {
-  const script = fileURLToPath(new URL('./writer.ts', import.meta.url))
+/** Starts such a process: writer.ts, or another script of this folder that says how far it is. */
+export async function startWriter(path: string, name = './writer.ts'): Promise<Writer> {
+  const script = fileURLToPath(new URL(name, import.meta.url))
   const { NODE_OPTIONS: _, ...env } = process.env
   const child = spawn(process.execPath, [script, path], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = new Promise<void>(resolve => child.once('exit', () => resolve()))

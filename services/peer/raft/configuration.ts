@@ -62,10 +62,9 @@ export class Configurations {
     return this.#dated.at(-1)!.index
   }
 
-  /** The sets of voters each of which must agree: two in the joint phase of a change. */
+  /** The sets of voters each of which must agree. */
   get #sets(): readonly (readonly Member[])[] {
-    const { voters, outgoing } = this.current
-    return outgoing === undefined ? [voters] : [voters, outgoing]
+    return setsOf(this.current)
   }
 
   /** Numbers of all voters, each once. */
@@ -80,7 +79,13 @@ export class Configurations {
   }
 
   isVoter(number: number): boolean {
-    return this.#sets.some(set => set.some(voter => voter.number === number))
+    return isIn(this.current, number)
+  }
+
+  /** A voter of the configuration in force at `commit` or of one behind it, which may be undone yet. */
+  mayBeVoter(number: number, commit: number): boolean {
+    const from = this.#dated.findLastIndex(({ index }) => index <= commit)
+    return this.#dated.slice(Math.max(0, from)).some(({ configuration }) => isIn(configuration, number))
   }
 
   /** How many of the voters `holds` is true for. */
@@ -108,6 +113,15 @@ export class Configurations {
     })
     return Math.min(...reached)
   }
+}
+
+/** Two in the joint phase of a change. */
+function setsOf({ voters, outgoing }: Configuration): readonly (readonly Member[])[] {
+  return outgoing === undefined ? [voters] : [voters, outgoing]
+}
+
+function isIn(configuration: Configuration, number: number): boolean {
+  return setsOf(configuration).some(set => set.some(voter => voter.number === number))
 }
 
 function countOf(set: readonly Member[], holds: (number: number) => boolean): number {

@@ -6,9 +6,9 @@ import type { Message } from './types.ts'
 type VoteRequest = Extract<Message, { type: 'preVote' | 'vote' }>
 type VoteResponse = Extract<Message, { type: 'preVoteResponse' | 'voteResponse' }>
 
-/** Asks everybody whether an election could be won; a member that is no voter stays quiet. */
+/** Asks everybody whether an election could be won; a member that may not stand stays quiet. */
 export function standForElection(state: RaftState): void {
-  if (!state.configurations.isVoter(state.number)) return
+  if (!mayStand(state)) return
   becomePreCandidate(state)
   askForVotes(state, 'preVote', state.term + 1, false)
   countVotes(state)
@@ -16,8 +16,7 @@ export function standForElection(state: RaftState): void {
 
 /** Stands for election without asking first, because the leader said so (thesis 3.10). */
 export function standForTransfer(state: RaftState): void {
-  if (!state.configurations.isVoter(state.number)) return
-  runForLeader(state, true)
+  if (mayStand(state)) runForLeader(state, true)
 }
 
 /**
@@ -36,7 +35,16 @@ export function leaderGone(state: RaftState, number: number): void {
   else state.electionTimeout = Math.min(state.electionTimeout, state.electionElapsed + waitTicks)
 }
 
-/** Answers a request for a vote (paper 5.2, 5.4.1) or a pre-vote; stickiness has been judged before. */
+/**
+ * Answers a request for a vote (paper 5.2, 5.4.1) or a pre-vote; stickiness has been judged before.
+ *
+ * The own configuration is not asked (thesis 4.1, 4.2.1): a learner, and a member founded empty, may be a voter in a
+ * configuration that has not reached it, and without its vote there might be no leader to send it. Such a vote is safe
+ * as any: it is for the term once, and what this member acknowledged is in its log. The exception is one that lost its
+ * log when it was taken out and comes again: an old configuration may still count on it, at a candidate that never heard
+ * of anything since. With an empty log it would vote for it. Therefore the end of the lost log stands for it (`floor`)
+ * until the own one is as good; term and vote are those of the earlier life.
+ */
 export function onVoteRequest(state: RaftState, message: VoteRequest): void {
   const ahead = message.type === 'preVote' && message.term > state.term
   const free = state.vote === message.from || (state.vote === 0 && state.leader === 0)
@@ -65,6 +73,15 @@ export function onVoteResponse(state: RaftState, message: VoteResponse): void {
   if (message.granted && message.term !== grantedTerm) return
   if (!state.votes.has(message.from)) state.votes.set(message.from, message.granted)
   countVotes(state)
+}
+
+/**
+ * Only a voter stands, or one until a configuration without it is committed: nobody else may have a log that can win
+ * (thesis 4.2.2); its own vote does not count then. None stands that lacks what it once acknowledged: old entries,
+ * replayed, may name it a voter, and its own vote would pass for a log that it lost.
+ */
+function mayStand({ configurations, number, log }: RaftState): boolean {
+  return configurations.mayBeVoter(number, log.commit) && log.floor === undefined
 }
 
 function runForLeader(state: RaftState, transfer: boolean): void {

@@ -24,9 +24,12 @@ export function onAppend(state: RaftState, message: Append): void {
   accept(state, message.from, last)
 }
 
-/** Learns the commit index, which the leader keeps within what this member has acknowledged. */
+/**
+ * Learns the commit index, which the leader keeps within what this member has acknowledged: in an earlier life perhaps,
+ * so one that lost its log waits for the appends to tell.
+ */
 export function onHeartbeat(state: RaftState, message: Heartbeat): void {
-  state.log.commitTo(message.commit)
+  if (state.log.floor === undefined) state.log.commitTo(message.commit)
   const { from, context } = message
   state.send({ type: 'heartbeatResponse', from: state.number, to: from, term: state.term, context })
 }

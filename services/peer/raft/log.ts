@@ -1,5 +1,6 @@
 import { invariant } from './invariant.ts'
-import type { Entry, LogReader, SnapshotMeta } from './types.ts'
+import { isAsGoodAs } from './log-end.ts'
+import type { Entry, HardState, LogEnd, LogReader, SnapshotMeta } from './types.ts'
 
 /** Counted per cached entry beside its data, so that many small entries are bounded too. */
 const ENTRY_OVERHEAD_BYTES = 64
@@ -49,12 +50,13 @@ export class RaftLog {
   #durable: number
   #commit: number
   #delivered: number
+  #floor: LogEnd | undefined
 
   /**
-   * `commit` and `applied` as restarted from; what is applied is committed, though the commit index on disk may lag.
+   * `hardState` and `applied` as restarted from; what is applied is committed, though the commit index on disk may lag.
    * Throws InvariantBroken when the stored log does not reach them.
    */
-  constructor(reader: LogReader, maxCachedBytes: number, commit: number, applied: number) {
+  constructor(reader: LogReader, maxCachedBytes: number, { commit, floor }: HardState, applied: number) {
     this.#reader = reader
     this.#maxCachedBytes = maxCachedBytes
     const last = reader.lastIndex()
@@ -72,6 +74,8 @@ export class RaftLog {
     this.#durable = last
     this.#commit = Math.max(commit, applied)
     this.#delivered = applied
+    this.#floor = floor
+    this.#forgetFloor()
   }
 
   get lastIndex(): number {
@@ -116,9 +120,16 @@ export class RaftLog {
     return this.term(index) === term
   }
 
-  /** True when a log ending so is at least as good as this one (paper 5.4.1). */
+  /** Where the log ended that this one stands in for, while it is not as good (see {@link HardState}). */
+  get floor(): LogEnd | undefined {
+    return this.#floor
+  }
+
+  /** True when a log ending so is at least as good as this one (paper 5.4.1), and as the one it stands in for. */
   isUpToDate(lastIndex: number, lastTerm: number): boolean {
-    return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex)
+    const end = { index: lastIndex, term: lastTerm }
+    if (this.#floor !== undefined && !isAsGoodAs(end, this.#floor)) return false
+    return isAsGoodAs(end, { index: this.lastIndex, term: this.lastTerm })
   }
 
   /** Entries from `from` to `to` (exclusive), at least one, then within `maxBytes` of data; perhaps fewer. */
@@ -198,6 +209,7 @@ export class RaftLog {
     if (snapshot !== undefined) {
       this.#snapshot = undefined
       this.#outstanding.push({ id, durableTo: snapshot.index })
+      this.#forgetFloor()
       return { snapshot, entries: [] }
     }
     const entries = this.#window.slice(this.#taken - this.#baseIndex)
@@ -205,6 +217,7 @@ export class RaftLog {
     this.#truncateFrom = undefined
     this.#taken = this.lastIndex
     this.#outstanding.push({ id, durableTo: this.#taken })
+    this.#forgetFloor()
     return truncateFrom === undefined ? { entries } : { truncateFrom, entries }
   }
 
@@ -266,6 +279,13 @@ export class RaftLog {
     this.#windowBytes = 0
     this.#baseIndex = from - 1
     this.#baseTerm = term
+  }
+
+  /** What was taken is as good as the log that was lost: from here on this one says what was promised. */
+  #forgetFloor(): void {
+    if (this.#floor === undefined) return
+    const end = { index: this.#taken, term: this.term(this.#taken) ?? 0 }
+    if (isAsGoodAs(end, this.#floor)) this.#floor = undefined
   }
 
   /** What an outstanding Ready still makes durable ends where the log was cut. */

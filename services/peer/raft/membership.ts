@@ -1,5 +1,5 @@
 import { invariant } from './invariant.ts'
-import { appendConfiguration, becomeFollower } from './roles.ts'
+import { appendConfiguration, becomeFollower, forgetOutsiders } from './roles.ts'
 import type { RaftState } from './state.ts'
 import type { ChangeRefusal, Configuration, Member, MembershipTarget } from './types.ts'
 
@@ -32,8 +32,12 @@ export function changeMembers(state: RaftState, target: MembershipTarget): numbe
 export function advanceMembership(state: RaftState): void {
   const { current, index } = state.configurations
   if (index > state.log.commit) return
-  if (current.outgoing !== undefined) appendConfiguration(state, configurationOf(current, undefined))
-  else if (!state.configurations.isVoter(state.number)) stepDown(state)
+  if (current.outgoing !== undefined) {
+    appendConfiguration(state, configurationOf(current, undefined))
+    return
+  }
+  forgetOutsiders(state)
+  if (!state.configurations.isVoter(state.number)) stepDown(state)
 }
 
 /** Lets a voter that is level stand at once, so that nobody waits for an election timeout. */

@@ -17,10 +17,11 @@ import {
 } from './replication.ts'
 import { appendOwn, becomeFollower, hearLeader } from './roles.ts'
 import { RaftState } from './state.ts'
-import { courtesyTicks, isSticky } from './timing.ts'
+import { courtesyTicks, isSticky, setSuccession } from './timing.ts'
 import { tickTransfer, transferTo } from './transfer.ts'
 import type {
   ChangeRefusal,
+  Configuration,
   HardState,
   MembershipTarget,
   Message,
@@ -67,6 +68,10 @@ export class RaftNode implements RaftMember {
 
   get leader(): number {
     return this.#state.leader
+  }
+
+  get configuration(): Configuration {
+    return this.#state.configurations.current
   }
 
   tick(): void {
@@ -120,6 +125,10 @@ export class RaftNode implements RaftMember {
 
   leaderGone(number: number): void {
     leaderGone(this.#state, number)
+  }
+
+  setSuccession(numbers: readonly number[]): void {
+    setSuccession(this.#state, numbers)
   }
 
   unreachable(number: number): void {
@@ -311,9 +320,11 @@ export class RaftNode implements RaftMember {
   #hardState(): HardState | undefined {
     const { term, vote, log } = this.#state
     const commit = log.writableCommit
+    const { floor } = log
     const written = this.#writtenHardState
-    if (term === written.term && vote === written.vote && commit <= written.commit) return undefined
-    return { term, vote, commit: Math.max(commit, written.commit) }
+    const isSame = term === written.term && vote === written.vote && floor === written.floor
+    if (isSame && commit <= written.commit) return undefined
+    return { term, vote, commit: Math.max(commit, written.commit), ...(floor !== undefined && { floor }) }
   }
 }
 

@@ -80,7 +80,8 @@ export class Progress {
   }
 
   /**
-   * It refused an append behind `rejected`; `hint` is the last index that may match.
+   * It refused an append behind `rejected`; `hint` is the last index that may match. One that refuses what it is known
+   * to hold came again without its log, and an answer of its earlier life was late: it is known to hold nothing.
    * False when the answer is old and tells nothing.
    */
   refused(rejected: number, hint: number): boolean {
@@ -91,6 +92,7 @@ export class Progress {
       return true
     }
     if (rejected !== this.next - 1) return false
+    if (rejected === this.match) this.match = 0
     this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1)
     this.paused = false
     return true

@@ -76,14 +76,21 @@ export function appendConfiguration(state: RaftState, configuration: Configurati
   return index
 }
 
-/** Lets the leader's followers be the members of the configuration in force. */
+/**
+ * Takes the members of the configuration in force among the leader's followers. Those it leaves out stay until it is
+ * committed, and count nowhere: so they learn that they are out.
+ */
 function followConfiguration(state: RaftState): void {
-  const { members } = state.configurations
-  for (const number of state.progress.keys()) if (!members.has(number)) state.progress.delete(number)
-  for (const number of members) {
+  for (const number of state.configurations.members) {
     if (number === state.number || state.progress.has(number)) continue
     state.progress.set(number, new Progress(state.log.lastIndex + 1, state.leaderTicks))
   }
+}
+
+/** The configuration in force is committed: whoever it leaves out has been told, or will have to ask. */
+export function forgetOutsiders(state: RaftState): void {
+  const { members } = state.configurations
+  for (const number of state.progress.keys()) if (!members.has(number)) state.progress.delete(number)
 }
 
 function enterTerm(state: RaftState, term: number): void {

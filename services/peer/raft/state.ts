@@ -15,6 +15,8 @@ export class RaftState {
   readonly log: RaftLog
   readonly configurations: Configurations
 
+  /** Member numbers in order of succession. */
+  succession: readonly number[]
   term: number
   /** Member voted for in `term`; 0 for none. */
   vote: number
@@ -42,7 +44,7 @@ export class RaftState {
   heartbeatElapsed = 0
   /** Leader: index of the no-op that opened its term. */
   termStart = 0
-  /** Leader: the other voters. */
+  /** Leader: the other members, voters and learners. */
   readonly progress = new Map<number, Progress>()
   /** Leader: who leadership is being handed to (0 for nobody), for how long, and whether it was told to stand. */
   transferee = 0
@@ -60,9 +62,10 @@ export class RaftState {
   constructor(options: RaftOptions) {
     this.options = options
     this.number = options.number
-    this.log = new RaftLog(options.log, options.maxCachedBytes, options.hardState.commit, options.applied)
+    this.log = new RaftLog(options.log, options.maxCachedBytes, options.hardState, options.applied)
     this.configurations = Configurations.read(options.log, options.configuration)
     this.configurations.forget(options.applied)
+    this.succession = options.succession
     this.term = options.hardState.term
     this.vote = options.hardState.vote
     this.applied = options.applied

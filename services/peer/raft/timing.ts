@@ -11,7 +11,7 @@ const MAX_DOUBLINGS = 16
  * Voters that are not listed come last, by number.
  */
 export function successionRank(state: RaftState): number {
-  const { succession } = state.options
+  const { succession } = state
   const suspect = state.lastLeader === state.number ? 0 : state.lastLeader
   const place = (number: number): number => {
     const at = succession.indexOf(number)
@@ -33,6 +33,14 @@ export function silenceTicks(state: RaftState): number {
 /** Ticks that this member lets those before it in the order of succession go first. */
 export function courtesyTicks(state: RaftState): number {
   return successionRank(state) * state.options.successionTicks
+}
+
+/** Changes the order of succession; the wait under way becomes what it would have been with it. */
+export function setSuccession(state: RaftState, succession: readonly number[]): void {
+  const before = courtesyTicks(state)
+  state.succession = [...succession]
+  if (state.leader !== 0) state.electionTimeout = silenceTicks(state)
+  else state.electionTimeout = Math.max(1, state.electionTimeout + courtesyTicks(state) - before)
 }
 
 /**

@@ -41,12 +41,23 @@ export interface Entry {
   readonly configuration?: Configuration
 }
 
+/** Where a log ends: its last entry. */
+export interface LogEnd {
+  readonly index: number
+  readonly term: number
+}
+
 /** What must survive a restart before anything that depends on it is said (Raft paper, figure 2). */
 export interface HardState {
   readonly term: number
   /** Member number voted for in `term`; 0 for none. */
   readonly vote: number
   readonly commit: number
+  /**
+   * Where the log ended that this member had before it was taken out, lost it and came again: it acknowledged what was
+   * in it. Absent as soon as its log is as good again.
+   */
+  readonly floor?: LogEnd
 }
 
 /** The point a snapshot stands for: everything up to `index` is contained in it. */
@@ -187,12 +198,16 @@ export interface RaftStatus {
   readonly changing: boolean
   /** Member number leadership is being handed to; 0 for none. */
   readonly transferee: number
-  /** Leader only: by member number. */
+  /** Leader only: all other members, learners too, by number. One is level when its `match` is the `lastIndex`. */
   readonly progress: ReadonlyMap<number, ProgressStatus>
 }
 
 export interface RaftOptions {
   readonly number: number
+  /**
+   * In force before the first entry. Without voters when the member was founded empty, because a leader adds it: it
+   * follows whoever leads, and the log or a snapshot tells it who takes part.
+   */
   readonly configuration: Configuration
   readonly hardState: HardState
   readonly applied: number
@@ -232,6 +247,8 @@ export interface RaftMember {
   readonly term: number
   /** Member number of the leader this member follows (itself when leader); 0 for none. */
   readonly leader: number
+  /** The newest one in the log, which is in force as soon as it is appended. */
+  readonly configuration: Configuration
   tick(): void
   step(message: Message): void
   /**
@@ -257,6 +274,8 @@ export interface RaftMember {
    * leader: the election wait ends (in order of succession) and stickiness towards it is lifted.
    */
   leaderGone(number: number): void
+  /** The order of succession from now on; the wait under way follows it. Like {@link RaftOptions.succession}. */
+  setSuccession(numbers: readonly number[]): void
   /** A message to this member could not be delivered: replicate by probing until it answers. */
   unreachable(number: number): void
   hasReady(): boolean

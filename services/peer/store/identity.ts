@@ -5,7 +5,7 @@ import { RECORD_VERSION, sealValue, unsealValue } from './record.ts'
 import type { StoreIdentity } from './types.ts'
 
 /** Version of the layout of tables and rows; another one is refused at opening. */
-export const STORE_VERSION = 1
+export const STORE_VERSION = 2
 
 const IDENTITY = storeKey('identity')
 

@@ -1,22 +1,14 @@
 import type { Roster } from '../cube/roster.ts'
 import type { Entry, LogReader } from '../raft/types.ts'
 import type { Run } from '../topics/types.ts'
-import { behind, indexKey, orderKey, slotOf, storeKey, TABLES } from './keys.ts'
+import { firstOf, indexKey, orderKey, storeKey, TABLES } from './keys.ts'
 import type { Key, OrderedKv, Space } from './kv.ts'
 import { corrupt, seal, sealValue, unseal, unsealEntry, unsealValue } from './record.ts'
-import {
-  firstOf,
-  openSlot,
-  readEntry,
-  readHardState,
-  readImage,
-  readRun,
-  type SlotState,
-  unpackRun,
-} from './slot-state.ts'
-import { foundSlot, type Ops, putRun, writeSlot } from './slot-writer.ts'
+import { Replicas } from './replicas.ts'
+import { openSlot, readEntry, readImage, readRun, type SlotState, termAt, unpackRun } from './slot-state.ts'
+import { type Ops, putRun, writeSlot } from './slot-writer.ts'
 import { sweepSlot } from './sweeper.ts'
-import type { LoadedSlot, LogStore, RunRecord, SlotWrite, StoreIdentity } from './types.ts'
+import type { LoadedSlot, LogStore, RunRecord, SlotWrite, StoreIdentity, Tombstone } from './types.ts'
 
 const ROSTER = storeKey('roster')
 
@@ -25,7 +17,7 @@ export class KvLogStore implements LogStore {
   readonly identity: StoreIdentity
   readonly #kv: OrderedKv
   readonly #onClosed: () => void
-  readonly #slots: Set<number>
+  readonly #replicas: Replicas
   readonly #states = new Map<number, SlotState>()
 
   /** @param onClosed runs once the rows are closed */
@@ -33,8 +25,7 @@ export class KvLogStore implements LogStore {
     this.#kv = kv
     this.identity = identity
     this.#onClosed = onClosed
-    const members = kv.keys(TABLES.member, behind(TABLES.member))
-    this.#slots = new Set(members.map(slotOf))
+    this.#replicas = new Replicas(kv)
   }
 
   roster(): Roster | null {
@@ -47,14 +38,13 @@ export class KvLogStore implements LogStore {
   }
 
   slots(): number[] {
-    return [...this.#slots].sort((a, b) => a - b)
+    return this.#replicas.slots
   }
 
   load(slot: number): LoadedSlot {
     const state = this.#state(slot)
-    const hardState = readHardState(this.#kv, slot)
-    const image = readImage(this.#kv, slot)
-    return { slot, number: state.number, hardState, snapshot: state.snapshot, image }
+    const { number, hardState, snapshot } = state
+    return { slot, number, hardState, snapshot, image: readImage(this.#kv, state) }
   }
 
   log(slot: number): LogReader {
@@ -62,7 +52,7 @@ export class KvLogStore implements LogStore {
     return {
       firstIndex: () => state.snapshot.index + 1,
       lastIndex: () => state.last,
-      term: index => this.#term(state, index),
+      term: index => termAt(this.#kv, state, index),
       entries: (from, to, maxBytes) => this.#entries(state, from, to, maxBytes),
       configurations: () => state.configurations,
     }
@@ -71,10 +61,16 @@ export class KvLogStore implements LogStore {
   write(writes: readonly SlotWrite[]): Promise<void> {
     const ops: Ops = []
     for (const write of writes) {
-      if (write.found) this.#found(write.slot, write.found, ops)
-      writeSlot(this.#kv, this.#state(write.slot), write, ops)
+      if (write.found) this.#found(write, write.found, ops)
+      else writeSlot(this.#kv, this.#state(write.slot), write, ops)
+      if (write.drop) this.#drop(write.slot, ops)
     }
     return this.#kv.write(ops)
+  }
+
+  tombstone(slot: number): Tombstone | undefined {
+    const found = this.#replicas.tombstone(slot)
+    return found && { number: found.number, term: found.term, vote: found.vote, end: found.end }
   }
 
   findRun(slot: number, incarnation: number, offset: number): Run | undefined {
@@ -83,36 +79,38 @@ export class KvLogStore implements LogStore {
 
   runs(slot: number, incarnation: number, offset: number, limit: number): Run[] {
     const state = this.#state(slot)
-    const from = orderKey(slot, incarnation, offset)
-    const start = orderKey(slot, incarnation, 0)
+    const from = orderKey(state, incarnation, offset)
+    const start = orderKey(state, incarnation, 0)
     const found = this.#runsOf(state, this.#kv.range(start, from, { limit: 1, reverse: true }), offset)
     if (found.length >= limit) return found
-    const end = orderKey(slot, incarnation, Number.POSITIVE_INFINITY)
+    const end = orderKey(state, incarnation, Number.POSITIVE_INFINITY)
     const rest = this.#kv.range(from, end, { limit: limit - found.length })
     return [...found, ...this.#runsOf(state, rest, offset)]
   }
 
   runData(slot: number, logIndex: number): Uint8Array | undefined {
-    const stagedKey = indexKey(TABLES.staged, slot, logIndex)
+    const replica = this.#replicas.current(slot)
+    if (!replica) return undefined
+    const stagedKey = indexKey(TABLES.staged, replica, logIndex)
     const staged = this.#kv.get(stagedKey)
     if (staged) return unseal(stagedKey, staged)
-    const logKey = indexKey(TABLES.log, slot, logIndex)
+    const logKey = indexKey(TABLES.log, replica, logIndex)
     const entry = this.#kv.get(logKey)
     return entry && unsealEntry(logKey, logIndex, entry).data
   }
 
   runsAfter(slot: number, logIndex: number, upTo: number, maxBytes: number): RunRecord[] {
+    const state = this.#state(slot)
     const records: RunRecord[] = []
+    const end = indexKey(TABLES.run, state, upTo + 1)
     let bytes = 0
     let next = logIndex + 1
     while (next <= upTo) {
-      const [row] = this.#kv.range(indexKey(TABLES.run, slot, next), indexKey(TABLES.run, slot, upTo + 1), {
-        limit: 1,
-      })
+      const [row] = this.#kv.range(indexKey(TABLES.run, state, next), end, { limit: 1 })
       if (!row) break
       const run = unpackRun(row[0], row[1])
       const data = this.runData(slot, run.logIndex)
-      if (!data) throw corrupt(indexKey(TABLES.log, slot, run.logIndex), 'missing')
+      if (!data) throw corrupt(indexKey(TABLES.log, state, run.logIndex), 'missing')
       bytes += data.length
       if (records.length > 0 && bytes > maxBytes) break
       records.push({ run, data })
@@ -126,9 +124,9 @@ export class KvLogStore implements LogStore {
     const ops: Ops = []
     for (const { run, data } of records) {
       if (run.logIndex <= state.applied) continue
-      const key = indexKey(TABLES.staged, slot, run.logIndex)
+      const key = indexKey(TABLES.staged, state, run.logIndex)
       ops.push({ key, value: seal(key, data) })
-      putRun(ops, slot, run)
+      putRun(ops, state, run)
       state.staged = Math.max(state.staged, run.logIndex)
     }
     return this.#kv.write(ops)
@@ -140,13 +138,17 @@ export class KvLogStore implements LogStore {
   }
 
   sweep(slot: number, limit: number): boolean {
-    const state = this.#state(slot)
-    if (state.work.size === 0) return true
     const ops: Ops = []
-    sweepSlot(this.#kv, state, limit, ops)
+    const swept = this.#replicas.sweep(slot, limit, ops)
+    const state = this.#replicas.current(slot) && this.#state(slot)
+    if (state) sweepSlot(this.#kv, state, limit - swept, ops)
     // A failure shows at the next write: all of them reject from then on.
-    this.#kv.write(ops).catch(() => {})
-    return state.work.size === 0
+    if (ops.length > 0) this.#kv.write(ops).catch(() => {})
+    return swept < limit && (state === undefined || state.work.size === 0)
+  }
+
+  leftovers(): number[] {
+    return this.#replicas.leftovers
   }
 
   space(): Space {
@@ -158,17 +160,25 @@ export class KvLogStore implements LogStore {
     this.#onClosed()
   }
 
-  #found(slot: number, found: NonNullable<SlotWrite['found']>, ops: Ops): void {
-    if (this.#slots.has(slot)) throw new Error(`slot ${slot} is founded already`)
-    this.#states.set(slot, foundSlot(slot, found.number, found.snapshot, ops))
-    this.#slots.add(slot)
+  /** The first rows hold the hard state already, with what an earlier replica adds to it. */
+  #found(write: SlotWrite, found: NonNullable<SlotWrite['found']>, ops: Ops): void {
+    const { hardState, ...rest } = write
+    const state = this.#replicas.found(write.slot, found, hardState, ops)
+    this.#states.set(write.slot, state)
+    writeSlot(this.#kv, state, rest, ops)
+  }
+
+  #drop(slot: number, ops: Ops): void {
+    this.#replicas.drop(this.#state(slot), ops)
+    this.#states.delete(slot)
   }
 
   #state(slot: number): SlotState {
     let state = this.#states.get(slot)
     if (!state) {
-      if (!this.#slots.has(slot)) throw new Error(`slot ${slot} is not in this store`)
-      state = openSlot(this.#kv, slot)
+      const replica = this.#replicas.current(slot)
+      if (!replica) throw new Error(`slot ${slot} is not in this store`)
+      state = openSlot(this.#kv, replica)
       this.#states.set(slot, state)
     }
     return state
@@ -180,19 +190,11 @@ export class KvLogStore implements LogStore {
     for (const [key, record] of rows) {
       const [logIndex, count] = unsealValue<[number, number]>(key, record)
       if (logIndex > state.applied || firstOf(key) + count <= offset) continue
-      const run = readRun(this.#kv, state.slot, logIndex)
-      if (!run) throw corrupt(indexKey(TABLES.run, state.slot, logIndex), 'missing')
+      const run = readRun(this.#kv, state, logIndex)
+      if (!run) throw corrupt(indexKey(TABLES.run, state, logIndex), 'missing')
       found.push(run)
     }
     return found
-  }
-
-  #term(state: SlotState, index: number): number | undefined {
-    if (index === state.snapshot.index) return state.snapshot.term
-    if (index < state.snapshot.index || index > state.last) return undefined
-    const { terms } = state
-    for (let i = terms.length - 1; i >= 0; i--) if (terms[i]!.index <= index) return terms[i]!.term
-    return readEntry(this.#kv, state.slot, index).term
   }
 
   #entries(state: SlotState, from: number, to: number, maxBytes: number): Entry[] {
@@ -202,7 +204,7 @@ export class KvLogStore implements LogStore {
     const entries: Entry[] = []
     let bytes = 0
     for (let index = from; index < to; index++) {
-      const entry = readEntry(this.#kv, state.slot, index)
+      const entry = readEntry(this.#kv, state, index)
       bytes += entry.data.length
       if (entries.length > 0 && bytes > maxBytes) break
       entries.push(entry)

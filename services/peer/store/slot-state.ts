@@ -1,6 +1,6 @@
 import type { Configuration, DatedConfiguration, Entry, HardState, SnapshotMeta } from '../raft/types.ts'
 import type { KeyRow, ProducerRow, Run, SlotImage, SlotRow, TopicRow } from '../topics/types.ts'
-import { behind, decodeNumber, indexKey, indexOf, prefix, TABLES, type Table } from './keys.ts'
+import { behind, indexKey, indexOf, prefix, type Replica, TABLES, type Table } from './keys.ts'
 import type { Key, OrderedKv } from './kv.ts'
 import { corrupt, unsealEntry, unsealValue } from './record.ts'
 
@@ -29,9 +29,9 @@ export interface OrderRow {
 }
 
 /** What the store keeps in memory of a slot; everything else is read when asked for. */
-export interface SlotState {
-  readonly slot: number
+export interface SlotState extends Replica {
   number: number
+  hardState: HardState
   snapshot: SnapshotMeta
   /** Newest log entry; the snapshot's index when the log is empty. */
   last: number
@@ -52,24 +52,26 @@ export interface SlotState {
 }
 
 /** Reads what is kept in memory of a slot. Throws `CorruptRecord`. */
-export function openSlot(kv: OrderedKv, slot: number): SlotState {
-  const member = readRow<MemberRow>(kv, prefix(TABLES.member, slot))
-  const row = readRow<SlotRow>(kv, prefix(TABLES.slotRow, slot))
+export function openSlot(kv: OrderedKv, replica: Replica): SlotState {
+  const member = readRow<MemberRow>(kv, prefix(TABLES.member, replica))
+  const row = readRow<SlotRow>(kv, prefix(TABLES.slotRow, replica))
   const state: SlotState = {
-    slot,
+    slot: replica.slot,
+    era: replica.era,
     number: member.number,
+    hardState: readRow<HardState>(kv, prefix(TABLES.hardState, replica)),
     snapshot: member.snapshot,
-    last: Math.max(member.snapshot.index, lastIndex(kv, TABLES.log, slot)),
+    last: Math.max(member.snapshot.index, lastIndex(kv, TABLES.log, replica)),
     applied: row.appliedIndex,
-    staged: lastIndex(kv, TABLES.staged, slot),
+    staged: lastIndex(kv, TABLES.staged, replica),
     terms: [],
-    configurations: readConfigurations(kv, slot),
+    configurations: readConfigurations(kv, replica),
     topics: new Map(),
     earliest: new Map(),
     work: new Map(),
   }
-  for (const topic of readTable<TopicRow>(kv, TABLES.topic, slot)) noteTopic(state, topic.name, topic)
-  const start = prefix(TABLES.work, slot)
+  for (const topic of readTable<TopicRow>(kv, TABLES.topic, replica)) noteTopic(state, topic.name, topic)
+  const start = prefix(TABLES.work, replica)
   for (const [key, record] of kv.range(start, behind(start))) {
     state.work.set(key, unsealValue<Work>(key, record))
   }
@@ -95,21 +97,17 @@ export function isLive(state: SlotState, run: Run): boolean {
 }
 
 /** The state rows of a slot. Throws `CorruptRecord`. */
-export function readImage(kv: OrderedKv, slot: number): SlotImage {
+export function readImage(kv: OrderedKv, replica: Replica): SlotImage {
   return {
-    slot: readRow<SlotRow>(kv, prefix(TABLES.slotRow, slot)),
-    topics: readTable<TopicRow>(kv, TABLES.topic, slot),
-    keys: readTable<KeyRow>(kv, TABLES.clientKey, slot),
-    producers: readTable<ProducerRow>(kv, TABLES.producer, slot),
+    slot: readRow<SlotRow>(kv, prefix(TABLES.slotRow, replica)),
+    topics: readTable<TopicRow>(kv, TABLES.topic, replica),
+    keys: readTable<KeyRow>(kv, TABLES.clientKey, replica),
+    producers: readTable<ProducerRow>(kv, TABLES.producer, replica),
   }
 }
 
-export function readHardState(kv: OrderedKv, slot: number): HardState {
-  return readRow<HardState>(kv, prefix(TABLES.hardState, slot))
-}
-
-function readConfigurations(kv: OrderedKv, slot: number): DatedConfiguration[] {
-  const start = prefix(TABLES.configuration, slot)
+function readConfigurations(kv: OrderedKv, replica: Replica): DatedConfiguration[] {
+  const start = prefix(TABLES.configuration, replica)
   return kv.range(start, behind(start)).map(([key, record]) => ({
     index: indexOf(key),
     configuration: unsealValue<Configuration>(key, record),
@@ -117,16 +115,25 @@ function readConfigurations(kv: OrderedKv, slot: number): DatedConfiguration[] {
 }
 
 /** A log entry that must be there. Throws `CorruptRecord`. */
-export function readEntry(kv: OrderedKv, slot: number, index: number): Entry {
-  const key = indexKey(TABLES.log, slot, index)
+export function readEntry(kv: OrderedKv, replica: Replica, index: number): Entry {
+  const key = indexKey(TABLES.log, replica, index)
   const record = kv.get(key)
   if (!record) throw corrupt(key, 'missing')
   return unsealEntry(key, index, record)
 }
 
+/** The term at `index` of the log, also at its start; undefined outside. Throws `CorruptRecord`. */
+export function termAt(kv: OrderedKv, state: SlotState, index: number): number | undefined {
+  if (index === state.snapshot.index) return state.snapshot.term
+  if (index < state.snapshot.index || index > state.last) return undefined
+  const { terms } = state
+  for (let i = terms.length - 1; i >= 0; i--) if (terms[i]!.index <= index) return terms[i]!.term
+  return readEntry(kv, state, index).term
+}
+
 /** A run row, or undefined. Throws `CorruptRecord`. */
-export function readRun(kv: OrderedKv, slot: number, logIndex: number): Run | undefined {
-  const key = indexKey(TABLES.run, slot, logIndex)
+export function readRun(kv: OrderedKv, replica: Replica, logIndex: number): Run | undefined {
+  const key = indexKey(TABLES.run, replica, logIndex)
   const record = kv.get(key)
   return record && unpackRun(key, record)
 }
@@ -149,24 +156,19 @@ export function packRun(run: Run): number[] {
   return [run.incarnation, run.first, run.count, run.sequence, run.timeMs, run.bytes]
 }
 
-/** First offset of the run that an order key names. */
-export function firstOf(key: Key): number {
-  return decodeNumber(key, 9)
-}
-
 function readRow<T>(kv: OrderedKv, key: Key): T {
   const record = kv.get(key)
   if (!record) throw corrupt(key, 'missing')
   return unsealValue<T>(key, record)
 }
 
-function readTable<T>(kv: OrderedKv, table: Table, slot: number): T[] {
-  const start = prefix(table, slot)
+function readTable<T>(kv: OrderedKv, table: Table, replica: Replica): T[] {
+  const start = prefix(table, replica)
   return kv.range(start, behind(start)).map(([key, record]) => unsealValue<T>(key, record))
 }
 
-function lastIndex(kv: OrderedKv, table: Table, slot: number): number {
-  const start = prefix(table, slot)
+function lastIndex(kv: OrderedKv, table: Table, replica: Replica): number {
+  const start = prefix(table, replica)
   const [key] = kv.keys(start, behind(start), { limit: 1, reverse: true })
   return key === undefined ? 0 : indexOf(key)
 }

@@ -1,6 +1,16 @@
-import type { Configuration, Entry, SnapshotMeta } from '../raft/types.ts'
+import type { Configuration, Entry, HardState, SnapshotMeta } from '../raft/types.ts'
 import type { Run, SlotChanges, SlotImage } from '../topics/types.ts'
-import { behind, clientKeyKey, indexKey, orderKey, prefix, TABLES, type Table, textKey } from './keys.ts'
+import {
+  behind,
+  clientKeyKey,
+  indexKey,
+  orderKey,
+  prefix,
+  type Replica,
+  TABLES,
+  type Table,
+  textKey,
+} from './keys.ts'
 import type { Key, KvOp, OrderedKv } from './kv.ts'
 import { sealEntry, sealValue } from './record.ts'
 import { noteTopic, packRun, type SlotState, type Work } from './slot-state.ts'
@@ -14,7 +24,7 @@ export type Ops = KvOp[]
  * `found` is not handled here: it makes the state.
  */
 export function writeSlot(kv: OrderedKv, state: SlotState, write: SlotWrite, ops: Ops): void {
-  if (write.hardState) put(ops, prefix(TABLES.hardState, state.slot), write.hardState)
+  if (write.hardState) putHardState(state, write.hardState, ops)
   if (write.truncateFrom !== undefined) truncate(state, write.truncateFrom, ops)
   if (write.entries) append(state, write.entries, ops)
   if (write.install) install(kv, state, write.install.snapshot, write.install.image, ops)
@@ -22,11 +32,17 @@ export function writeSlot(kv: OrderedKv, state: SlotState, write: SlotWrite, ops
   if (write.compact) compact(state, write.compact, ops)
 }
 
-/** The first rows of a slot. */
-export function foundSlot(slot: number, number: number, snapshot: SnapshotMeta, ops: Ops): SlotState {
-  put(ops, prefix(TABLES.member, slot), { number, snapshot })
-  put(ops, prefix(TABLES.hardState, slot), { term: snapshot.term, vote: 0, commit: snapshot.index })
-  put(ops, prefix(TABLES.slotRow, slot), {
+/** The first rows of a replica. */
+export function foundSlot(
+  { slot, era }: Replica,
+  { number, snapshot }: NonNullable<SlotWrite['found']>,
+  hardState: HardState,
+  ops: Ops,
+): SlotState {
+  const replica = { slot, era }
+  put(ops, prefix(TABLES.member, replica), { number, snapshot })
+  put(ops, prefix(TABLES.hardState, replica), hardState)
+  put(ops, prefix(TABLES.slotRow, replica), {
     appliedIndex: snapshot.index,
     appliedTerm: snapshot.term,
     sequence: 0,
@@ -34,8 +50,9 @@ export function foundSlot(slot: number, number: number, snapshot: SnapshotMeta, 
     timeMs: 0,
   })
   return {
-    slot,
+    ...replica,
     number,
+    hardState,
     snapshot,
     last: snapshot.index,
     applied: snapshot.index,
@@ -49,9 +66,9 @@ export function foundSlot(slot: number, number: number, snapshot: SnapshotMeta, 
 }
 
 /** Where a run lies, and where its topic finds it. */
-export function putRun(ops: Ops, slot: number, run: Run): void {
-  put(ops, indexKey(TABLES.run, slot, run.logIndex), packRun(run))
-  put(ops, orderKey(slot, run.incarnation, run.first), [run.logIndex, run.count])
+export function putRun(ops: Ops, replica: Replica, run: Run): void {
+  put(ops, indexKey(TABLES.run, replica, run.logIndex), packRun(run))
+  put(ops, orderKey(replica, run.incarnation, run.first), [run.logIndex, run.count])
 }
 
 /** Remembers something to delete; replaces what was known under the same key. */
@@ -68,10 +85,15 @@ export function remove(ops: Ops, key: Key): void {
   ops.push({ key, value: null })
 }
 
+function putHardState(state: SlotState, hardState: HardState, ops: Ops): void {
+  state.hardState = hardState
+  put(ops, prefix(TABLES.hardState, state), hardState)
+}
+
 function truncate(state: SlotState, from: number, ops: Ops): void {
   if (from <= state.snapshot.index)
     throw new Error(`slot ${state.slot}: cannot truncate at ${from}, which is compacted`)
-  for (let index = from; index <= state.last; index++) remove(ops, indexKey(TABLES.log, state.slot, index))
+  for (let index = from; index <= state.last; index++) remove(ops, indexKey(TABLES.log, state, index))
   state.last = Math.min(state.last, from - 1)
   while (state.terms.length > 0 && state.terms.at(-1)!.index >= from) state.terms.pop()
   dropConfigurations(state, index => index >= from, ops)
@@ -82,7 +104,7 @@ function append(state: SlotState, entries: readonly Entry[], ops: Ops): void {
     if (entry.index !== state.last + 1) {
       throw new Error(`slot ${state.slot}: entry ${entry.index} does not follow ${state.last}`)
     }
-    const key = indexKey(TABLES.log, state.slot, entry.index)
+    const key = indexKey(TABLES.log, state, entry.index)
     ops.push({ key, value: sealEntry(key, entry) })
     if (entry.configuration) addConfiguration(state, entry.index, entry.configuration, ops)
     if (state.terms.at(-1)?.term !== entry.term) state.terms.push({ index: entry.index, term: entry.term })
@@ -91,29 +113,29 @@ function append(state: SlotState, entries: readonly Entry[], ops: Ops): void {
 }
 
 function install(kv: OrderedKv, state: SlotState, snapshot: SnapshotMeta, image: SlotImage, ops: Ops): void {
-  const { slot } = state
-  if (snapshot.index <= state.applied) throw new Error(`slot ${slot}: snapshot ${snapshot.index} is old`)
+  if (snapshot.index <= state.applied)
+    throw new Error(`slot ${state.slot}: snapshot ${snapshot.index} is old`)
   for (let index = snapshot.index + 1; index <= state.last; index++)
-    remove(ops, indexKey(TABLES.log, slot, index))
+    remove(ops, indexKey(TABLES.log, state, index))
   replaceTable(
     kv,
     TABLES.topic,
-    slot,
-    new Map(image.topics.map(row => [textKey(TABLES.topic, slot, row.name), row])),
+    state,
+    new Map(image.topics.map(row => [textKey(TABLES.topic, state, row.name), row])),
     ops,
   )
-  const keys = image.keys.map(row => [clientKeyKey(slot, `${row.topic}\u0000${row.key}`), row] as const)
-  replaceTable(kv, TABLES.clientKey, slot, new Map(keys), ops)
-  const producers = image.producers.map(row => [textKey(TABLES.producer, slot, row.uid), row] as const)
-  replaceTable(kv, TABLES.producer, slot, new Map(producers), ops)
-  put(ops, prefix(TABLES.slotRow, slot), image.slot)
-  put(ops, prefix(TABLES.member, slot), { number: state.number, snapshot })
+  const keys = image.keys.map(row => [clientKeyKey(state, `${row.topic}\u0000${row.key}`), row] as const)
+  replaceTable(kv, TABLES.clientKey, state, new Map(keys), ops)
+  const producers = image.producers.map(row => [textKey(TABLES.producer, state, row.uid), row] as const)
+  replaceTable(kv, TABLES.producer, state, new Map(producers), ops)
+  put(ops, prefix(TABLES.slotRow, state), image.slot)
+  put(ops, prefix(TABLES.member, state), { number: state.number, snapshot })
   // Entries behind the applied one may be others than the cluster's; the staged rows hold the events.
   const logStart = state.snapshot.index + 1
   if (logStart <= state.applied) putLogWork(state, logStart, state.applied, false, ops)
   if (state.applied < state.last)
     putLogWork(state, state.applied + 1, Math.min(state.last, snapshot.index), true, ops)
-  putWork(state, workKey(slot, 'runs'), { kind: 'runs', next: 1, to: snapshot.index }, ops)
+  putWork(state, workKey(state, 'runs'), { kind: 'runs', next: 1, to: snapshot.index }, ops)
   state.snapshot = snapshot
   state.last = snapshot.index
   state.applied = image.slot.appliedIndex
@@ -127,29 +149,28 @@ function install(kv: OrderedKv, state: SlotState, snapshot: SnapshotMeta, image:
 function replaceTable(
   kv: OrderedKv,
   table: Table,
-  slot: number,
+  replica: Replica,
   rows: ReadonlyMap<Key, unknown>,
   ops: Ops,
 ): void {
-  const start = prefix(table, slot)
+  const start = prefix(table, replica)
   const inThisWrite = ops.filter(({ key }) => key.startsWith(start)).map(({ key }) => key)
   for (const key of [...kv.keys(start, behind(start)), ...inThisWrite]) if (!rows.has(key)) remove(ops, key)
   for (const [key, row] of rows) put(ops, key, row)
 }
 
 function applyChanges(state: SlotState, changes: SlotChanges, ops: Ops): void {
-  const { slot } = state
-  put(ops, prefix(TABLES.slotRow, slot), changes.slot)
+  put(ops, prefix(TABLES.slotRow, state), changes.slot)
   state.applied = changes.slot.appliedIndex
   for (const [name, topic] of changes.topics) {
-    putOrRemove(ops, textKey(TABLES.topic, slot, name), topic)
+    putOrRemove(ops, textKey(TABLES.topic, state, name), topic)
     noteTopic(state, name, topic)
   }
-  for (const [topicAndKey, row] of changes.keys) putOrRemove(ops, clientKeyKey(slot, topicAndKey), row)
-  for (const [uid, row] of changes.producers) putOrRemove(ops, textKey(TABLES.producer, slot, uid), row)
-  for (const run of changes.runs) putRun(ops, slot, run)
+  for (const [topicAndKey, row] of changes.keys) putOrRemove(ops, clientKeyKey(state, topicAndKey), row)
+  for (const [uid, row] of changes.producers) putOrRemove(ops, textKey(TABLES.producer, state, uid), row)
+  for (const run of changes.runs) putRun(ops, state, run)
   for (const { incarnation, before } of changes.trims) {
-    const key = workKey(slot, `trim ${incarnation}`)
+    const key = workKey(state, `trim ${incarnation}`)
     const known = state.work.get(key)
     const upTo = known?.kind === 'trim' ? Math.max(known.before, before) : before
     putWork(state, key, { kind: 'trim', incarnation, before: upTo }, ops)
@@ -161,7 +182,7 @@ function compact(state: SlotState, to: SnapshotMeta, ops: Ops): void {
   if (to.index > state.applied)
     throw new Error(`slot ${state.slot}: cannot compact ${to.index}, which is not applied`)
   putLogWork(state, state.snapshot.index + 1, to.index, false, ops)
-  put(ops, prefix(TABLES.member, state.slot), { number: state.number, snapshot: to })
+  put(ops, prefix(TABLES.member, state), { number: state.number, snapshot: to })
   state.snapshot = to
   dropConfigurations(state, index => index <= to.index, ops)
   while (state.terms.length > 1 && state.terms[1]!.index <= to.index + 1) state.terms.shift()
@@ -169,23 +190,23 @@ function compact(state: SlotState, to: SnapshotMeta, ops: Ops): void {
 
 function addConfiguration(state: SlotState, index: number, configuration: Configuration, ops: Ops): void {
   state.configurations.push({ index, configuration })
-  put(ops, indexKey(TABLES.configuration, state.slot, index), configuration)
+  put(ops, indexKey(TABLES.configuration, state, index), configuration)
 }
 
 function dropConfigurations(state: SlotState, which: (index: number) => boolean, ops: Ops): void {
   for (const { index } of state.configurations) {
-    if (which(index)) remove(ops, indexKey(TABLES.configuration, state.slot, index))
+    if (which(index)) remove(ops, indexKey(TABLES.configuration, state, index))
   }
   state.configurations = state.configurations.filter(({ index }) => !which(index))
 }
 
 function putLogWork(state: SlotState, next: number, to: number, drop: boolean, ops: Ops): void {
-  const key = workKey(state.slot, `log ${drop ? 'drop' : 'keep'} ${to}`)
+  const key = workKey(state, `log ${drop ? 'drop' : 'keep'} ${to}`)
   putWork(state, key, { kind: 'log', next, to, drop }, ops)
 }
 
-function workKey(slot: number, name: string): Key {
-  return textKey(TABLES.work, slot, name)
+function workKey(replica: Replica, name: string): Key {
+  return textKey(TABLES.work, replica, name)
 }
 
 function putOrRemove(ops: Ops, key: Key, row: unknown): void {

@@ -1,7 +1,18 @@
-import { encodeNumber, indexKey, indexOf, orderKey, prefix, TABLES } from './keys.ts'
+import {
+  behind,
+  encodeNumber,
+  firstOf,
+  indexKey,
+  indexOf,
+  orderKey,
+  prefix,
+  REPLICA_TABLES,
+  type Replica,
+  TABLES,
+} from './keys.ts'
 import type { Key, OrderedKv } from './kv.ts'
 import { unsealValue } from './record.ts'
-import { firstOf, isLive, type SlotState, unpackRun, type Work } from './slot-state.ts'
+import { isLive, type SlotState, unpackRun, type Work } from './slot-state.ts'
 import { type Ops, putWork, remove } from './slot-writer.ts'
 
 /**
@@ -24,6 +35,22 @@ export function sweepSlot(kv: OrderedKv, state: SlotState, limit: number, ops: O
   }
 }
 
+/**
+ * Deletes rows of a dropped replica, whatever is in them, no more than `limit`; appends the deletions to `ops` and
+ * returns how many there are. Fewer than `limit` when nothing is left.
+ */
+export function sweepDropped(kv: OrderedKv, replica: Replica, limit: number, ops: Ops): number {
+  let left = limit
+  for (const table of REPLICA_TABLES) {
+    if (left === 0) break
+    const start = prefix(table, replica)
+    const keys = kv.keys(start, behind(start), { limit: left })
+    for (const key of keys) remove(ops, key)
+    left -= keys.length
+  }
+  return limit - left
+}
+
 interface Slice {
   readonly looked: number
   /** What is still to do; null when nothing is. */
@@ -43,8 +70,8 @@ function sweepTrim(
   limit: number,
   ops: Ops,
 ): Slice {
-  const from = orderKey(state.slot, work.incarnation, 0)
-  const rows = kv.range(from, orderKey(state.slot, work.incarnation, work.before), { limit })
+  const from = orderKey(state, work.incarnation, 0)
+  const rows = kv.range(from, orderKey(state, work.incarnation, work.before), { limit })
   for (const [key, record] of rows) {
     const [logIndex, count] = unsealValue<[number, number]>(key, record)
     if (firstOf(key) + count > work.before) return { looked: rows.length, rest: null }
@@ -60,13 +87,12 @@ function sweepLog(
   limit: number,
   ops: Ops,
 ): Slice {
-  const { slot } = state
-  const end = prefix(TABLES.log, slot) + encodeNumber(work.to + 1)
-  const keys = kv.keys(indexKey(TABLES.log, slot, work.next), end, { limit })
+  const end = prefix(TABLES.log, state) + encodeNumber(work.to + 1)
+  const keys = kv.keys(indexKey(TABLES.log, state, work.next), end, { limit })
   for (const key of keys) {
     const index = indexOf(key)
     const holdsEvent =
-      kv.has(indexKey(TABLES.run, slot, index)) && !kv.has(indexKey(TABLES.staged, slot, index))
+      kv.has(indexKey(TABLES.run, state, index)) && !kv.has(indexKey(TABLES.staged, state, index))
     if (work.drop || !holdsEvent) remove(ops, key)
   }
   const rest = keys.length === limit ? { ...work, next: indexOf(keys.at(-1)!) + 1 } : null
@@ -80,12 +106,11 @@ function sweepRuns(
   limit: number,
   ops: Ops,
 ): Slice {
-  const { slot } = state
-  const end = prefix(TABLES.run, slot) + encodeNumber(work.to + 1)
-  const rows = kv.range(indexKey(TABLES.run, slot, work.next), end, { limit })
+  const end = prefix(TABLES.run, state) + encodeNumber(work.to + 1)
+  const rows = kv.range(indexKey(TABLES.run, state, work.next), end, { limit })
   for (const [key, record] of rows) {
     const run = unpackRun(key, record)
-    if (!isLive(state, run)) removeRun(state, orderKey(slot, run.incarnation, run.first), run.logIndex, ops)
+    if (!isLive(state, run)) removeRun(state, orderKey(state, run.incarnation, run.first), run.logIndex, ops)
   }
   const rest = rows.length === limit ? { ...work, next: indexOf(rows.at(-1)![0]) + 1 } : null
   return { looked: rows.length, rest }
@@ -94,7 +119,7 @@ function sweepRuns(
 /** A run and its events; an entry that Raft still needs stays until compaction. */
 function removeRun(state: SlotState, order: Key, logIndex: number, ops: Ops): void {
   remove(ops, order)
-  remove(ops, indexKey(TABLES.run, state.slot, logIndex))
-  remove(ops, indexKey(TABLES.staged, state.slot, logIndex))
-  if (logIndex <= state.snapshot.index) remove(ops, indexKey(TABLES.log, state.slot, logIndex))
+  remove(ops, indexKey(TABLES.run, state, logIndex))
+  remove(ops, indexKey(TABLES.staged, state, logIndex))
+  if (logIndex <= state.snapshot.index) remove(ops, indexKey(TABLES.log, state, logIndex))
 }

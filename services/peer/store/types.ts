@@ -1,5 +1,5 @@
 import type { Roster } from '../cube/roster.ts'
-import type { Entry, HardState, LogReader, SnapshotMeta } from '../raft/types.ts'
+import type { Entry, HardState, LogEnd, LogReader, SnapshotMeta } from '../raft/types.ts'
 import type { Run, SlotChanges, SlotImage } from '../topics/types.ts'
 
 /** Who this store belongs to. */
@@ -24,7 +24,11 @@ export interface LoadedSlot {
 /** Everything one slot wants written in this turn's transaction. Applied in the order of the fields. */
 export interface SlotWrite {
   readonly slot: number
-  /** First write of a slot: its own member number and log start. */
+  /**
+   * First write of a replica: its own member number and log start. Where one with this number was dropped before, the
+   * hard state must not go back on its tombstone's term and vote (throws otherwise), and gets the end of its log as
+   * `floor`. The tombstone is gone then.
+   */
   readonly found?: { readonly number: number; readonly snapshot: SnapshotMeta }
   readonly hardState?: HardState
   /** Delete log entries from here on (they were never committed). */
@@ -39,6 +43,22 @@ export interface SlotWrite {
   readonly changes?: SlotChanges
   /** Raft's part of the entries up to this point may go: those that hold no kept event are deleted. */
   readonly compact?: SnapshotMeta
+  /**
+   * The replica goes: with this write the slot is not in the store any more, and only its tombstone stays. Its rows are
+   * left to `sweep`. It may be founded again at once, and then sees none of them.
+   */
+  readonly drop?: true
+}
+
+/** What stays of a dropped replica, for it may have promised it. */
+export interface Tombstone {
+  /** Its member number. */
+  readonly number: number
+  readonly term: number
+  /** Member number voted for in `term`; 0 for none. */
+  readonly vote: number
+  /** Where its log ended, or that of one before it with the same number, whichever was better. */
+  readonly end: LogEnd
 }
 
 /** One run on its way to a replica: where it lies and the log entry data that holds its events. */
@@ -65,6 +85,8 @@ export interface LogStore {
   /** The log of a slot as Raft reads it. */
   log(slot: number): LogReader
   write(writes: readonly SlotWrite[]): Promise<void>
+  /** Of a slot whose replica was dropped and not founded again. Throws `CorruptRecord`. */
+  tombstone(slot: number): Tombstone | undefined
 
   /** The run that holds `offset`, or the first one after it; undefined beyond the last. */
   findRun(slot: number, incarnation: number, offset: number): Run | undefined
@@ -80,7 +102,12 @@ export interface LogStore {
   /** Log index of the last staged run, to resume behind; 0 for none. */
   staged(slot: number): number
 
-  /** Deletes a bounded slice of what trims, deletions and installs left behind; true when nothing is left. */
+  /** Slots with rows of dropped replicas that are still to be swept, ascending, whether or not founded again. */
+  leftovers(): number[]
+  /**
+   * Deletes a bounded slice of what trims, deletions, installs and dropped replicas left behind; true when nothing is
+   * left, also for a slot that is not in this store.
+   */
   sweep(slot: number, limit: number): boolean
   /** Bytes free on the disk and bytes used by the store. */
   space(): { readonly freeBytes: number; readonly usedBytes: number }
