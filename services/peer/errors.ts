@@ -127,6 +127,62 @@ const table = {
     title: 'There is no such peer',
     remedy: 'GET /v1/peers lists the peers.',
   },
+  LABEL_TAKEN: {
+    status: 409,
+    title: 'The label belongs to another peer',
+    remedy: 'Ask for a label that is free, or for none: the lowest free one is given then.',
+  },
+  LABEL_TOO_WIDE: {
+    status: 409,
+    title: 'The label does not fit the cube',
+    remedy:
+      'Ask for one no wider than the dimension, or for none: the cube grows only when every corner is taken, and by one dimension.',
+  },
+  ADDRESS_TAKEN: {
+    status: 409,
+    title: 'The address belongs to another peer',
+    remedy:
+      'Give the peer an address of its own; if that other peer is gone for good, let it be evicted first.',
+  },
+  STORE_LISTED: {
+    status: 409,
+    title: 'The data folder belongs to a peer of this cube already',
+    remedy:
+      'Start that peer with the label and address it has, see GET /v1/peers, or give the new one an empty data folder.',
+  },
+  CUBE_FULL: {
+    status: 409,
+    title: 'The cube has no room for another peer',
+    remedy: 'Let peers leave that are no longer needed, or found a second cluster.',
+  },
+  JOIN_REFUSED: {
+    status: 409,
+    title: 'The peer does not fit this cluster',
+    remedy: 'Do what the detail says; nothing was changed.',
+  },
+  ADDRESS_UNREACHABLE: {
+    status: 422,
+    title: 'The new peer is not reached at the address it names',
+    remedy: 'Give it an address that the other peers reach, with --advertise; nothing was changed.',
+  },
+  CHANGE_UNDER_WAY: {
+    status: 409,
+    title: 'Another change of the roster is under way',
+    remedy:
+      'Try again when its slots have moved: GET /v1/peers?progress=true says how many are still to move.',
+    retryAfterS: 5,
+  },
+  LAST_PEER: {
+    status: 409,
+    title: 'The last peer cannot leave',
+    remedy: 'Let another peer join first, or stop the peer to end the cluster.',
+  },
+  NOT_LEAVING: {
+    status: 409,
+    title: 'The peer is not leaving',
+    remedy:
+      'Let it leave or evict it with DELETE /v1/peers/{id}; it goes off the list when its slots have moved.',
+  },
   METHOD_NOT_ALLOWED: {
     status: 405,
     title: 'This path does not take that method',

@@ -9,8 +9,14 @@ export const LIMITS = {
   MAX_SLOTS: 16_384,
   /** Replicas of a slot. */
   REPLICAS: 3,
+  /** Replicas of the roster: it survives the loss of two of them at once. */
+  ROSTER_REPLICAS: 5,
   /** Characters of a uid or cluster id; a UUID has 36. */
   MAX_UID_LENGTH: 64,
+  /** Characters of who changed the roster, and of why: every peer keeps them. */
+  MAX_NOTE_LENGTH: 200,
+  /** Characters of the address of a peer that joins: https://, a DNS name of 253 and a port. */
+  MAX_ADDRESS_LENGTH: 267,
   /** First and longest pause between two rounds of questions before founding. */
   FOUNDING_RETRY_MIN_MS: 25,
   FOUNDING_RETRY_MAX_MS: 1_000,
@@ -66,6 +72,22 @@ export const LIMITS = {
   SNAPSHOT_CHUNK_BYTES: 1_048_576,
   /** Snapshots pulled at once by one peer. */
   MAX_SNAPSHOT_PULLS: 2,
+  /** Slots that one primary moves at once: what they need must leave the publishers their share of disk and network. */
+  MAX_MOVING_SLOTS: 4,
+  /** A learner so close behind is made a voter: it is level before anybody would notice that it was not. */
+  LEVEL_WITHIN_ENTRIES: 64,
+  /** Questions for slots' members under way at once, of one survey. */
+  SURVEYS_AT_ONCE: 8,
+  /** Between two looks at whether the slots have settled. */
+  SETTLE_LOOK_MS: 250,
+  /** Between two looks at peers that leave or are dead for good, and how long what follows may take. */
+  DEPARTURE_LOOK_MS: 1_000,
+  DEPARTURE_PATIENCE_MS: 10_000,
+  /** Pauses between two attempts to join a cluster. */
+  JOIN_RETRY_MIN_MS: 250,
+  JOIN_RETRY_MAX_MS: 5_000,
+  /** Time the cluster has for one attempt; it waits for slots on the move meanwhile. */
+  JOIN_TIMEOUT_MS: 30_000,
   /** Requests waiting at one peer for a slot's primary to appear. */
   MAX_WAITING_APPENDS: 10_000,
   /** Raft messages of one POST /v1/replicate. */

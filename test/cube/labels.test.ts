@@ -2,8 +2,10 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   dimensionFor,
+  displayId,
   formatLabel,
   growLabel,
+  idFault,
   labelFault,
   parseLabel,
 } from '../../services/peer/cube/labels.ts'
@@ -29,6 +31,18 @@ t.test('growth keeps a label’s value', async t => {
   t.equal(growLabel('101', 4), '0101')
   t.equal(growLabel('101', 3), '101')
   t.throws(() => growLabel('101', 2), RangeError)
+})
+
+t.test('an id may be narrower than the cube, never wider, and is shown as wide as the cube', async t => {
+  t.equal(idFault('101', 4), undefined)
+  t.equal(idFault('1', 1), undefined)
+  t.match(idFault('101', 2), /has 3 digits where the cube's dimension is 2: use at most 2/)
+  t.match(idFault('10x', 2), /binary digits/)
+  t.match(idFault('', 2), /binary digits/)
+  t.match(idFault(5, 2), /must be a string/)
+  t.equal(displayId('101', 5), '00101')
+  t.equal(displayId('101', 3), '101')
+  t.equal(displayId('101', 2), '101')
 })
 
 t.test('what is no label is refused with a text that says what to write', async t => {

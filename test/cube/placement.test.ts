@@ -9,9 +9,13 @@ import {
   home,
   nearest,
   placement,
+  replicasOf,
   slotOf,
   successors,
+  successorsOf,
 } from '../../services/peer/cube/placement.ts'
+import type { Roster } from '../../services/peer/cube/roster.ts'
+import { rosterOf } from './changes.ts'
 import { anyCube, cubeOf, firstPeers, ids } from './cubes.ts'
 
 const SLOTS = 64
@@ -188,3 +192,57 @@ function countHomes(cube: Cube): Map<string, number> {
   }
   return homes
 }
+
+const COUNTS = { REPLICAS: 3, ROSTER_REPLICAS: 5 }
+const eight = ['000', '001', '010', '011', '100', '101', '110', '111']
+const withSlots = (roster: Roster): Roster => ({ ...roster, slots: SLOTS })
+
+t.test('under a roster nobody leaves, a slot lies where its corner and the ids put it', async t => {
+  const roster = withSlots(rosterOf(3, eight))
+  for (let slot = 0; slot < SLOTS; slot += 1) {
+    t.same(replicasOf(slot, roster, COUNTS), placement(slot, roster, 3))
+    t.same(successorsOf(slot, roster, COUNTS), successors(slot, roster, 3))
+  }
+})
+
+t.test('nothing is placed on a peer that leaves', async t => {
+  const roster = withSlots(rosterOf(3, eight, ['101', '000']))
+  const left = cubeOf(3, [1, 2, 3, 4, 6, 7])
+  t.same(replicasOf(0b101, roster, COUNTS), placement(0b101, left, 3))
+  t.same(replicasOf(0b101, roster, COUNTS), ['001', '111', '011'])
+  for (let slot = 0; slot <= SLOTS; slot += 1) {
+    const held = [...replicasOf(slot, roster, COUNTS), ...successorsOf(slot, roster, COUNTS)]
+    t.notOk(held.includes('101') || held.includes('000'))
+  }
+})
+
+t.test('the roster lies on the five peers nearest corner 0, which take it over in that order', async t => {
+  const roster = withSlots(rosterOf(3, eight))
+  t.same(replicasOf(SLOTS, roster, COUNTS), ['000', '100', '010', '110', '001'])
+  t.same(successorsOf(SLOTS, roster, COUNTS), replicasOf(SLOTS, roster, COUNTS))
+  t.same(replicasOf(SLOTS, withSlots(rosterOf(2, ['01', '10', '11'], ['10'])), COUNTS), ['01', '11'])
+})
+
+t.test('there is no slot beyond the one of the roster', async t => {
+  const roster = withSlots(rosterOf(3, eight))
+  for (const slot of [SLOTS + 1, -1, 0.5, Number.NaN]) {
+    t.throws(() => replicasOf(slot, roster, COUNTS), RangeError)
+    t.throws(() => successorsOf(slot, roster, COUNTS), RangeError)
+  }
+})
+
+t.test('a cube that has grown places by the values of its ids, however wide they are', async t => {
+  fc.assert(
+    fc.property(anyCube(2), fc.nat(SLOTS - 1), (cube, slot) => {
+      const narrow = ids(cube).map(id => id.replace(/^0+(?=.)/, ''))
+      const wide = (peers: readonly string[]) => peers.map(id => id.padStart(cube.dimension, '0'))
+      const [written, grown] = [rosterOf(cube.dimension, ids(cube)), rosterOf(cube.dimension, narrow)].map(
+        withSlots,
+      )
+      for (const place of [replicasOf, successorsOf]) {
+        t.same(wide(place(slot, grown!, COUNTS)), place(slot, written!, COUNTS))
+        t.same(wide(place(SLOTS, grown!, COUNTS)), place(SLOTS, written!, COUNTS))
+      }
+    }),
+  )
+})

@@ -1,5 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { NOTED_KINDS } from '../../services/peer/cube/roster.ts'
+import type { RosterChange } from '../../services/peer/cube/roster-change.ts'
 import {
   COMMAND_FORMAT,
   CodecError,
@@ -19,6 +21,7 @@ import {
 } from '../../services/peer/engine/wire.ts'
 import type { Forwarded, ForwardedAnswer } from '../../services/peer/links/types.ts'
 import type { Command, EventInput } from '../../services/peer/topics/types.ts'
+import { rosterOf } from '../cube/changes.ts'
 
 const uint = fc.maxSafeNat()
 const data = fc.uint8Array({ maxLength: 40 })
@@ -36,6 +39,41 @@ const someSettings = fc.record(
 const producer = fc.record({ uid: text, boot: uint, sequence: uint, low: uint })
 const clientKey = fc.record({ key: text, payloadHash: text })
 
+const note = { by: text, why: text }
+const rosterPeer = fc.record(
+  { id: text, uid: text, number: uint, url: text, leaving: fc.constant(true as const) },
+  { requiredKeys: ['id', 'uid', 'number', 'url'] },
+)
+const noteOfChange = fc.record({
+  kind: fc.constantFrom(...NOTED_KINDS),
+  id: text,
+  ...note,
+  timeMs: uint,
+})
+const anyRoster = fc.record(
+  {
+    ...{ version: uint, clusterId: text, dimension: uint, slots: uint },
+    peers: fc.array(rosterPeer, { maxLength: 4 }),
+    lastNumber: uint,
+    change: noteOfChange,
+  },
+  { requiredKeys: ['version', 'clusterId', 'dimension', 'slots', 'peers'] },
+)
+const changeOf = (kind: RosterChange['kind'], more: object, also: object = {}) =>
+  fc.record(
+    { ...note, ...more, ...also, kind: fc.constant(kind) },
+    { requiredKeys: ['by', 'why', 'kind', ...Object.keys(more)] as never },
+  )
+const changes = [
+  changeOf('join', { uid: text, url: text }, { id: text }),
+  changeOf('leave', { id: text }),
+  changeOf('evict', { id: text, uid: text }),
+  changeOf('replace', { id: text, uid: text, replaces: text, url: text }),
+  changeOf('address', { uid: text, url: text }),
+  changeOf('remove', { uid: text }),
+]
+const founding = fc.record({ kind: fc.constant('found'), roster: anyRoster })
+
 const command = (head: object): fc.Arbitrary<Command> => {
   const base = { ...head, topic: text, producer }
   const of = (kind: Command['kind'], more: object, also: object = {}) =>
@@ -43,7 +81,14 @@ const command = (head: object): fc.Arbitrary<Command> => {
       { ...base, ...more, ...also, kind: fc.constant(kind) },
       { requiredKeys: [...Object.keys(head), ...Object.keys(more), 'topic', 'kind'] as never },
     )
+  const change = fc.oneof(...changes, ...('timeMs' in head ? [founding] : []))
+  const { topic: _, ...headOnly } = base
+  const roster = fc.record(
+    { ...headOnly, change, kind: fc.constant('roster') },
+    { requiredKeys: [...Object.keys(head), 'change', 'kind'] as never },
+  )
   return fc.oneof(
+    roster,
     of('create', { settings }),
     of('configure', { settings: someSettings }),
     of('delete', {}),
@@ -66,7 +111,7 @@ t.test('a command comes back from a log entry as it was', async t => {
   fc.assert(
     fc.property(command({ timeMs: uint }), value => {
       const encoded = encodeCommand(value)
-      t.equal(encoded[0], COMMAND_FORMAT)
+      t.equal(encoded[0], value.kind === 'roster' ? 2 : 1)
       return JSON.stringify(bare(decodeCommand(encoded))) === JSON.stringify(bare(value))
     }),
     { verbose: true },
@@ -120,6 +165,13 @@ t.test('an entry of a newer format is told from a broken one', async t => {
   t.throws(() => decodeCommand(encoded), CodecError)
   t.throws(() => decodeCommand(new Uint8Array(0)), CodecError)
   t.throws(() => decodeEvents(encodeCommand({ kind: 'delete', timeMs: 1, topic: 'a' })), CodecError)
+})
+
+t.test('an entry written before the roster changed by entries is read as before', async t => {
+  const packed = [1, 0x94, 3, 7, 0xa1, 0x61, 0xc0]
+  t.same(decodeCommand(Uint8Array.from(packed)), { kind: 'delete', timeMs: 7, topic: 'a' })
+  const now = encodeCommand({ kind: 'delete', timeMs: 7, topic: 'a' })
+  t.same([...now], [1, 0x93, 3, 7, 0xa1, 0x61])
 })
 
 const configuration = { rosterVersion: 1, voters: [{ number: 1, uid: 'u' }] }
@@ -181,6 +233,11 @@ const topicRow = {
 }
 const published = { kind: 'published', incarnation: 1, first: 1, last: 2, sequence: 3, timeMs: 4 } as const
 const producerRow = { uid: 'u', boot: 1, low: 2, usedIndex: 9, results: [[3, published]] } as const
+const roster = {
+  ...rosterOf(3, ['0', '10', '011'], ['10']),
+  lastNumber: 7,
+  change: { kind: 'leave', id: '10', by: 'ops', why: 'less room', timeMs: 5.5 },
+} as const
 const chunk = {
   records: [
     {
@@ -198,6 +255,18 @@ const chunk = {
     },
   },
 }
+const rosterChunk = {
+  records: [],
+  last: {
+    ...chunk.last,
+    image: {
+      slot: { ...chunk.last.image.slot, roster },
+      topics: [],
+      keys: [],
+      producers: [{ ...producerRow, results: [[3, { kind: 'roster', roster, changed: true }]] }],
+    },
+  },
+} as const
 const forwarded = (operation: Forwarded['operation']): Forwarded => ({
   operation,
   target: '011',
@@ -234,13 +303,15 @@ const answers: ForwardedAnswer[] = [
   { kind: 'answered', path: [], result: { kind: 'failed', code: 'NO_PRIMARY', definite: true } },
   { kind: 'exhausted', visited: ['0', '1'], primary: '1', definite: false },
 ]
-const results = ['created', 'configured', 'deleted', 'trimmed', 'refused'].map(kind => ({
-  kind,
+const results = ['created', 'configured', 'deleted', 'trimmed', 'roster', 'refused', 'told'].map(kind => ({
+  kind: kind === 'told' ? 'refused' : kind,
   ...(kind === 'created' && { topic: topicRow, fresh: true }),
   ...(kind === 'configured' && { topic: topicRow }),
   ...(kind === 'deleted' && { incarnation: 1, latest: 2 }),
   ...(kind === 'trimmed' && { earliest: 3 }),
+  ...(kind === 'roster' && { roster, changed: false }),
   ...(kind === 'refused' && { code: 'KEY_REUSED' }),
+  ...(kind === 'told' && { code: 'LABEL_TAKEN', detail: 'The label 11 belongs to another.' }),
 }))
 const beat = {
   uid: 'u',
@@ -258,6 +329,8 @@ for (const format of ['msgpack', 'json'] as const) {
     t.same(bare(messagesBody.decode(messagesBody.encode(messages, format), format)), bare(messages))
     t.same(bare(beatBody.decode(beatBody.encode(beat, format), format)), bare(beat))
     t.same(bare(snapshotBody.decode(snapshotBody.encode(chunk, format), format)), bare(chunk))
+    const decoded = snapshotBody.decode(snapshotBody.encode(rosterChunk, format), format)
+    t.same(bare(decoded), bare(rosterChunk))
     const more = { records: [] }
     t.same(bare(snapshotBody.decode(snapshotBody.encode(more, format), format)), bare(more))
     t.same(bare(operationsBody.decode(operationsBody.encode(operations, format), format)), bare(operations))
@@ -359,6 +432,36 @@ t.test('what is nearly right is refused by name', async t => {
   })
   const huge = Buffer.from([0xdd, 0x7f, 0xff, 0xff, 0xff])
   t.throws(() => messagesBody.decode(huge), CodecError)
+})
+
+t.test('a roster that is not sound and a founding on request do not come in', async t => {
+  for (const format of ['msgpack', 'json'] as const) {
+    const last = { ...rosterChunk.last, image: { ...rosterChunk.last.image } }
+    const slot = { ...last.image.slot, roster: { ...roster, dimension: 2 } }
+    const bent = { records: [], last: { ...last, image: { ...last.image, slot } } }
+    t.throws(() => snapshotBody.decode(snapshotBody.encode(bent, format), format), {
+      message: /the roster is not sound: peer id 011/,
+    })
+    const leaving = { ...roster, peers: [{ ...roster.peers[0], leaving: false }] }
+    const stays = { ...bent.last, image: { ...last.image, slot: { ...slot, roster: leaving as never } } }
+    t.throws(() => snapshotBody.decode(snapshotBody.encode({ records: [], last: stays }, format), format), {
+      message: /leaving must be true or absent/,
+    })
+    const found = { kind: 'roster', change: { kind: 'found', roster } } as const
+    t.throws(
+      () => {
+        const sent = operationsBody.encode([forwarded({ kind: 'append', slot: 8, request: found })], format)
+        operationsBody.decode(sent, format)
+      },
+      { message: /no kind "found"/ },
+    )
+    const leave = { kind: 'roster', change: { kind: 'leave', id: '0', by: 'b', why: 'w' } } as const
+    const asked = operationsBody.encode([forwarded({ kind: 'append', slot: 8, request: leave })], 'json')
+    const forged = asked
+      .toString()
+      .replace('{"kind":"leave","by":"b","why":"w","id":"0"}', () => JSON.stringify(found.change))
+    t.throws(() => operationsBody.decode(Buffer.from(forged), 'json'), { message: /no known kind/ })
+  }
 })
 
 t.test('only the two formats of peers are taken', async t => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import type { RosterChange } from '../../services/peer/cube/roster-change.ts'
 import { keyId } from '../../services/peer/topics/keys.ts'
 import { emptyImage, type MachineLimits, SlotMachine } from '../../services/peer/topics/machine.ts'
 import type {
@@ -10,6 +11,7 @@ import type {
   SlotImage,
   TopicRow,
 } from '../../services/peer/topics/types.ts'
+import { NOTE, rosterOf, SMALL, urlOf } from '../cube/changes.ts'
 import { text } from './kit.ts'
 
 /** So narrow that every bound is met. */
@@ -19,6 +21,7 @@ const NARROW: MachineLimits = {
   keyWindowMs: 40,
   maxProducers: 3,
   maxProducerInflight: 3,
+  roster: SMALL,
 }
 
 const topic = fc.oneof({ weight: 3, arbitrary: fc.constantFrom('a', 'b') }, fc.constantFrom('c', 'd'))
@@ -59,11 +62,38 @@ const command = fc.option(
   fc.tuple(stamped, deed).map(([base, deed]): Command => ({ ...base, ...deed })),
   { nil: null, freq: 15 },
 )
+const uid = fc.constantFrom('u1', 'u2', 'u3', 'u4', 'u5')
+const url = fc.integer({ min: 1, max: 5 }).map(urlOf)
+const id = fc.constantFrom('0', '1', '10', '11', '100')
+const note = { by: fc.constant(NOTE.by), why: fc.constant(NOTE.why) }
+const change: fc.Arbitrary<RosterChange> = fc.oneof(
+  fc.record({ kind: fc.constant('join' as const), uid, url, ...note }),
+  fc.record({ kind: fc.constant('join' as const), uid, url, id, ...note }),
+  fc.record({ kind: fc.constant('leave' as const), id, ...note }),
+  fc.record({ kind: fc.constant('evict' as const), id, uid, ...note }),
+  fc.record({ kind: fc.constant('replace' as const), id, uid, replaces: uid, url, ...note }),
+  fc.record({ kind: fc.constant('address' as const), uid, url, ...note }),
+  fc.record({ kind: fc.constant('remove' as const), uid, ...note }),
+)
+const rosterCommand = fc
+  .tuple(stamped, change)
+  .map(([{ topic: _, ...base }, change]): Command => ({ ...base, kind: 'roster', change }))
+const founding: Command = {
+  kind: 'roster',
+  change: { kind: 'found', roster: rosterOf(1, ['0', '1']) },
+  timeMs: 0,
+}
 const beginning = ['a', 'b'].map((topic): Command => {
   const settings = { maxAgeMs: null, maxEvents: null, maxBytes: null }
   return { kind: 'create', topic, settings, timeMs: 0 }
 })
-const log = fc.array(command, { maxLength: 60 }).map(commands => [...beginning, ...commands])
+const topicLog = fc.array(command, { maxLength: 60 }).map(commands => [...beginning, ...commands])
+const rosterLog = fc
+  .array(fc.oneof({ weight: 4, arbitrary: rosterCommand }, { weight: 1, arbitrary: command }), {
+    maxLength: 60,
+  })
+  .map(commands => [founding, ...commands])
+const log = fc.oneof({ weight: 3, arbitrary: topicLog }, { weight: 1, arbitrary: rosterLog })
 
 function applyAll(machine: SlotMachine, commands: readonly (Command | null)[]) {
   return commands.map(command => machine.apply(machine.slot.appliedIndex + 1, 1, command))

@@ -1,3 +1,4 @@
+import { LIMITS as PEER_LIMITS } from '../../services/peer/limits.ts'
 import { emptyImage, type MachineLimits, SlotMachine } from '../../services/peer/topics/machine.ts'
 import { UNLIMITED } from '../../services/peer/topics/settings.ts'
 import type { ClientKey, Command, EventInput, ProducerStamp } from '../../services/peer/topics/types.ts'
@@ -9,6 +10,7 @@ export const LIMITS: MachineLimits = {
   keyWindowMs: 1_000,
   maxProducers: 10,
   maxProducerInflight: 10,
+  roster: PEER_LIMITS,
 }
 
 /** A machine that numbers its entries itself, and is called with what a test is about. */

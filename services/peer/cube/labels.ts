@@ -16,6 +16,20 @@ export function labelFault(id: unknown, dimension: number): string | undefined {
   return undefined
 }
 
+/**
+ * What is wrong with `id` as the id of a peer in a cube of that dimension; undefined when it is one. An id is given
+ * once and never rewritten, so it may be narrower than a cube that has grown since: 101 is the corner 0101.
+ */
+export function idFault(id: unknown, dimension: number): string | undefined {
+  if (typeof id !== 'string' || id.length <= dimension) {
+    return labelFault(id, typeof id === 'string' ? id.length : dimension)
+  }
+  return (
+    labelFault(id, id.length) ??
+    `peer id ${id.slice(0, 40)} has ${id.length} digits where the cube's dimension is ${dimension}: use at most ${dimension}`
+  )
+}
+
 /** The corner a label names, as a number: bit i is dimension i. Throws RangeError for what is no label. */
 export function parseLabel(id: PeerId): number {
   const fault = labelFault(id, id.length)
@@ -35,6 +49,11 @@ export function formatLabel(corner: number, dimension: number): PeerId {
 export function growLabel(id: PeerId, dimension: number): PeerId {
   if (id.length > dimension) throw new RangeError(`label ${id} is wider than dimension ${dimension}`)
   return formatLabel(parseLabel(id), dimension)
+}
+
+/** An id as it is shown in a cube of `dimension`: padded to it; one that is wider already stays as it is. */
+export function displayId(id: PeerId, dimension: number): PeerId {
+  return id.padStart(dimension, '0')
 }
 
 /** The smallest dimension with room for `count` peers, at least 1 so that every peer has a label. */

@@ -1,4 +1,5 @@
 import { formatLabel, type PeerId, parseLabel } from './labels.ts'
+import { type Roster, staying } from './roster.ts'
 
 /** What placement needs to know of the cube; a `Roster` is one. */
 export interface Cube {
@@ -69,4 +70,39 @@ export function successors(slot: number, cube: Cube, replicas: number): PeerId[]
   if (first === undefined) return []
   const turn = others.length === 0 ? 0 : Math.floor(slot / 2 ** cube.dimension) % others.length
   return [first, ...others.slice(turn), ...others.slice(0, turn)]
+}
+
+/** How many replicas slots have: give it `LIMITS`, which this pure room does not import. */
+export interface ReplicaCounts {
+  /** Of a topic slot. */
+  readonly REPLICAS: number
+  /** Of the roster's own slot. */
+  readonly ROSTER_REPLICAS: number
+}
+
+/**
+ * The replicas of a slot under a roster, in order of distance; peers that leave have none. The slot behind the last
+ * topic slot, number `roster.slots`, is the roster's own: the peers nearest corner 0 hold it.
+ * Throws RangeError for a slot the cluster does not have.
+ */
+export function replicasOf(slot: number, roster: Roster, counts: ReplicaCounts): PeerId[] {
+  checkSlot(slot, roster)
+  const cube = staying(roster)
+  if (slot < roster.slots) return placement(slot, cube, counts.REPLICAS)
+  return nearest(formatLabel(0, cube.dimension), cube, counts.ROSTER_REPLICAS)
+}
+
+/**
+ * The replicas of a slot under a roster in the order in which they take it over; see `successors`. There is one
+ * roster slot, so its order needs no rotation. Throws RangeError for a slot the cluster does not have.
+ */
+export function successorsOf(slot: number, roster: Roster, counts: ReplicaCounts): PeerId[] {
+  if (slot === roster.slots) return replicasOf(slot, roster, counts)
+  checkSlot(slot, roster)
+  return successors(slot, staying(roster), counts.REPLICAS)
+}
+
+function checkSlot(slot: number, roster: Roster): void {
+  if (Number.isInteger(slot) && slot >= 0 && slot <= roster.slots) return
+  throw new RangeError(`there is no slot ${slot} in a cluster of ${roster.slots} and the roster's own`)
 }

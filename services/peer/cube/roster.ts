@@ -1,8 +1,11 @@
-import { labelFault, type PeerId } from './labels.ts'
+import { idFault, labelFault, type PeerId, parseLabel } from './labels.ts'
 
 /** One member of the cube as the roster lists it. */
 export interface RosterPeer {
-  /** The corner's binary label, as wide as the roster's dimension, e.g. `011`. */
+  /**
+   * The corner's binary label, as wide as the dimension was when the peer was added, e.g. `011`. It is never
+   * rewritten: in a cube that has grown since, its value counts.
+   */
   readonly id: PeerId
   /** The random id kept in the peer's store beside its terms and votes. */
   readonly uid: string
@@ -10,6 +13,22 @@ export interface RosterPeer {
   readonly number: number
   /** Base URL that other peers and clients reach it at, without a trailing slash. */
   readonly url: string
+  /** On its way out: its address and rights stay, but no slot is placed on it. */
+  readonly leaving?: true
+}
+
+/** What a change of the roster does; `found` makes the first version and leaves no note. */
+export const NOTED_KINDS = ['join', 'leave', 'evict', 'replace', 'address', 'remove'] as const
+
+/** What made a version of the roster, and who wanted it. */
+export interface RosterNote {
+  readonly kind: (typeof NOTED_KINDS)[number]
+  /** The peer it was about; after a `remove` it is not listed any more. */
+  readonly id: PeerId
+  readonly by: string
+  readonly why: string
+  /** Milliseconds since 1970, the primary's stamp. */
+  readonly timeMs: number
 }
 
 /**
@@ -22,8 +41,12 @@ export interface Roster {
   readonly dimension: number
   /** Number of hash slots, a power of two fixed at founding. */
   readonly slots: number
-  /** Sorted by label. */
+  /** Sorted by corner; at least one of them is not leaving. */
   readonly peers: readonly RosterPeer[]
+  /** The highest member number ever given; absent means the highest listed. */
+  readonly lastNumber?: number
+  /** What made this version; absent at founding. */
+  readonly change?: RosterNote
 }
 
 /** How large a roster may be: give it `LIMITS`, which this pure room does not import. */
@@ -32,6 +55,28 @@ export interface RosterBounds {
   readonly MAX_SLOTS: number
   /** Characters of a uid or cluster id. */
   readonly MAX_UID_LENGTH: number
+  /** Characters of who made a change, and of why. */
+  readonly MAX_NOTE_LENGTH: number
+  /** Characters of an address. */
+  readonly MAX_ADDRESS_LENGTH: number
+}
+
+/** The peer with this id, however wide it is written: `0101` finds `101`. Undefined for what is no label too. */
+export function peerAt(roster: Roster, id: string): RosterPeer | undefined {
+  if (idFault(id, id.length) !== undefined) return undefined
+  const corner = parseLabel(id)
+  return roster.peers.find(peer => parseLabel(peer.id) === corner)
+}
+
+/** The cube that slots are placed on: the peers that are not leaving. */
+export function staying(roster: Roster): { dimension: number; peers: readonly RosterPeer[] } {
+  const { dimension, peers } = roster
+  return { dimension, peers: peers.filter(({ leaving }) => leaving !== true) }
+}
+
+/** The highest member number ever given in this cluster. */
+export function lastNumberOf(roster: Roster): number {
+  return roster.lastNumber ?? Math.max(...roster.peers.map(({ number }) => number))
 }
 
 /**
@@ -40,15 +85,20 @@ export interface RosterBounds {
  */
 export function rosterFault(candidate: unknown, bounds: RosterBounds): string | undefined {
   if (!isRecord(candidate)) return 'the roster must be an object'
-  const { version, clusterId, dimension, slots, peers } = candidate
+  const { version, clusterId, dimension, slots, peers, lastNumber, change } = candidate
   if (!isCount(version)) return 'the version of the roster must be a whole number from 1 up'
   if (!isId(clusterId, bounds)) return `clusterId must be a text of 1 to ${bounds.MAX_UID_LENGTH} characters`
-  return cubeFault(dimension, slots, peers, bounds) ?? membersFault(peers as readonly unknown[], bounds)
+  return (
+    spaceFault(dimension, slots, bounds) ??
+    peersFault(peers, dimension as number, idFault) ??
+    membersFault(peers as readonly unknown[], lastNumber, bounds) ??
+    (change === undefined ? undefined : noteFault(change, dimension as number, bounds))
+  )
 }
 
 /**
  * What is wrong with the list of ids and URLs a cluster is to be founded from, and with its dimension and slots;
- * undefined when they are sound. The part of `rosterFault` that does not need the cluster to exist.
+ * undefined when they are sound. Every id must be exactly as wide as the dimension.
  */
 export function cubeFault(
   dimension: unknown,
@@ -56,27 +106,36 @@ export function cubeFault(
   peers: unknown,
   bounds: RosterBounds,
 ): string | undefined {
+  return spaceFault(dimension, slots, bounds) ?? peersFault(peers, dimension as number, labelFault)
+}
+
+function spaceFault(dimension: unknown, slots: unknown, bounds: RosterBounds): string | undefined {
   if (!isCount(dimension) || dimension > bounds.MAX_DIMENSION) {
     return `the dimension must be a whole number from 1 to ${bounds.MAX_DIMENSION}`
   }
   if (!isCount(slots) || slots > bounds.MAX_SLOTS || (slots & (slots - 1)) !== 0) {
     return `the number of slots must be a power of two from 1 to ${bounds.MAX_SLOTS}`
   }
-  if (!Array.isArray(peers) || peers.length === 0) return 'the list of peers must name at least one peer'
-  return addressesFault(peers, dimension)
+  return undefined
 }
 
-/** Ids are labels of the cube, in order, each once; URLs are origins, each once. */
-function addressesFault(peers: readonly unknown[], dimension: number): string | undefined {
-  let before = ''
+/** Ids are labels of the cube, in the order of their corners, each corner once; URLs are origins, each once. */
+function peersFault(
+  peers: unknown,
+  dimension: number,
+  faultOfId: (id: unknown, dimension: number) => string | undefined,
+): string | undefined {
+  if (!Array.isArray(peers) || peers.length === 0) return 'the list of peers must name at least one peer'
+  let before: PeerId | undefined
   const urls = new Map<string, PeerId>()
-  for (const peer of peers) {
+  for (const peer of peers as readonly unknown[]) {
     if (!isRecord(peer)) return 'each peer of the list must be an object with id and url'
-    const fault = labelFault(peer.id, dimension)
+    const fault = faultOfId(peer.id, dimension)
     if (fault !== undefined) return fault
     const id = peer.id as PeerId
-    if (id === before) return `peer ${id} is listed twice: give every peer a label of its own`
-    if (id < before) return `peer ${id} is listed after ${before}: sort the peers by label`
+    const order = before === undefined ? 1 : parseLabel(id) - parseLabel(before)
+    if (order === 0) return `peer ${id} is listed twice: give every peer a label of its own`
+    if (order < 0) return `peer ${id} is listed after ${before}: sort the peers by label`
     before = id
     const badUrl = urlFault(peer.url)
     if (badUrl !== undefined) return `the address of peer ${id} ${badUrl}`
@@ -88,24 +147,61 @@ function addressesFault(peers: readonly unknown[], dimension: number): string | 
   return undefined
 }
 
-/** What distinguishes a roster from a list: each peer's store and number. */
-function membersFault(peers: readonly unknown[], bounds: RosterBounds): string | undefined {
+/** What distinguishes a roster from a list: each peer's store and number, and who stays. */
+function membersFault(
+  peers: readonly unknown[],
+  lastNumber: unknown,
+  bounds: RosterBounds,
+): string | undefined {
   const uids = new Map<string, PeerId>()
   const numbers = new Map<number, PeerId>()
-  for (const { id, uid, number } of peers as readonly Record<string, unknown>[]) {
-    if (!isId(uid, bounds))
-      return `the uid of peer ${id} must be a text of 1 to ${bounds.MAX_UID_LENGTH} characters`
+  let stays = false
+  for (const peer of peers as readonly Record<string, unknown>[]) {
+    const id = peer.id as PeerId
+    const { uid, number, leaving } = peer
+    const badUid = uidFault(uid, bounds)
+    if (badUid !== undefined) return `the uid of peer ${id} ${badUid}`
     if (!isCount(number)) return `the number of peer ${id} must be a whole number from 1 up`
-    const sameUid = uids.get(uid)
+    if (leaving !== undefined && leaving !== true) return `leaving of peer ${id} must be true or absent`
+    const sameUid = uids.get(uid as string)
     if (sameUid !== undefined) {
       return `peers ${sameUid} and ${id} have the same uid ${uid}: one data folder is a copy of the other, empty one of them`
     }
     const sameNumber = numbers.get(number)
     if (sameNumber !== undefined) return `peers ${sameNumber} and ${id} have the same member number ${number}`
-    uids.set(uid, id as PeerId)
-    numbers.set(number, id as PeerId)
+    uids.set(uid as string, id)
+    numbers.set(number, id)
+    if (leaving === undefined) stays = true
   }
+  if (!stays) return 'at least one peer of the roster must not be leaving'
+  if (lastNumber === undefined) return undefined
+  const highest = Math.max(...numbers.keys())
+  if (isCount(lastNumber) && lastNumber >= highest) return undefined
+  return `lastNumber must be a whole number from ${highest} up, the highest member number that is listed`
+}
+
+function noteFault(note: unknown, dimension: number, bounds: RosterBounds): string | undefined {
+  if (!isRecord(note)) return 'the note of the change must be an object'
+  if (!(NOTED_KINDS as readonly unknown[]).includes(note.kind)) {
+    return `the kind of the change must be one of ${NOTED_KINDS.join(', ')}`
+  }
+  if (typeof note.timeMs !== 'number' || !Number.isFinite(note.timeMs)) {
+    return 'the time of the change must be a number'
+  }
+  return idFault(note.id, dimension) ?? reasonFault(note.by, note.why, bounds)
+}
+
+/** What is wrong with who made a change and why, as texts; undefined when nothing is. */
+export function reasonFault(by: unknown, why: unknown, bounds: RosterBounds): string | undefined {
+  const isText = (value: unknown) => typeof value === 'string' && value.length <= bounds.MAX_NOTE_LENGTH
+  if (!isText(by)) return `by must be a text of at most ${bounds.MAX_NOTE_LENGTH} characters`
+  if (!isText(why)) return `why must be a text of at most ${bounds.MAX_NOTE_LENGTH} characters`
   return undefined
+}
+
+/** What is wrong with the uid of a store; undefined when it is one. */
+export function uidFault(uid: unknown, bounds: RosterBounds): string | undefined {
+  return isId(uid, bounds) ? undefined : `must be a text of 1 to ${bounds.MAX_UID_LENGTH} characters`
 }
 
 /** What is wrong with a peer's base URL; undefined for an http or https origin in its usual spelling. */

@@ -1,6 +1,10 @@
 import { Packr, RESERVE_START_SPACE, Unpackr } from 'msgpackr'
+import { NOTED_KINDS, type Roster, type RosterNote, type RosterPeer } from '../cube/roster.ts'
+import type { RosterChange } from '../cube/roster-change.ts'
+import { LIMITS } from '../limits.ts'
 import type { Command, EventInput, ProducerStamp, Request, TopicSettings } from '../topics/types.ts'
 import {
+  bool,
   bytes,
   CodecError,
   dictionary,
@@ -8,6 +12,7 @@ import {
   list,
   NewerFormatError,
   nullable,
+  oneOf,
   optional,
   real,
   record,
@@ -19,8 +24,11 @@ import {
 
 export { CodecError, NewerFormatError } from './shapes.ts'
 
-/** Format of a command as it lies in a log entry; its first byte. */
-export const COMMAND_FORMAT = 1
+/**
+ * The newest format of a command as it lies in a log entry; its first byte. A command is written in the oldest one
+ * that has its kind: 2 brought the roster's, every other is still 1.
+ */
+export const COMMAND_FORMAT = 2
 /** Below this many bytes an encoded command is copied, so that it does not keep the packer's whole slab alive. */
 const COPY_BELOW_BYTES = 4_096
 
@@ -97,8 +105,47 @@ const clientKeyShape = record<{ readonly key: string; readonly payloadHash: stri
   payloadHash: text,
 })
 
+const isTrue: Shape<true> = {
+  pack: value => value,
+  unpack: (raw, name) => onlyTrue(bool.unpack(raw, name), name),
+  toJson: value => value,
+  fromJson: (raw, name) => onlyTrue(bool.fromJson(raw, name), name),
+}
+
+/** A roster's fields; `rosterFault` judges what they hold. */
+export const rosterShape = record<Roster>({
+  version: uint,
+  clusterId: text,
+  dimension: uint,
+  slots: uint,
+  peers: list(
+    record<RosterPeer>({ id: text, uid: text, number: uint, url: text, leaving: optional(isTrue) }),
+    2 ** LIMITS.MAX_DIMENSION,
+  ),
+  lastNumber: optional(uint),
+  change: optional(
+    record<RosterNote>({ kind: oneOf(NOTED_KINDS), id: text, by: text, why: text, timeMs: real }),
+  ),
+})
+
+const reason = { by: text, why: text }
+const follows = { follows: optional(uint) }
+const changeKinds = {
+  found: [1, record({ roster: rosterShape })],
+  join: [2, record({ ...reason, uid: text, url: text, id: optional(text), ...follows })],
+  leave: [3, record({ ...reason, id: text, ...follows })],
+  evict: [4, record({ ...reason, id: text, uid: text, ...follows })],
+  replace: [5, record({ ...reason, id: text, uid: text, replaces: text, url: text, ...follows })],
+  address: [6, record({ ...reason, uid: text, url: text, ...follows })],
+  remove: [7, record({ ...reason, uid: text, ...follows })],
+} as const
+const changeShape = variant<RosterChange, 'kind'>('kind', changeKinds as never)
+/** A roster is never founded on request: its founding peers write that entry into their logs themselves. */
+const { found: _, ...requestableKinds } = changeKinds
+const requestableShape = variant<RosterChange, 'kind'>('kind', requestableKinds as never)
+
 /** What every command has, behind `head`. The order is the format: append only, and raise COMMAND_FORMAT. */
-const commandKinds = <Head extends object>(head: Fields<Head>) => {
+const commandKinds = <Head extends object>(head: Fields<Head>, change: Shape<RosterChange>) => {
   const base = { ...head, topic: text, producer: optional(producerShape) }
   return {
     create: [1, record({ ...base, settings: settingsShape })],
@@ -106,13 +153,17 @@ const commandKinds = <Head extends object>(head: Fields<Head>) => {
     delete: [3, record(base)],
     publish: [4, record({ ...base, events: list(eventShape), clientKey: optional(clientKeyShape) })],
     trim: [5, record({ ...base, incarnation: uint, before: uint, bytes: uint })],
+    roster: [6, record({ ...head, change, producer: optional(producerShape) })],
   } as const
 }
 
-const commandShape = variant<Command, 'kind'>('kind', commandKinds({ timeMs: real }) as never)
+const commandShape = variant<Command, 'kind'>('kind', commandKinds({ timeMs: real }, changeShape) as never)
 
 /** A command that the primary has not stamped yet. */
-export const requestShape: Shape<Request> = variant<Request, 'kind'>('kind', commandKinds({}) as never)
+export const requestShape: Shape<Request> = variant<Request, 'kind'>(
+  'kind',
+  commandKinds({}, requestableShape) as never,
+)
 
 /**
  * Encodes a command for a log entry: one byte of format, then MessagePack by position.
@@ -120,7 +171,7 @@ export const requestShape: Shape<Request> = variant<Request, 'kind'>('kind', com
  */
 export function encodeCommand(command: Command): Uint8Array {
   const packed = packBehind(commandShape.pack(command), 1)
-  packed[0] = COMMAND_FORMAT
+  packed[0] = command.kind === 'roster' ? 2 : 1
   if (packed.length >= COPY_BELOW_BYTES) return packed
   const copy = new Uint8Array(packed.length)
   copy.set(packed)
@@ -143,6 +194,11 @@ export function decodeEvents(data: Uint8Array, from = 0, count = Number.MAX_SAFE
   if (!Array.isArray(events)) throw new CodecError('the entry holds no events')
   const wanted = from === 0 && count >= events.length ? events : events.slice(from, from + count)
   return wanted.map(event => eventShape.unpack(event, 'event'))
+}
+
+function onlyTrue(value: boolean, name: string): true {
+  if (!value) throw new CodecError(`${name} must be true or absent`)
+  return value
 }
 
 function unpackCommand(data: Uint8Array): unknown {

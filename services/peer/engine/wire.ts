@@ -1,3 +1,4 @@
+import { type Roster, rosterFault } from '../cube/roster.ts'
 import { ERRORS, type ErrorCode, HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Forwarded, ForwardedAnswer, Operation, OperationResult, TopicView } from '../links/types.ts'
@@ -15,7 +16,7 @@ import type {
   StoredEvent,
   TopicRow,
 } from '../topics/types.ts'
-import { packBehind, requestShape, settingsShape, unpackPlain } from './codec.ts'
+import { packBehind, requestShape, rosterShape, settingsShape, unpackPlain } from './codec.ts'
 import {
   bool,
   bytes,
@@ -116,12 +117,18 @@ const topicRow = record<TopicRow>({
   bytes: uint,
   createdMs: real,
 })
+const soundRoster: Shape<Roster> = {
+  ...rosterShape,
+  unpack: (raw, name) => sound(rosterShape.unpack(raw, name)),
+  fromJson: (raw, name) => sound(rosterShape.fromJson(raw, name)),
+}
 const slotRow = record<SlotRow>({
   appliedIndex: uint,
   appliedTerm: uint,
   sequence: uint,
   incarnation: uint,
   timeMs: real,
+  roster: optional(soundRoster),
 })
 const published = record<Omit<Published, 'kind'>>({
   incarnation: uint,
@@ -137,6 +144,17 @@ const refusals: readonly RefusalCode[] = [
   'KEY_REUSED',
   'KEY_SPACE_FULL',
   'STALE_PRODUCER',
+  'LABEL_TAKEN',
+  'LABEL_TOO_WIDE',
+  'ADDRESS_TAKEN',
+  'STORE_LISTED',
+  'CUBE_FULL',
+  'UNKNOWN_PEER',
+  'CHANGE_UNDER_WAY',
+  'LAST_PEER',
+  'NOT_LEAVING',
+  'INVALID_REQUEST',
+  'WRONG_SLOT',
 ]
 const applyResult = variant<ApplyResult, 'kind'>('kind', {
   published: [1, published],
@@ -144,7 +162,8 @@ const applyResult = variant<ApplyResult, 'kind'>('kind', {
   configured: [3, record({ topic: topicRow })],
   deleted: [4, record({ incarnation: uint, latest: uint })],
   trimmed: [5, record({ earliest: uint })],
-  refused: [6, record({ code: oneOf(refusals) })],
+  refused: [6, record({ code: oneOf(refusals), detail: optional(text) })],
+  roster: [7, record({ roster: soundRoster, changed: bool })],
 })
 const publishedResult = variant<Published, 'kind'>('kind', { published: [1, published] })
 
@@ -194,6 +213,8 @@ const operation = variant<Operation, 'kind'>('kind', {
   ],
   offsetAt: [4, record({ slot: uint, topic: text, timeMs: real })],
   list: [5, record({ slots: list(uint, LIMITS.MAX_SLOTS), after: text, limit: uint })],
+  members: [6, record({ slot: uint })],
+  ping: [7, record({ peer: peerId })],
 })
 const forwarded = record<Forwarded>({ operation, target: peerId, path, visited: path, patienceMs: real })
 
@@ -219,6 +240,8 @@ const operationResult = variant<OperationResult, 'kind'>('kind', {
   events: [3, record({ events: list(storedEvent), earliest: uint, latest: uint })],
   offset: [4, record({ offset: uint })],
   topics: [5, record({ topics: list(topicRow), primaries: list(nullable(peerId)) })],
+  members: [7, record({ configuration, primary: peerId })],
+  pong: [8, record({})],
   failed: [6, record({ code: oneOf(Object.keys(ERRORS) as ErrorCode[]), definite: bool })],
 })
 const forwardedAnswer = variant<ForwardedAnswer, 'kind'>('kind', {
@@ -233,6 +256,8 @@ export const messagesBody = bodyOf<readonly SlotMessage[]>(
 )
 /** Body of POST /v1/heartbeat and of its answer. */
 export const beatBody = bodyOf<Beat>('beat', beat)
+/** Answer of GET /v1/relay/roster. */
+export const rosterBody = bodyOf<Roster>('roster', soundRoster)
 /** Answer of GET /v1/relay/snapshot. */
 export const snapshotBody = bodyOf<SnapshotChunk>('chunk', snapshotChunk)
 /** Body of POST /v1/relay/operations. */
@@ -291,6 +316,12 @@ function checkVersion(raw: unknown): void {
   const version = uint.unpack(raw, 'version')
   if (version > WIRE_FORMAT) throw new NewerFormatError('the body', version, WIRE_FORMAT)
   if (version === 0) throw new CodecError('there is no version 0')
+}
+
+function sound(roster: Roster): Roster {
+  const fault = rosterFault(roster, LIMITS)
+  if (fault !== undefined) throw new CodecError(`the roster is not sound: ${fault}`)
+  return roster
 }
 
 function label(raw: unknown, name: string): string {

@@ -1,3 +1,5 @@
+import type { RosterBounds } from '../cube/roster.ts'
+import { changeRoster } from '../cube/roster-change.ts'
 import { Keys } from './keys.ts'
 import { Producers } from './producers.ts'
 import { mergeSettings, sameSettings } from './settings.ts'
@@ -25,6 +27,8 @@ export interface MachineLimits {
   readonly maxProducers: number
   /** Unanswered requests remembered of one producer. */
   readonly maxProducerInflight: number
+  /** Bounds of the roster, in the slot that holds it. */
+  readonly roster: RosterBounds
 }
 
 /** What one log entry did. */
@@ -179,10 +183,13 @@ export class SlotMachine {
         return this.#publish(index, command)
       case 'trim':
         return this.#trim(command)
+      case 'roster':
+        return this.#changeRoster(command)
     }
   }
 
   #create(command: Of<'create'>): Outcome {
+    if (this.#slot.roster !== undefined) return refused('WRONG_SLOT')
     const known = this.#topics.get(command.topic)
     if (known !== undefined) {
       const isSame = sameSettings(known.settings, command.settings)
@@ -274,8 +281,22 @@ export class SlotMachine {
     this.#trims.set(known.incarnation, earliest)
     return { result: { kind: 'trimmed', earliest }, notices: [{ kind: 'trimmed', topic }] }
   }
+
+  #changeRoster({ change }: Of<'roster'>): Outcome {
+    // A slot that ever had a topic is a topic's slot and never the roster's.
+    if (this.#slot.incarnation > 0) return refused('WRONG_SLOT', 'There is no roster here to change.')
+    const outcome = changeRoster(this.#slot.roster, change, this.#slot.timeMs, this.#limits.roster)
+    if (outcome.kind === 'refused') return refused(outcome.code, outcome.detail)
+    const { roster } = outcome
+    const changed = outcome.kind === 'changed'
+    if (changed) this.#slot = { ...this.#slot, roster }
+    return {
+      result: { kind: 'roster', roster, changed },
+      notices: changed ? [{ kind: 'roster', roster }] : [],
+    }
+  }
 }
 
-function refused(code: RefusalCode): Outcome {
-  return { result: { kind: 'refused', code }, notices: [] }
+function refused(code: RefusalCode, detail?: string): Outcome {
+  return { result: { kind: 'refused', code, ...(detail !== undefined && { detail }) }, notices: [] }
 }

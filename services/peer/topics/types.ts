@@ -1,3 +1,7 @@
+import type { Roster } from '../cube/roster.ts'
+import type { RosterChange } from '../cube/roster-change.ts'
+import type { RosterRefusalCode } from '../cube/roster-refusal.ts'
+
 /** Retention and shape of one topic. Null means without limit. */
 export interface TopicSettings {
   readonly maxAgeMs: number | null
@@ -47,22 +51,35 @@ export interface ClientKey {
   readonly payloadHash: string
 }
 
-/** What an entry of the slot's log asks of the state machine. `timeMs` is the primary's stamp. */
-export type Command = {
+/** What every command says. */
+interface CommandHead {
+  /** The primary's stamp. */
   readonly timeMs: number
   readonly producer?: ProducerStamp
-  readonly topic: string
-} & (
-  | { readonly kind: 'create'; readonly settings: TopicSettings }
-  | { readonly kind: 'configure'; readonly settings: Partial<TopicSettings> }
-  | { readonly kind: 'delete' }
-  | { readonly kind: 'publish'; readonly events: readonly EventInput[]; readonly clientKey?: ClientKey }
-  /** Proposed by the primary: events below `before`, `bytes` in all, leave. Ignored for another incarnation. */
-  | { readonly kind: 'trim'; readonly incarnation: number; readonly before: number; readonly bytes: number }
-)
+}
+
+/** A command about a topic. */
+export type TopicCommand = CommandHead & { readonly topic: string } & (
+    | { readonly kind: 'create'; readonly settings: TopicSettings }
+    | { readonly kind: 'configure'; readonly settings: Partial<TopicSettings> }
+    | { readonly kind: 'delete' }
+    | { readonly kind: 'publish'; readonly events: readonly EventInput[]; readonly clientKey?: ClientKey }
+    /** Proposed by the primary: events below `before`, `bytes` in all, leave. Ignored for another incarnation. */
+    | { readonly kind: 'trim'; readonly incarnation: number; readonly before: number; readonly bytes: number }
+  )
+
+/** A command to the roster, for the one slot that holds it. */
+export type RosterCommand = CommandHead & { readonly kind: 'roster'; readonly change: RosterChange }
+
+/** What an entry of the slot's log asks of the state machine. */
+export type Command = TopicCommand | RosterCommand
+
+type Unstamped<C> = C extends Command ? Omit<C, 'timeMs'> : never
 
 /** A command as it is asked for, before the primary stamps it. */
-export type Request = Command extends infer C ? (C extends Command ? Omit<C, 'timeMs'> : never) : never
+export type TopicRequest = Unstamped<TopicCommand>
+export type RosterRequest = Unstamped<RosterCommand>
+export type Request = TopicRequest | RosterRequest
 
 /** The publicly visible state of one topic. */
 export interface TopicRow {
@@ -88,6 +105,8 @@ export interface SlotRow {
   readonly incarnation: number
   /** Highest stamp applied. */
   readonly timeMs: number
+  /** In the roster's slot only: its whole state. */
+  readonly roster?: Roster
 }
 
 /** The first answer given under a client's key. Keys are kept by age and outlive their topic. */
@@ -145,7 +164,14 @@ export type ApplyResult =
   | { readonly kind: 'configured'; readonly topic: TopicRow }
   | { readonly kind: 'deleted'; readonly incarnation: number; readonly latest: number }
   | { readonly kind: 'trimmed'; readonly earliest: number }
-  | { readonly kind: 'refused'; readonly code: RefusalCode }
+  /** `changed` is false when the roster said so already. */
+  | { readonly kind: 'roster'; readonly roster: Roster; readonly changed: boolean }
+  | {
+      readonly kind: 'refused'
+      readonly code: RefusalCode
+      /** Of a change of the roster: what is in the way. */
+      readonly detail?: string
+    }
 
 export type RefusalCode =
   | 'UNKNOWN_TOPIC'
@@ -155,6 +181,7 @@ export type RefusalCode =
   | 'KEY_SPACE_FULL'
   /** The producer has given this request up or has restarted since: nobody waits for its answer. */
   | 'STALE_PRODUCER'
+  | RosterRefusalCode
 
 /** Told to whoever follows the slot, in order of application. */
 export type SlotNotice =
@@ -171,8 +198,12 @@ export type SlotNotice =
       readonly incarnation: number
       readonly latest: number
     }
+  /** A new version of the roster. */
+  | { readonly kind: 'roster'; readonly roster: Roster }
   /** The slot's state was replaced by a snapshot: read again from where you were. */
   | { readonly kind: 'restored' }
+  /** This peer does not serve the slot any more: the last notice. A peer that stops says it of slots it still holds. */
+  | { readonly kind: 'gone' }
 
 /** All rows that changed since the last `drain()`: what the next transaction of the slot must hold. */
 export interface SlotChanges {

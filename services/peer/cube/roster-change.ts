@@ -1,0 +1,257 @@
+import { formatLabel, idFault, type PeerId, parseLabel } from './labels.ts'
+import {
+  lastNumberOf,
+  peerAt,
+  type Roster,
+  type RosterBounds,
+  type RosterNote,
+  type RosterPeer,
+  reasonFault,
+  rosterFault,
+  staying,
+  uidFault,
+  urlFault,
+} from './roster.ts'
+import {
+  addressTaken,
+  invalid,
+  otherStore,
+  outdated,
+  type Refusal,
+  refused,
+  underWay,
+  unknownPeer,
+} from './roster-refusal.ts'
+
+/** Who wants a change and why, as texts for people; every peer keeps those of the last change. */
+export interface Reason {
+  readonly by: string
+  readonly why: string
+  /** The version at which it was judged that the change may be: it is none under any other. */
+  readonly follows?: number
+}
+
+/**
+ * An entry of the roster's log.
+ * - `found`: the first roster; an entry of its own in every founding voter's log.
+ * - `join`: a store becomes a peer, on the lowest free corner or on the one asked for.
+ * - `leave`, `evict`: a peer is to hold nothing more; `evict` is said by others, so it names the store it means.
+ * - `replace`: the store of a peer is lost, another one takes its place under a number of its own.
+ * - `address`: a peer is reached elsewhere from now on.
+ * - `remove`: a leaving peer that holds nothing any more goes off the list.
+ */
+export type RosterChange =
+  | { readonly kind: 'found'; readonly roster: Roster }
+  | (Reason &
+      (
+        | { readonly kind: 'join'; readonly uid: string; readonly url: string; readonly id?: PeerId }
+        | { readonly kind: 'leave'; readonly id: PeerId }
+        | { readonly kind: 'evict'; readonly id: PeerId; readonly uid: string }
+        | {
+            readonly kind: 'replace'
+            readonly id: PeerId
+            /** The new store. */
+            readonly uid: string
+            /** The store that is lost. */
+            readonly replaces: string
+            readonly url: string
+          }
+        | { readonly kind: 'address'; readonly uid: string; readonly url: string }
+        | { readonly kind: 'remove'; readonly uid: string }
+      ))
+
+/** What became of a change: the version it made, the version that says it already, or why there is none. */
+export type ChangeOutcome = { readonly kind: 'changed' | 'unchanged'; readonly roster: Roster } | Refusal
+
+type Noted<K = RosterNote['kind']> = Extract<RosterChange, { readonly kind: K }>
+
+/** What a change makes of the list; undefined where it says what is so already. */
+interface Draft {
+  /** The peer it is about. */
+  readonly id: PeerId
+  readonly peers: readonly RosterPeer[]
+  readonly dimension?: number
+  readonly lastNumber?: number
+}
+type Drafted = Draft | Refusal | undefined
+
+/**
+ * Applies one change to a roster; the same arguments give the same outcome on every replica.
+ * @param roster undefined before the founding
+ * @param timeMs the primary's stamp, milliseconds since 1970
+ */
+export function changeRoster(
+  roster: Roster | undefined,
+  change: RosterChange,
+  timeMs: number,
+  bounds: RosterBounds,
+): ChangeOutcome {
+  if (change.kind === 'found') return found(roster, change.roster, bounds)
+  if (roster === undefined) return refused('WRONG_SLOT', 'There is no roster here to change.')
+  const { kind, by, why } = change
+  const fault = reasonFault(by, why, bounds)
+  if (fault !== undefined) return invalid(fault)
+  const draft = draftOf(roster, change, bounds)
+  if (draft === undefined) return { kind: 'unchanged', roster }
+  if ('kind' in draft) return draft
+  const { follows = roster.version } = change
+  if (follows !== roster.version) return outdated(follows, roster.version)
+  const { id, ...changed } = draft
+  const lastNumber = lastNumberOf(roster)
+  const version = roster.version + 1
+  const next = { ...roster, lastNumber, ...changed, version, change: { kind, id, by, why, timeMs } }
+  return { kind: 'changed', roster: next }
+}
+
+function found(roster: Roster | undefined, first: Roster, bounds: RosterBounds): ChangeOutcome {
+  if (roster !== undefined) return refused('WRONG_SLOT', 'The roster is founded already.')
+  const fault = rosterFault(first, bounds)
+  return fault === undefined ? { kind: 'changed', roster: first } : invalid(fault)
+}
+
+function draftOf(roster: Roster, change: Noted, bounds: RosterBounds): Drafted {
+  switch (change.kind) {
+    case 'join':
+      return join(roster, change, bounds)
+    case 'leave':
+      return leave(roster, peerAt(roster, change.id), change.id)
+    case 'evict':
+      return evict(roster, change)
+    case 'replace':
+      return replace(roster, change, bounds)
+    case 'address':
+      return move(roster, change, bounds)
+    case 'remove':
+      return remove(roster, change.uid)
+  }
+}
+
+function join(roster: Roster, change: Noted<'join'>, bounds: RosterBounds): Drafted {
+  const { uid, url, id: asked } = change
+  const badId = asked === undefined ? undefined : idFault(asked, bounds.MAX_DIMENSION)
+  const fault = storeFault(uid, url, bounds) ?? badId
+  if (fault !== undefined) return invalid(fault)
+  const known = roster.peers.find(peer => peer.uid === uid)
+  if (known !== undefined) return joinAgain(known, change)
+  const holder = roster.peers.find(peer => peer.url === url)
+  if (holder !== undefined) return addressTaken(url, holder)
+  const place = freeCorner(roster, asked, bounds)
+  if ('kind' in place) return place
+  const { corner, dimension } = place
+  const number = lastNumberOf(roster) + 1
+  const id = formatLabel(corner, dimension)
+  const peers = [...roster.peers, { id, uid, number, url }]
+  peers.sort((one, other) => parseLabel(one.id) - parseLabel(other.id))
+  return { id, peers, dimension, lastNumber: number }
+}
+
+function joinAgain(known: RosterPeer, { uid, url, id }: Noted<'join'>): Drafted {
+  if (known.leaving) return underWay(known)
+  if (known.url !== url) {
+    return refused('STORE_LISTED', `The store ${uid} is peer ${known.id} already, at ${known.url}.`)
+  }
+  if (id !== undefined && parseLabel(id) !== parseLabel(known.id)) {
+    return refused(
+      'STORE_LISTED',
+      `The store ${uid} is peer ${known.id} already, it cannot be ${id} as well.`,
+    )
+  }
+  return undefined
+}
+
+/** Where a newcomer is put, and the dimension the cube then has: one more when every corner was taken. */
+function freeCorner(
+  { dimension, peers }: Roster,
+  asked: PeerId | undefined,
+  bounds: RosterBounds,
+): { readonly corner: number; readonly dimension: number } | Refusal {
+  const holders = new Map(peers.map(peer => [parseLabel(peer.id), peer]))
+  const grown = holders.size === 2 ** dimension ? dimension + 1 : dimension
+  if (asked !== undefined) {
+    const corner = parseLabel(asked)
+    const holder = holders.get(corner)
+    if (holder !== undefined) {
+      const state = holder.leaving ? ', which is leaving' : ''
+      return refused('LABEL_TAKEN', `The label ${asked} belongs to the peer at ${holder.url}${state}.`)
+    }
+    if (corner < 2 ** grown) return { corner, dimension: grown }
+    const room = `the cube has dimension ${dimension}${grown > dimension ? ' and grows by one only' : ' and free corners'}`
+    return refused('LABEL_TOO_WIDE', `The label ${asked} does not fit: ${room}.`)
+  }
+  if (grown > bounds.MAX_DIMENSION) {
+    return refused('CUBE_FULL', `All ${holders.size} corners are taken and the cube cannot grow further.`)
+  }
+  let corner = 0
+  while (holders.has(corner)) corner += 1
+  return { corner, dimension: grown }
+}
+
+function leave(roster: Roster, peer: RosterPeer | undefined, id: string): Drafted {
+  if (peer === undefined) return unknownPeer(id)
+  if (peer.leaving) return undefined
+  if (staying(roster).peers.length === 1) {
+    return refused('LAST_PEER', `Peer ${peer.id} is the last one that is not leaving.`)
+  }
+  return revised(roster, peer, { leaving: true })
+}
+
+function evict(roster: Roster, { id, uid }: Noted<'evict'>): Drafted {
+  const peer = peerAt(roster, id)
+  if (peer !== undefined && peer.uid !== uid) return otherStore(peer, uid)
+  const leaver = roster.peers.find(({ leaving }) => leaving)
+  if (peer !== undefined && leaver !== undefined && !peer.leaving) return underWay(leaver)
+  return leave(roster, peer, id)
+}
+
+function replace(roster: Roster, change: Noted<'replace'>, bounds: RosterBounds): Drafted {
+  const { id, uid, replaces, url } = change
+  const fault = storeFault(uid, url, bounds)
+  if (fault !== undefined) return invalid(fault)
+  const peer = peerAt(roster, id)
+  if (peer === undefined) return unknownPeer(id)
+  if (peer.leaving) return underWay(peer)
+  if (peer.uid === uid && peer.url === url) return undefined
+  const same = roster.peers.find(other => other.uid === uid)
+  if (same !== undefined) {
+    return refused('STORE_LISTED', `The store ${uid} is peer ${same.id} already, at ${same.url}.`)
+  }
+  if (peer.uid !== replaces) return otherStore(peer, replaces)
+  const holder = roster.peers.find(other => other.url === url)
+  if (holder !== undefined && holder !== peer) return addressTaken(url, holder)
+  const number = lastNumberOf(roster) + 1
+  return { ...revised(roster, peer, { uid, url, number }), lastNumber: number }
+}
+
+function move(roster: Roster, { uid, url }: Noted<'address'>, bounds: RosterBounds): Drafted {
+  const fault = addressFault(url, bounds)
+  if (fault !== undefined) return invalid(fault)
+  const peer = roster.peers.find(other => other.uid === uid)
+  if (peer === undefined) return unknownPeer(uid)
+  if (peer.url === url) return undefined
+  const holder = roster.peers.find(other => other.url === url)
+  return holder === undefined ? revised(roster, peer, { url }) : addressTaken(url, holder)
+}
+
+function remove(roster: Roster, uid: string): Drafted {
+  const peer = roster.peers.find(other => other.uid === uid)
+  if (peer === undefined) return undefined
+  if (!peer.leaving) return refused('NOT_LEAVING', `Peer ${peer.id} is not leaving.`)
+  return { id: peer.id, peers: roster.peers.filter(other => other !== peer) }
+}
+
+function revised(roster: Roster, peer: RosterPeer, what: Partial<RosterPeer>): Draft {
+  return { id: peer.id, peers: roster.peers.map(other => (other === peer ? { ...peer, ...what } : other)) }
+}
+
+function storeFault(uid: string, url: string, bounds: RosterBounds): string | undefined {
+  const badUid = uidFault(uid, bounds)
+  return badUid === undefined ? addressFault(url, bounds) : `the uid ${badUid}`
+}
+
+function addressFault(url: string, bounds: RosterBounds): string | undefined {
+  if (url.length > bounds.MAX_ADDRESS_LENGTH) {
+    return `the address has more than ${bounds.MAX_ADDRESS_LENGTH} characters`
+  }
+  const fault = urlFault(url)
+  return fault === undefined ? undefined : `the address ${fault}`
+}
