@@ -2,6 +2,7 @@ import type { Roster } from '../../services/peer/cube/roster.ts'
 import { Engine } from '../../services/peer/engine/engine.ts'
 import type { EngineSettings } from '../../services/peer/engine/settings.ts'
 import type { Beat, Clock, CubeEvent, SlotMessage, Transport } from '../../services/peer/engine/types.ts'
+import type { Configuration } from '../../services/peer/raft/types.ts'
 import { MemoryDisk } from '../../services/peer/store/memory.ts'
 import { openMemoryStore } from '../../services/peer/store/open.ts'
 import type { LogStore } from '../../services/peer/store/types.ts'
@@ -56,9 +57,9 @@ export class Engines {
   }
 
   /** Starts a peer on a disk; the store keeps its uid. */
-  async boot(id: string, disk: MemoryDisk): Promise<void> {
+  async boot(id: string, disk: MemoryDisk, roster = this.roster): Promise<void> {
     const store = openMemoryStore(disk, { newUid: () => `uid-${id}` })
-    if (!store.roster()) await store.writeRoster(this.roster)
+    if (!store.roster()) await store.writeRoster(roster)
     const peer: Peer = {
       id,
       disk,
@@ -70,7 +71,8 @@ export class Engines {
     }
     peer.engine = new Engine({
       self: id,
-      roster: this.roster,
+      roster: store.roster() ?? roster,
+      members: (slot, deadlineMs) => this.#members(slot, deadlineMs),
       store,
       transport: this.#transport(() => peer),
       clock: this.#clockOf(id, () => peer),
@@ -78,6 +80,7 @@ export class Engines {
       log: quiet,
       observer: { committed() {}, flushed() {}, election() {}, beat() {} },
       settings: this.#settings,
+      onRemoved: () => {},
       onFatal: error => {
         peer.fatal.push(error)
         peer.alive = false
@@ -109,6 +112,17 @@ export class Engines {
       peer => peer.alive && peer.engine.holds(slot) && peer.engine.status(slot).raft.role === 'leader',
     )
     return leaders.at(-1)?.id
+  }
+
+  /** Asks the peer that leads the slot, as the links would. */
+  async #members(slot: number, deadlineMs: number): Promise<Configuration | null> {
+    const primary = this.primary(slot)
+    if (primary === undefined) return null
+    const { engine } = this.peer(primary)
+    return engine.barrier(slot, deadlineMs).then(
+      () => engine.members(slot),
+      () => null,
+    )
   }
 
   /** Appends at the primary and lets time pass until it is answered. */
@@ -155,6 +169,11 @@ export class Engines {
         const peer = reach(to)
         if (!peer) throw new Error('unreachable')
         return peer.engine.heartbeat(sender().id, beat)
+      },
+      roster: async (to: string) => {
+        const peer = reach(to)
+        if (!peer) throw new Error('unreachable')
+        return peer.engine.roster
       },
       dial: async (to: string) => {
         if (this.cut.has(`${sender().id}>${to}`)) return 'silent'

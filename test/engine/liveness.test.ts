@@ -25,7 +25,6 @@ function setUp() {
   const gone: string[] = []
   const events: CubeEvent[] = []
   const liveness = new Liveness({
-    peers: ['001', '010'],
     clock,
     settings,
     log: quiet,
@@ -33,6 +32,7 @@ function setUp() {
     gone: peer => gone.push(peer),
     event: event => events.push(event),
   })
+  liveness.list(['001', '010'])
   return { clock, dials, gone, events, liveness, kinds: () => events.map(event => event.kind) }
 }
 

@@ -128,7 +128,11 @@ export class Appends {
     if (!this.#slot.isPrimary) return undefined
     const refusal = this.#context.stampRefusal(this.#slot, request.kind)
     if (refusal !== undefined) throw failed({ kind: 'refused', code: refusal })
-    if (request.kind !== 'create' && this.#slot.machine.topic(request.topic) === undefined) {
+    if (
+      request.kind !== 'create' &&
+      request.kind !== 'roster' &&
+      this.#slot.machine.topic(request.topic) === undefined
+    ) {
       // An unknown topic costs a round of heartbeats, not a log entry; a creation under way comes to light with it.
       await this.barrier(deadlineMs)
       if (this.#slot.machine.topic(request.topic) === undefined && !this.#remembers(request)) {

@@ -1,7 +1,6 @@
 import type { PeerId } from '../cube/labels.ts'
-import { neighbours } from '../cube/neighbours.ts'
 import type { Roster } from '../cube/roster.ts'
-import type { Message } from '../raft/types.ts'
+import type { Configuration, Message } from '../raft/types.ts'
 import { CorruptRecord, type LogStore } from '../store/types.ts'
 import type { Request, SlotNotice, StoredEvent, TopicRow } from '../topics/types.ts'
 import { untilNextMs } from './clock.ts'
@@ -9,10 +8,14 @@ import { Heartbeats } from './heartbeats.ts'
 import { HeldSlots } from './held-slots.ts'
 import { Leaders } from './leaders.ts'
 import { Liveness, type PeerState } from './liveness.ts'
+import { Mover } from './mover.ts'
 import { offsetAt, readEvents } from './reading.ts'
 import { Reclaim } from './reclaim.ts'
+import { Removals } from './removals.ts'
+import { RosterSync } from './roster-sync.ts'
+import { Rosters } from './rosters.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
-import { numberOf, type Slot } from './slot.ts'
+import type { Slot } from './slot.ts'
 import { Snapshots } from './snapshots.ts'
 import { Turns } from './turns.ts'
 import {
@@ -38,7 +41,10 @@ const RESIGN_MS = 1_500
 
 export interface EngineOptions {
   readonly self: PeerId
+  /** The roster to begin with: the last one that is known here. */
   readonly roster: Roster
+  /** A slot's configuration by a linearizable read, wherever its primary is; null when nobody can say. */
+  readonly members: (slot: number, deadlineMs: number) => Promise<Configuration | null>
   readonly store: LogStore
   readonly transport: Transport
   readonly clock: Clock
@@ -49,6 +55,8 @@ export interface EngineOptions {
   readonly settings: EngineSettings
   /** An invariant is broken or the disk failed: the process must end. Nothing is sent or written any more. */
   readonly onFatal: (error: unknown) => void
+  /** The roster does not list this store any more: it has left, was evicted or was replaced. */
+  readonly onRemoved: () => void
 }
 
 /**
@@ -58,6 +66,10 @@ export interface EngineOptions {
  */
 export class Engine implements SlotLogs {
   readonly #options: EngineOptions
+  readonly #rosters: Rosters
+  readonly #sync: RosterSync
+  readonly #mover: Mover
+  readonly #removals: Removals
   readonly #slots: HeldSlots
   readonly #turns: Turns
   readonly #leaders: Leaders
@@ -67,22 +79,32 @@ export class Engine implements SlotLogs {
   readonly #snapshots: Snapshots
   readonly #upkeep: Upkeep
   readonly #cubeListeners = new Set<(event: CubeEvent) => void>()
+  readonly #rosterListeners = new Set<(roster: Roster) => void>()
+  /** Peers to exchange heartbeats with; undefined when they have to be found anew. */
+  #partners: readonly PeerId[] | undefined
   #cancelTick: (() => void) | undefined
   #ticks = 0
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
 
   constructor(options: EngineOptions) {
     this.#options = options
-    const { self, roster, store, transport, clock, settings, log, observer } = options
+    const { self, store, transport, clock, settings, log, observer, members } = options
+    const rosters = new Rosters(options.roster)
+    this.#rosters = rosters
     const fatal = (error: unknown) => this.#fatal(error)
-    const event = (what: CubeEvent) => this.#emit(what)
-    const slots = new HeldSlots({ self, roster, store, log, dropped: slot => this.#turns.drop(slot), fatal })
+    const event = (what: CubeEvent) => {
+      // Perhaps it is silent because it goes by a roster that does not list this peer.
+      if (what.kind === 'suspected') this.#sync.pull(what.peer)
+      this.#emit(what)
+    }
+    const changed = () => this.#rosterChanged()
+    this.#sync = new RosterSync({ self, rosters, store, transport, clock, log, event, changed, fatal })
+    const slots = new HeldSlots({ self, rosters, store, log, dropped: slot => this.#turns.drop(slot), fatal })
     this.#slots = slots
     const stopped = () => this.#state === 'stopped'
     const written = (bytes: number) => this.#upkeep.written(bytes)
-    this.#turns = new Turns({ roster, slots, store, transport, clock, observer, written, stopped, fatal })
+    this.#turns = new Turns({ rosters, slots, store, transport, clock, observer, written, stopped, fatal })
     const liveness = new Liveness({
-      peers: roster.peers.map(peer => peer.id).filter(id => id !== self),
       clock,
       settings,
       log,
@@ -91,11 +113,14 @@ export class Engine implements SlotLogs {
       event,
     })
     this.#liveness = liveness
+    liveness.list(rosters.current.peers.map(({ id }) => id).filter(id => id !== self))
     const suspect = (peer: PeerId) => liveness.suspect(peer)
     const ready = () => this.ready()
-    this.#leaders = new Leaders({ self, roster, slots, clock, settings, log, suspect, ready, event })
-    const reclaim = new Reclaim({ self, roster, clock, liveness, settings, log })
+    this.#leaders = new Leaders({ self, rosters, slots, clock, settings, log, suspect, ready, event })
+    const reclaim = new Reclaim({ self, rosters, clock, liveness, settings, log })
     this.#reclaim = reclaim
+    this.#mover = new Mover({ rosters, slots: slots.all, log })
+    this.#removals = new Removals({ self, rosters, slots, clock, settings, log, members })
     const write = (slot: Slot) => this.#turns.writeApplied(slot)
     const failed = (slot: Slot, error: unknown) => slots.failed(slot, error)
     const step = (slot: Slot, message: Message) => slots.guard(slot, () => slot.step(message))
@@ -103,9 +128,9 @@ export class Engine implements SlotLogs {
     this.#upkeep = new Upkeep({ slots: slots.all, store, reclaim, clock, settings, log, write, failed })
     this.#heartbeats = new Heartbeats({
       self,
-      roster,
+      rosters,
       identity: store.identity,
-      partners: this.#partners(),
+      partners: () => this.#partnersNow(),
       slots: slots.all,
       transport,
       liveness,
@@ -113,22 +138,62 @@ export class Engine implements SlotLogs {
       settings,
       observer,
       step,
+      newerRoster: peer => this.#sync.pull(peer),
       lowDisk: () => this.#upkeep.lowDisk,
       stopping: () => this.#state === 'stopping' || this.#state === 'stopped',
     })
   }
 
-  /** Founds the slots this store does not hold yet, loads all, and starts time. */
+  /** The roster this peer goes by. */
+  get roster(): Roster {
+    return this.#rosters.current
+  }
+
+  /** The same, with what follows from it. */
+  get rosters(): Rosters {
+    return this.#rosters
+  }
+
+  /** For how long a peer has been silent, in milliseconds; 0 for one that is up, or was never looked for. */
+  silentForMs(peer: PeerId): number {
+    return this.#liveness.silentForMs(peer)
+  }
+
+  /** Goes over to a later version of the roster, got from a peer that goes by it; an earlier one is ignored. */
+  adopt(roster: Roster): void {
+    this.#sync.adopt(roster)
+  }
+
+  /** Asks a peer for the roster it goes by; a later version is gone over to. */
+  askForRoster(peer: PeerId): void {
+    this.#sync.pull(peer)
+  }
+
+  /** Calls `listener` with every version of the roster this peer goes over to. Returns the way to stop. */
+  onRoster(listener: (roster: Roster) => void): () => void {
+    this.#rosterListeners.add(listener)
+    return () => this.#rosterListeners.delete(listener)
+  }
+
+  /** Founds the slots of a new cube, loads all the store holds, and starts time. */
   async start(): Promise<void> {
     await this.#slots.open({
       ...this.#options,
+      rosters: this.#rosters,
+      moved: () => {
+        this.#partners = undefined
+      },
+      rosterApplied: roster => this.#sync.adopt(roster),
       touch: slot => this.#turns.touch(slot),
       changed: (slot, before) => this.#leaders.changed(slot, before),
       stampRefusal: (slot, kind) => this.#stampRefusal(slot, kind),
     })
     this.#state = 'running'
+    // The store may hold what was committed when its copy of the roster was not written yet.
+    for (const slot of this.#slots.all.values()) slot.tellRoster()
     this.#heartbeats.start()
     this.#upkeep.start()
+    this.#removals.start()
     this.#planTick()
     // A peer may hold no slot at all: nothing will ever change for it.
     this.#leaders.tellReady()
@@ -147,6 +212,7 @@ export class Engine implements SlotLogs {
     }
     this.#heartbeats.leave()
     this.#upkeep.stop()
+    this.#removals.stop()
     this.#cancelTick?.()
     for (const slot of this.#slots.all.values()) slot.stop()
     await this.#turns.finish(() => {
@@ -162,9 +228,9 @@ export class Engine implements SlotLogs {
    */
   receive(from: PeerId, messages: readonly SlotMessage[]): Promise<void> {
     if (this.#state !== 'running' && this.#state !== 'stopping') return Promise.resolve()
-    const sender = numberOf(this.#options.roster, from)
+    const sender = this.#rosters.numberOf(from)
     for (const { slot: number, message } of messages) {
-      const slot = this.#slots.all.get(number)
+      const slot = this.#slots.all.get(number) ?? this.#newcomer(number, message)
       if (!slot || message.from !== sender || message.to !== slot.number) continue
       if (message.type === 'preVote') this.#leaders.doubt(slot, from, message)
       if (message.type === 'snapshot') this.#snapshots.pull(slot, from, message)
@@ -185,7 +251,7 @@ export class Engine implements SlotLogs {
 
   /** Messages to a peer were not delivered. */
   unreachable(peer: PeerId): void {
-    const number = numberOf(this.#options.roster, peer)
+    const number = this.#rosters.numberOf(peer)
     for (const slot of this.#slots.all.values()) if (slot.isPrimary) slot.raft.unreachable(number)
     this.connectionClosed(peer)
   }
@@ -210,22 +276,30 @@ export class Engine implements SlotLogs {
   /** Whether every slot held here has a primary. */
   ready(): boolean {
     return (
-      this.#state === 'running' && [...this.#slots.all.values()].every(slot => slot.leadership.leader !== 0)
+      this.#state === 'running' &&
+      [...this.#slots.all.values()].every(slot => !slot.isVoter || slot.leadership.leader !== 0)
     )
   }
 
   // --- SlotLogs ------------------------------------------------------------------------------------------------
 
   get held(): readonly number[] {
-    return [...this.#slots.all.keys()]
+    return [...this.#slots.all.values()]
+      .filter(slot => slot.isVoter)
+      .map(({ slot }) => slot)
+      .sort((a, b) => a - b)
   }
 
   holds(slot: number): boolean {
-    return this.#slots.all.has(slot)
+    return this.#slots.all.get(slot)?.isVoter === true
   }
 
   status(slot: number): SlotStatus {
     return this.#slots.get(slot).status()
+  }
+
+  members(slot: number): Configuration {
+    return this.#slots.get(slot).raft.configuration
   }
 
   async append(slot: number, request: Request, deadlineMs: number): Promise<Appended> {
@@ -296,7 +370,9 @@ export class Engine implements SlotLogs {
     for (const slot of this.#slots.all.values()) {
       this.#slots.guard(slot, () => {
         slot.tick()
-        if (slot.isPrimary && mayReclaim) this.#reclaim.look(slot)
+        if (!slot.isPrimary || !mayReclaim) return
+        this.#mover.look(slot)
+        this.#reclaim.look(slot)
       })
     }
   }
@@ -330,12 +406,32 @@ export class Engine implements SlotLogs {
   }
 
   /** Every peer that shares a slot or a link with this one. */
-  #partners(): PeerId[] {
-    const { self, roster } = this.#options
-    const partners = new Set<PeerId>(neighbours(self, roster))
-    for (const order of this.#slots.placed.values()) for (const id of order) partners.add(id)
+  #partnersNow(): readonly PeerId[] {
+    if (this.#partners) return this.#partners
+    const { self } = this.#options
+    const partners = new Set<PeerId>(this.#rosters.neighbours(self))
+    for (const slot of this.#slots.all.values()) for (const id of slot.members) partners.add(id)
     partners.delete(self)
-    return [...partners]
+    this.#partners = [...partners]
+    return this.#partners
+  }
+
+  /** A slot's primary has made this peer a learner: its first append, or snapshot, finds no replica here. */
+  #newcomer(slot: number, { type, to }: Message): Slot | undefined {
+    const { self } = this.#options
+    if (type !== 'append' && type !== 'snapshot') return undefined
+    if (this.#state !== 'running' || slot > this.#rosters.current.slots) return undefined
+    return to === this.#rosters.numberOf(self) ? this.#slots.add(slot) : undefined
+  }
+
+  #rosterChanged(): void {
+    const { self, store, onRemoved } = this.#options
+    this.#partners = undefined
+    const { peers } = this.#rosters.current
+    this.#liveness.list(peers.map(({ id }) => id).filter(id => id !== self))
+    for (const slot of this.#slots.all.values()) this.#slots.guard(slot, () => slot.place())
+    for (const listener of this.#rosterListeners) listener(this.#rosters.current)
+    if (!peers.some(({ uid }) => uid === store.identity.uid)) onRemoved()
   }
 
   #fatal(error: unknown): void {
@@ -343,6 +439,7 @@ export class Engine implements SlotLogs {
     this.#state = 'stopped'
     this.#heartbeats.stop()
     this.#upkeep.stop()
+    this.#removals.stop()
     this.#cancelTick?.()
     this.#turns.cancel()
     this.#options.onFatal(error)

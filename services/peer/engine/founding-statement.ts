@@ -39,9 +39,12 @@ export class FoundingError extends HypercastError {
 
 /** This peer's store is not the one its cluster knows: it must not take part under its old name. */
 export class StrangerError extends HypercastError {
-  constructor(detail: string) {
+  /** A peer of the cluster that knows this one by its label and another store: ask it to put this one in its place. */
+  readonly replaceVia: string | undefined
+  constructor(detail: string, replaceVia?: string) {
     super('STRANGER', detail)
     this.name = 'StrangerError'
+    this.replaceVia = replaceVia
   }
 }
 

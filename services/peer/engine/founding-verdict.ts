@@ -151,6 +151,7 @@ function strangerTo(me: Founder, roster: Roster, teller: ListedPeer): Error {
   }
   return new StrangerError(
     `${said}, which knows peer ${me.id} with another store (uid ${known.uid}); this one (uid ${me.uid}) is empty, so it was wiped or is not that peer’s. ${STRANGER_REMEDY}`,
+    teller.url,
   )
 }
 

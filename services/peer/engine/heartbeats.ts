@@ -1,19 +1,19 @@
 import type { PeerId } from '../cube/labels.ts'
-import type { Roster } from '../cube/roster.ts'
 import type { Message } from '../raft/types.ts'
 import type { StoreIdentity } from '../store/types.ts'
 import { untilNextMs } from './clock.ts'
 import type { Liveness } from './liveness.ts'
+import type { Rosters } from './rosters.ts'
 import type { EngineSettings } from './settings.ts'
-import { numberOf, type Slot } from './slot.ts'
-import type { Beat, Clock, EngineObserver, Transport } from './types.ts'
+import type { Slot } from './slot.ts'
+import { type Beat, type Clock, type EngineObserver, NotListedError, type Transport } from './types.ts'
 
 export interface HeartbeatOptions {
   readonly self: PeerId
-  readonly roster: Roster
+  readonly rosters: Rosters
   readonly identity: StoreIdentity
   /** Every peer that shares a slot or a link with this one. */
-  readonly partners: readonly PeerId[]
+  partners(): readonly PeerId[]
   readonly slots: ReadonlyMap<number, Slot>
   readonly transport: Transport
   readonly liveness: Liveness
@@ -22,6 +22,8 @@ export interface HeartbeatOptions {
   readonly observer: EngineObserver
   /** Steps a message into a slot; what it breaks is dealt with. */
   step(slot: Slot, message: Message): void
+  /** The peer goes by a later version of the roster. */
+  newerRoster(peer: PeerId): void
   lowDisk(): boolean
   stopping(): boolean
 }
@@ -82,13 +84,13 @@ export class Heartbeats {
 
   #ask(whom: (partner: PeerId) => boolean): void {
     const { partners, self } = this.#options
-    for (const partner of partners) if (self < partner && whom(partner)) this.#exchange(partner)
+    for (const partner of partners()) if (self < partner && whom(partner)) this.#exchange(partner)
   }
 
   /** One of the two leads a slot that the other votes in: its authority hangs on these beats. */
   #isTied(partner: PeerId): boolean {
     for (const slot of this.#options.slots.values()) {
-      if (slot.isPrimary ? slot.succession.includes(partner) : slot.primary === partner) return true
+      if (slot.isPrimary ? slot.members.includes(partner) : slot.primary === partner) return true
     }
     return false
   }
@@ -99,16 +101,17 @@ export class Heartbeats {
     this.#asking.add(partner)
     const follows = this.#owed.get(partner) ?? []
     this.#owed.delete(partner)
-    const { transport, observer, liveness } = this.#options
+    const { transport, observer, liveness, newerRoster } = this.#options
     transport.heartbeat(partner, this.#beat(partner, follows)).then(
       answer => {
         this.#asking.delete(partner)
         observer.beat(partner, true)
         this.#owed.set(partner, this.#take(partner, answer))
       },
-      () => {
+      error => {
         this.#asking.delete(partner)
         observer.beat(partner, false)
+        if (error instanceof NotListedError) newerRoster(partner)
         if (!this.#stopped) liveness.suspect(partner)
       },
     )
@@ -117,9 +120,10 @@ export class Heartbeats {
   /** Steps what a beat says into the slots; returns the answers to its `leads`. */
   #take(from: PeerId, beat: Beat): [slot: number, term: number][] {
     if (this.#stopped) return []
-    const { liveness, roster, slots, step } = this.#options
+    const { liveness, rosters, slots, step, newerRoster } = this.#options
     liveness.heard(from, beat)
-    const sender = numberOf(roster, from)
+    if (beat.rosterVersion > rosters.current.version) newerRoster(from)
+    const sender = rosters.numberOf(from)
     const accepted: [number, number][] = []
     for (const [number, term, commit] of beat.leads) {
       const slot = slots.get(number)
@@ -138,11 +142,11 @@ export class Heartbeats {
   }
 
   #beat(to: PeerId, follows: readonly (readonly [slot: number, term: number])[]): Beat {
-    const { identity, roster, slots, clock, lowDisk, stopping } = this.#options
-    const receiver = numberOf(roster, to)
+    const { identity, rosters, slots, clock, lowDisk, stopping } = this.#options
+    const receiver = rosters.numberOf(to)
     const leads: [number, number, number][] = []
     for (const slot of this.#stopped ? [] : slots.values()) {
-      if (!slot.isPrimary || !slot.succession.includes(to)) continue
+      if (!slot.isPrimary || !slot.members.includes(to)) continue
       const { term, commit, progress } = slot.raft.status()
       // Never beyond what the follower is known to hold (Raft paper 5.3: a commit index it could not check).
       leads.push([slot.slot, term, Math.min(commit, progress.get(receiver)?.match ?? 0)])
@@ -150,7 +154,7 @@ export class Heartbeats {
     return {
       uid: identity.uid,
       boot: identity.boot,
-      rosterVersion: roster.version,
+      rosterVersion: rosters.current.version,
       nowMs: clock.nowMs(),
       lowDisk: lowDisk(),
       stopping: stopping(),

@@ -1,14 +1,14 @@
 import type { PeerId } from '../cube/labels.ts'
-import type { Roster } from '../cube/roster.ts'
 import type { Message } from '../raft/types.ts'
 import type { HeldSlots } from './held-slots.ts'
+import type { Rosters } from './rosters.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
-import { type Leadership, numberOf, peerOf, type Slot } from './slot.ts'
+import type { Leadership, Slot } from './slot.ts'
 import type { Clock, CubeEvent } from './types.ts'
 
 export interface LeadersOptions {
   readonly self: PeerId
-  readonly roster: Roster
+  readonly rosters: Rosters
   readonly slots: HeldSlots
   readonly clock: Clock
   readonly settings: EngineSettings
@@ -40,10 +40,10 @@ export class Leaders {
 
   /** The leader, role or term of a slot is another than before. */
   changed(slot: Slot, before: Leadership): void {
-    const { roster, log, self } = this.#options
+    const { rosters, log, self } = this.#options
     const now = slot.leadership
     if (now.leader !== 0 && (now.leader !== before.leader || now.term !== before.term)) {
-      const peer = peerOf(roster, now.leader)
+      const peer = rosters.peerOf(now.leader)
       if (peer !== null) this.#tellPrimary(slot, peer, now.term)
     }
     if (before.isLeader && !now.isLeader) {
@@ -61,8 +61,8 @@ export class Leaders {
 
   /** The process of a peer is gone: its followers here need not wait for the election timeout. */
   gone(peer: PeerId): void {
-    const { roster, slots } = this.#options
-    const number = numberOf(roster, peer)
+    const { rosters, slots } = this.#options
+    const number = rosters.numberOf(peer)
     for (const slot of slots.all.values()) {
       slots.guard(slot, () => {
         if (slot.isPrimary) slot.raft.unreachable(number)

@@ -23,7 +23,6 @@ interface Seen {
 }
 
 export interface LivenessOptions {
-  readonly peers: readonly PeerId[]
   readonly clock: Clock
   readonly settings: EngineSettings
   readonly log: EngineLog
@@ -44,8 +43,14 @@ export class Liveness {
 
   constructor(options: LivenessOptions) {
     this.#options = options
-    const nowMs = options.clock.monotonicMs()
-    for (const id of options.peers) {
+  }
+
+  /** The peers there are, besides this one: new ones are unknown, those that are no longer listed are forgotten. */
+  list(ids: readonly PeerId[]): void {
+    const nowMs = this.#options.clock.monotonicMs()
+    for (const id of this.#peers.keys()) if (!ids.includes(id)) this.#peers.delete(id)
+    for (const id of ids) {
+      if (this.#peers.has(id)) continue
       this.#peers.set(id, {
         state: 'unknown',
         uid: '',
@@ -63,6 +68,13 @@ export class Liveness {
 
   state(peer: PeerId): PeerState {
     return this.#peers.get(peer)?.state ?? 'unknown'
+  }
+
+  /** How long nothing was heard of the peer, in milliseconds; 0 when it is up, or nobody looked for it. */
+  silentForMs(peer: PeerId): number {
+    const seen = this.#peers.get(peer)
+    if (seen === undefined || seen.state === 'up' || seen.state === 'unknown') return 0
+    return this.#options.clock.monotonicMs() - seen.heardMs
   }
 
   /** How long the peer has been up without a break, in milliseconds; 0 when it is not up or about to stop. */

@@ -1,14 +1,14 @@
 import type { PeerId } from '../cube/labels.ts'
-import type { Roster } from '../cube/roster.ts'
 import { LIMITS } from '../limits.ts'
 import type { Liveness } from './liveness.ts'
+import type { Rosters } from './rosters.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
-import { numberOf, type Slot } from './slot.ts'
+import type { Slot } from './slot.ts'
 import type { Clock } from './types.ts'
 
 export interface ReclaimOptions {
   readonly self: PeerId
-  readonly roster: Roster
+  readonly rosters: Rosters
   readonly clock: Clock
   readonly liveness: Liveness
   readonly settings: EngineSettings
@@ -32,27 +32,27 @@ export class Reclaim {
   look(slot: Slot): void {
     const status = slot.raft.status()
     if (status.role !== 'leader' || status.transferee !== 0) return
-    const { clock, liveness, roster, self, settings, log } = this.#options
+    const { clock, liveness, rosters, self, settings, log } = this.#options
     if (this.clockIsWrong(slot)) {
       const heir = slot.succession.find(
         id => id !== self && Math.abs(this.#fromMedianMs(slot, id)) <= LIMITS.MAX_CLOCK_SKEW_MS,
       )
       if (heir === undefined) return
       log.warn({ slot: slot.slot, to: heir }, 'this clock is beyond the skew bound: handing over')
-      slot.raft.transferLeadership(numberOf(roster, heir))
+      slot.raft.transferLeadership(rosters.numberOf(heir))
       slot.settle()
       return
     }
     // Hysteresis on both sides: the home must have been steady, and this peer must have led, for a while.
     const ledForMs = clock.monotonicMs() - slot.leadsSinceMs
-    if (slot.home === self || Math.min(ledForMs, liveness.steadyForMs(slot.home)) < settings.reclaimAfterMs)
-      return
-    const home = status.progress.get(numberOf(roster, slot.home))
+    if (slot.home === self || !slot.succession.includes(slot.home)) return
+    if (Math.min(ledForMs, liveness.steadyForMs(slot.home)) < settings.reclaimAfterMs) return
+    const home = status.progress.get(rosters.numberOf(slot.home))
     if (home?.state !== 'replicate' || home.match < status.commit) return
     if (Math.abs(this.#fromMedianMs(slot, slot.home)) > LIMITS.MAX_CLOCK_SKEW_MS) return
     if (!this.#isDue(slot, status.term)) return
     log.info({ slot: slot.slot, to: slot.home, term: status.term }, 'giving the slot back to its home')
-    slot.raft.transferLeadership(numberOf(roster, slot.home))
+    slot.raft.transferLeadership(rosters.numberOf(slot.home))
     slot.settle()
   }
 
@@ -75,10 +75,10 @@ export class Reclaim {
   /** Hands every slot led here to the next in succession that stays: a peer that stops makes nobody wait. */
   resign(slot: Slot): void {
     if (!slot.isPrimary) return
-    const { liveness, roster, self } = this.#options
+    const { liveness, rosters, self } = this.#options
     const heir = slot.succession.find(id => id !== self && liveness.stays(id))
     if (heir === undefined) return
-    slot.raft.transferLeadership(numberOf(roster, heir))
+    slot.raft.transferLeadership(rosters.numberOf(heir))
     slot.settle()
   }
 

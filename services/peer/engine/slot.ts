@@ -16,13 +16,15 @@ import { SlotMachine } from '../topics/machine.ts'
 import type { Request, SlotImage, SlotNotice, TopicRow } from '../topics/types.ts'
 import { Appends } from './appends.ts'
 import { decodeCommand } from './codec.ts'
+import type { Rosters } from './rosters.ts'
 import type { EngineSettings } from './settings.ts'
+import { Standing } from './standing.ts'
 import type { Clock, EngineObserver, SlotStatus } from './types.ts'
 
 /** What a slot needs from the engine it belongs to. */
 export interface SlotContext {
   readonly self: PeerId
-  readonly roster: Roster
+  readonly rosters: Rosters
   readonly store: LogStore
   readonly clock: Clock
   readonly random: () => number
@@ -32,6 +34,10 @@ export interface SlotContext {
   touch(slot: Slot): void
   /** The slot's leader, role or term is another than before. */
   changed(slot: Slot, before: Leadership): void
+  /** Who takes part in the slot is other than before. */
+  moved(slot: Slot): void
+  /** The slot is the roster's own, and its state holds this version. */
+  rosterApplied(roster: Roster): void
   /** The primary may not stamp a command of this kind: why, or undefined when it may. */
   stampRefusal(slot: Slot, kind: Request['kind']): 'DISK_FULL' | 'CLOCK_SKEW' | undefined
 }
@@ -49,15 +55,15 @@ export interface Leadership {
  */
 export class Slot {
   readonly slot: number
-  readonly home: PeerId
-  /** In order of succession, home first. */
-  readonly succession: readonly PeerId[]
   readonly raft: RaftMember
   readonly appends: Appends
   leadership: Leadership
+  /** Messages of other members so far. */
+  heard = 0
   /** Monotonic time since when the leadership is as it is. */
   leadsSinceMs: number
   readonly #context: SlotContext
+  readonly #standing: Standing
   readonly #machine: SlotMachine
   readonly #number: number
   readonly #listeners = new Set<(notice: SlotNotice) => void>()
@@ -74,13 +80,12 @@ export class Slot {
   #unwrittenHardState: Ready['hardState']
   #lowerBound: number
 
-  constructor(context: SlotContext, slot: number, succession: readonly PeerId[]) {
+  constructor(context: SlotContext, slot: number) {
     this.#context = context
     this.slot = slot
-    this.succession = succession
-    this.home = succession[0]!
     const loaded = context.store.load(slot)
     this.#number = loaded.number
+    this.#standing = new Standing(slot, loaded.number, context.rosters)
     this.#lowerBound = loaded.snapshot.index
     const log = context.store.log(slot)
     const { appliedIndex } = loaded.image.slot
@@ -95,6 +100,7 @@ export class Slot {
       keyWindowMs: LIMITS.KEY_WINDOW_MS + 2 * LIMITS.MAX_CLOCK_SKEW_MS,
       maxProducers: LIMITS.MAX_PRODUCERS_PER_SLOT,
       maxProducerInflight: LIMITS.MAX_PRODUCER_INFLIGHT,
+      roster: LIMITS,
     })
     for (const topic of loaded.image.topics) this.#names.set(topic.incarnation, topic.name)
     const { settings } = context
@@ -108,7 +114,7 @@ export class Slot {
       // The engine beats for all slots of a pair of peers at once (heartbeats.ts).
       heartbeatTicks: Number.MAX_SAFE_INTEGER,
       successionTicks: Math.max(1, Math.round((settings.electionMs * 0.2) / settings.tickMs)),
-      succession: succession.map(id => numberOf(context.roster, id)),
+      succession: [],
       random: context.random,
       maxAppendBytes: LIMITS.MAX_APPEND_BYTES,
       maxInflightAppends: LIMITS.MAX_INFLIGHT_APPENDS,
@@ -116,6 +122,7 @@ export class Slot {
       maxUncommittedBytes: LIMITS.MAX_UNCOMMITTED_BYTES,
       maxPendingReads: LIMITS.MAX_PENDING_READS,
     })
+    this.place()
     this.appends = new Appends(this, context)
     this.leadsSinceMs = context.clock.monotonicMs()
     this.leadership = { leader: 0, term: loaded.hardState.term, isLeader: false }
@@ -135,7 +142,37 @@ export class Slot {
 
   /** The primary as this replica knows it. */
   get primary(): PeerId | null {
-    return peerOf(this.#context.roster, this.leadership.leader)
+    return this.#context.rosters.peerOf(this.leadership.leader)
+  }
+
+  /** The peer that should be primary. */
+  get home(): PeerId {
+    return this.#standing.home
+  }
+
+  /** The voters in the order in which they take the slot over. */
+  get succession(): readonly PeerId[] {
+    return this.#standing.succession
+  }
+
+  /** Everybody the log goes to, this peer included: voters and learners. */
+  get members(): readonly PeerId[] {
+    return this.#standing.members
+  }
+
+  /** This peer is a voter here: what it holds may be served. */
+  get isVoter(): boolean {
+    return this.#standing.isVoter
+  }
+
+  /** To be called when the roster or the configuration may have changed. */
+  place(): void {
+    const { isVoter } = this.#standing
+    if (!this.#standing.update(this.raft.configuration)) return
+    this.raft.setSuccession(this.#standing.numbers)
+    this.#context.moved(this)
+    // Nothing more comes to a replica that is out: who follows it must not wait until it is deleted.
+    if (isVoter && !this.isVoter) this.#tellGone()
   }
 
   status(): SlotStatus {
@@ -150,6 +187,7 @@ export class Slot {
 
   /** Steps a message of another member and notices what it changed. */
   step(message: Message): void {
+    this.heard++
     this.raft.step(message)
     this.settle()
   }
@@ -164,6 +202,7 @@ export class Slot {
   /** To be called after anything was done to the Raft member: notices a change of leadership, asks for a turn. */
   settle(): void {
     const { leader, term, role } = this.raft
+    this.place()
     const before = this.leadership
     if (leader !== before.leader || term !== before.term || (role === 'leader') !== before.isLeader) {
       this.leadership = { leader, term, isLeader: role === 'leader' }
@@ -197,13 +236,23 @@ export class Slot {
   tellFollowers(): void {
     const notices = this.#untold
     this.#untold = []
-    for (const notice of notices) for (const listener of this.#listeners) listener(notice)
+    for (const notice of notices) {
+      for (const listener of this.#listeners) listener(notice)
+      if (notice.kind === 'roster' || notice.kind === 'restored') this.tellRoster()
+    }
   }
 
-  /** Answers everybody who waits: nothing will come of it here any more. */
+  /** In the roster's own slot: hands over the version that is applied here. */
+  tellRoster(): void {
+    const { roster } = this.#machine.slot
+    if (roster !== undefined) this.#context.rosterApplied(roster)
+  }
+
+  /** Answers everybody who waits or follows: nothing will come of it here any more. */
   stop(): void {
     this.appends.stop()
     for (const context of [...this.#reads.keys()]) this.#finishRead(context, 'failed')
+    this.#tellGone()
   }
 
   /** The topic an incarnation belongs to, while it exists. */
@@ -296,6 +345,13 @@ export class Slot {
     this.#untold.push(notice)
   }
 
+  /** The last notice to those who listen now; who listens later, to a replica that is a voter again, begins anew. */
+  #tellGone(): void {
+    const listeners = [...this.#listeners]
+    this.#listeners.clear()
+    for (const listener of listeners) listener({ kind: 'gone' })
+  }
+
   #answerReads(ready: Ready): void {
     for (const context of ready.readsFailed) this.#finishRead(context, 'failed')
     this.#servable.push(...ready.reads)
@@ -333,14 +389,4 @@ export class Slot {
     for (const held of this.#configurations) if (held.index <= index) found = held.configuration
     return found
   }
-}
-
-/** Member number of a peer; 0 when the roster does not list it. */
-export function numberOf(roster: Roster, id: PeerId): number {
-  return roster.peers.find(peer => peer.id === id)?.number ?? 0
-}
-
-/** Label of a member; null for 0 or a number the roster does not list. */
-export function peerOf(roster: Roster, number: number): PeerId | null {
-  return roster.peers.find(peer => peer.number === number)?.id ?? null
 }

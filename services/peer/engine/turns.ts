@@ -1,16 +1,16 @@
 import type { PeerId } from '../cube/labels.ts'
-import type { Roster } from '../cube/roster.ts'
 import type { Message, Ready } from '../raft/types.ts'
 import type { LogStore, SlotWrite } from '../store/types.ts'
 import type { HeldSlots } from './held-slots.ts'
-import { peerOf, type Slot } from './slot.ts'
+import type { Rosters } from './rosters.ts'
+import type { Slot } from './slot.ts'
 import type { Clock, EngineObserver, SlotMessage, Transport } from './types.ts'
 
 /** Applied rows that no urgent write took along are written this much later: they follow from the log anyway. */
 const LAZY_WRITE_MS = 100
 
 export interface TurnsOptions {
-  readonly roster: Roster
+  readonly rosters: Rosters
   readonly slots: HeldSlots
   readonly store: LogStore
   readonly transport: Transport
@@ -95,7 +95,7 @@ export class Turns {
   }
 
   #run(): void {
-    const { roster, slots, transport, stopped } = this.#options
+    const { rosters, slots, transport, stopped } = this.#options
     this.#isAsked = false
     if (stopped()) return
     const waiters = this.#waiters
@@ -103,7 +103,7 @@ export class Turns {
     const dirty = this.#dirty
     this.#dirty = new Set()
     const writes: SlotWrite[] = []
-    const outbox = new Outbox(roster)
+    const outbox = new Outbox(rosters)
     const turns: Turn[] = []
     for (const slot of dirty) {
       if (slots.serves(slot)) slots.guard(slot, () => this.#take(slot, turns, writes, outbox))
@@ -152,8 +152,8 @@ export class Turns {
   }
 
   #durable(turns: readonly Turn[], waiters: readonly (() => void)[]): void {
-    const { roster, slots, transport, stopped } = this.#options
-    const outbox = new Outbox(roster)
+    const { rosters, slots, transport, stopped } = this.#options
+    const outbox = new Outbox(rosters)
     for (const { slot, ready } of turns) {
       if (stopped() || !slots.serves(slot)) continue
       slots.guard(slot, () => {
@@ -192,18 +192,18 @@ export class Turns {
 
 /** Gathers a turn's messages by peer. The engine beats for all slots at once, so Raft's own plain beats stay here. */
 class Outbox {
-  readonly #roster: Roster
+  readonly #rosters: Rosters
   readonly #byPeer = new Map<PeerId, SlotMessage[]>()
 
-  constructor(roster: Roster) {
-    this.#roster = roster
+  constructor(rosters: Rosters) {
+    this.#rosters = rosters
   }
 
   add(slot: number, messages: readonly Message[]): void {
     for (const message of messages) {
       if (message.type === 'heartbeatResponse' && message.context === 0) continue
       if (message.type === 'heartbeat' && message.context === 0) continue
-      const peer = peerOf(this.#roster, message.to)
+      const peer = this.#rosters.peerOf(message.to)
       if (peer === null) continue
       const batch = this.#byPeer.get(peer)
       if (batch) batch.push({ slot, message })

@@ -1,5 +1,6 @@
 import type { PeerId } from '../cube/labels.ts'
-import type { Message, RaftStatus, SnapshotMeta } from '../raft/types.ts'
+import type { Roster } from '../cube/roster.ts'
+import type { Configuration, Message, RaftStatus, SnapshotMeta } from '../raft/types.ts'
 import type { RunRecord } from '../store/types.ts'
 import type { ApplyResult, Request, SlotImage, SlotNotice, StoredEvent, TopicRow } from '../topics/types.ts'
 
@@ -48,14 +49,24 @@ export interface SnapshotChunk {
 /** What `dial` found: `refused` is evidence that the process is gone, `silent` is evidence of nothing. */
 export type DialResult = 'open' | 'refused' | 'silent'
 
+/** The peer does not know this one, or knows another store by its id: one of the two goes by an old roster. */
+export class NotListedError extends Error {
+  constructor(peer: PeerId) {
+    super(`peer ${peer} does not know this peer`)
+    this.name = 'NotListedError'
+  }
+}
+
 /** The engine's way to other peers. Implemented by links/ over HTTP and by the simulator. */
 export interface Transport {
   /** One batch, may be lost; batches to one peer should arrive in order. */
   send(to: PeerId, messages: readonly SlotMessage[]): void
-  /** Rejects when the peer cannot be reached or does not answer in time. On a connection of its own. */
+  /** Rejects when the peer cannot be reached or does not answer in time, with NotListedError when it refuses this one. On a connection of its own. */
   heartbeat(to: PeerId, beat: Beat): Promise<Beat>
   /** Opens a fresh connection and closes it again. */
   dial(to: PeerId): Promise<DialResult>
+  /** The roster the peer goes by. */
+  roster(to: PeerId): Promise<Roster>
   /** Pulls the next chunk of `slot`'s state behind `afterIndex`. */
   snapshot(to: PeerId, slot: number, afterIndex: number): Promise<SnapshotChunk>
 }
@@ -73,6 +84,13 @@ export type CubeEvent = { readonly timeMs: number } & (
     }
   | { readonly kind: 'reclaimed'; readonly slot: number; readonly peer: PeerId; readonly term: number }
   | { readonly kind: 'ready' }
+  | {
+      readonly kind: 'joined' | 'leaving' | 'left' | 'replaced' | 'moved'
+      readonly peer: PeerId
+      /** Version of the roster that says so. */
+      readonly version: number
+      readonly why: string
+    }
 )
 
 /** One slot as this peer, a replica of it, sees it. */
@@ -124,7 +142,7 @@ export class SlotError extends Error {
  * so that another replicated log can stand below it.
  */
 export interface SlotLogs {
-  /** Slots this peer is a replica of, ascending. */
+  /** Slots this peer is a replica (a voter) of, ascending; the roster's own among them. */
   readonly held: readonly number[]
   holds(slot: number): boolean
   /** Throws SlotError NOT_A_REPLICA for a slot not held. */
@@ -135,6 +153,8 @@ export interface SlotLogs {
    * Rejects with SlotError.
    */
   append(slot: number, request: Request, deadlineMs: number): Promise<Appended>
+  /** Who takes part in a slot, as its log says; changes under way included. Behind a `barrier` nobody knows better. */
+  members(slot: number): Configuration
   /** Resolves when everything committed before the call is applied here (ReadIndex). Primary only; rejects with SlotError. */
   barrier(slot: number, deadlineMs: number): Promise<void>
   /** The slot's state as applied here; committed, perhaps behind. */

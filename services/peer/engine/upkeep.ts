@@ -66,9 +66,10 @@ export class Upkeep {
   }
 
   #round(): void {
-    const { clock, slots } = this.#options
+    const { clock, slots, store } = this.#options
     this.#cancel = clock.after(UPKEEP_EVERY_MS, () => this.#round())
     this.#watchDisk()
+    for (const slot of store.leftovers()) this.#sweepLeftovers(slot)
     for (const slot of slots.values()) {
       this.#sweep(slot)
       if (slot.isPrimary && !this.#trimming.has(slot.slot)) {
@@ -100,6 +101,11 @@ export class Upkeep {
       )
     }
     this.#wasLow = isLow
+  }
+
+  /** Of replicas that were dropped: a slice a round, there is no hurry. */
+  #sweepLeftovers(slot: number): void {
+    if (!this.#options.slots.has(slot)) this.#options.store.sweep(slot, LIMITS.SWEEP_SLICE)
   }
 
   /** Slice after slice until nothing is left, with pauses for everybody else. */
