@@ -7,6 +7,7 @@ import {
 } from '../../services/peer/engine/types.ts'
 import { FollowParser, type OpenFollow } from '../../services/peer/links/follow-wire.ts'
 import type { Dispatcher, Operation, OperationResult } from '../../services/peer/links/types.ts'
+import type { Configuration } from '../../services/peer/raft/types.ts'
 import { STREAM_BOUNDS, type StreamBounds } from '../../services/peer/streams/bounds.ts'
 import { TopicStreams } from '../../services/peer/streams/hub.ts'
 import type { StreamOptions, StreamStart } from '../../services/peer/streams/types.ts'
@@ -63,6 +64,10 @@ export class FakeReplica implements SlotLogs {
     this.held = holds ? [SLOT] : []
   }
 
+  members(): Configuration {
+    return { rosterVersion: 1, voters: [] }
+  }
+
   get applied(): number {
     return this.#machine.slot.appliedIndex
   }
@@ -87,9 +92,21 @@ export class FakeReplica implements SlotLogs {
     this.#tell({ kind: 'restored' })
   }
 
-  /** As after a bad record: the slot is out of service here, and nobody is told. */
+  /** The slot is not served here any more, because it has moved away or because of a bad record. */
   drop(): void {
     this.held = []
+    this.#tellGone()
+  }
+
+  /** The slot has moved here: all that is committed is applied. */
+  arrive(): void {
+    this.apply()
+    this.held = [SLOT]
+  }
+
+  /** As when the peer's engine stops. */
+  stop(): void {
+    this.#tellGone()
   }
 
   holds(slot: number): boolean {
@@ -162,6 +179,12 @@ export class FakeReplica implements SlotLogs {
     return () => undefined
   }
 
+  #tellGone(): void {
+    const listeners = [...this.#listeners]
+    this.#listeners.clear()
+    for (const listener of listeners) listener({ kind: 'gone' })
+  }
+
   #tell(notice: SlotNotice): void {
     for (const listener of [...this.#listeners]) listener(notice)
   }
@@ -175,8 +198,8 @@ export interface WorldOptions {
 }
 
 /**
- * Three peers around one slot: 000 and 001 hold replicas, 010 holds none. Replicas lag, links break and the majority
- * goes as the test says.
+ * Four peers around one slot: 000 and 001 hold replicas, 010 and 011 hold none. Replicas lag and move, links break and
+ * the majority goes as the test says.
  */
 export class World {
   readonly clock = new ManualClock()
@@ -185,6 +208,10 @@ export class World {
   readonly hubs = new Map<PeerId, TopicStreams>()
   /** Without it `describe` fails. */
   majority = true
+  /** Where the roster places the slot, whoever holds it. */
+  placed: readonly PeerId[] = ['000', '001']
+  /** Whom `describe` names. */
+  primary: PeerId | null = null
   /** Operations dispatched, by kind. */
   readonly dispatched = new Map<string, number>()
   /** Follow streams opened so far, and to whom. */
@@ -201,8 +228,8 @@ export class World {
       retryMs: 500,
       flushMs: 2,
     }
-    for (const self of ['000', '001', '010']) {
-      const slots = new FakeReplica(this.log, self !== '010')
+    for (const self of ['000', '001', '010', '011']) {
+      const slots = new FakeReplica(this.log, this.placed.includes(self))
       this.replicas.set(self, slots)
       const hub = new TopicStreams({
         self,
@@ -214,7 +241,7 @@ export class World {
         openFollow: this.#openFollow,
         settings,
         slotOf: () => SLOT,
-        replicasOf: () => ['000', '001'],
+        replicasOf: () => this.placed,
         bounds: { ...STREAM_BOUNDS, ...options.bounds },
       })
       this.hubs.set(self, hub)
@@ -309,7 +336,7 @@ export class World {
       const view = {
         topic: machine.topic(operation.topic),
         incarnation: machine.slot.incarnation,
-        primary: null,
+        primary: this.primary,
       }
       return { kind: 'described', view }
     }
@@ -327,7 +354,9 @@ export class World {
   }
 
   #anyReplica(): FakeReplica | undefined {
-    const up = ['000', '001'].filter(peer => !this.down.has(peer))
+    const up = [...this.replicas.keys()].filter(
+      peer => !this.down.has(peer) && this.replica(peer).holds(SLOT),
+    )
     const peer = up[Math.floor(this.#random() * up.length)]
     return peer === undefined ? undefined : this.replica(peer)
   }

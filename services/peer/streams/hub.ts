@@ -14,14 +14,12 @@ import { History, type TopicPage } from './history.ts'
 import { pause } from './pause.ts'
 import { peerEncoding } from './peer-encoding.ts'
 import { Pulse } from './pulse.ts'
-import { RemoteSource } from './remote-source.ts'
 import { Replayer } from './replay.ts'
 import { type Resolution, Resolver } from './resolver.ts'
-import { LocalSource } from './source.ts'
+import { Sources } from './sources.ts'
 import type { Knowledge } from './start.ts'
 import { Subscriber } from './subscriber.ts'
 import type { OpenedStream, Sink, StreamOptions, StreamStart } from './types.ts'
-import { SlotWatch } from './watch.ts'
 
 export interface StreamSettings {
   /** A comment at least this often, so that proxies and clients know the stream lives. */
@@ -70,7 +68,7 @@ const NOTHING = Buffer.alloc(0)
 export class TopicStreams {
   readonly #options: TopicStreamsOptions
   readonly #bounds: StreamBounds
-  readonly #watch: SlotWatch
+  readonly #sources: Sources
   readonly #flusher: Flusher
   readonly #replayer: Replayer
   readonly #resolver: Resolver
@@ -89,10 +87,10 @@ export class TopicStreams {
     const { slots, dispatcher, clock, openFollow, slotOf, settings } = options
     this.#options = options
     this.#bounds = options.bounds ?? STREAM_BOUNDS
-    this.#watch = new SlotWatch(slots)
+    this.#sources = new Sources({ ...options, replayEvents: this.#bounds.replayEvents })
     this.#flusher = new Flusher(clock, settings.flushMs)
     this.#replayer = new Replayer(clock, options.random)
-    const replicasOf = (slot: number) => this.#replicas(slot)
+    const replicasOf = (slot: number) => this.#sources.replicas(slot)
     const known = (topic: string) => this.#known(topic)
     this.#resolver = new Resolver({ slots, dispatcher, clock, openFollow, slotOf, replicasOf, known })
     this.#history = new History({ resolver: this.#resolver, slots, dispatcher, clock, slotOf })
@@ -216,6 +214,7 @@ export class TopicStreams {
       topic,
       encoding,
       sink,
+      bound: streams === this.#peers,
       bufferBytes: this.#bounds.bufferBytes,
       now: () => clock.monotonicMs(),
       tally: streams === this.#clients ? this.#toClients : this.#toPeers,
@@ -240,8 +239,7 @@ export class TopicStreams {
       subscriber.destroy()
       return
     }
-    if (subscriber.feed?.lost) subscriber.close()
-    else if (subscriber.open) subscriber.heartbeat(clock.monotonicMs() - quietMs, subscriber.feed?.view())
+    if (subscriber.open) subscriber.heartbeat(clock.monotonicMs() - quietMs, subscriber.feed?.view())
   }
 
   /** Looks for the topic until it is found or known not to be; the stream is open meanwhile. */
@@ -286,10 +284,12 @@ export class TopicStreams {
   }
 
   #feed(topic: string, slot: number, incarnation: number, latest: number): Feed {
+    // A replica that has come here may serve other peers now, which must be from itself: two peers whose feeds are
+    // older than their replicas could follow each other. A feed that nobody asks for may stay remote.
+    this.#feeds.get(topic)?.relocate()
     const known = this.#feeds.get(topic)
-    if (known?.incarnation === incarnation && !known.lost) return known
+    if (known?.incarnation === incarnation) return known
     const { slots } = this.#options
-    const { replayEvents } = this.#bounds
     const local = slots.holds(slot)
     const row = local ? slots.topic(slot, topic) : undefined
     const here = row?.incarnation === incarnation ? row.latest : 0
@@ -297,9 +297,7 @@ export class TopicStreams {
       topic,
       incarnation,
       head: local ? here : latest,
-      source: local
-        ? new LocalSource({ slots, watch: this.#watch, slot, topic, incarnation, replayEvents })
-        : this.#remoteSource(topic, slot, incarnation),
+      source: () => this.#sources.choose(topic, slot, incarnation),
       flusher: this.#flusher,
       replayer: this.#replayer,
       bounds: this.#bounds,
@@ -308,39 +306,14 @@ export class TopicStreams {
       },
     })
     // An older life's feed, asked for on old knowledge, is its subscriber's own.
-    if (known === undefined || known.incarnation < incarnation || known.lost) this.#feeds.set(topic, feed)
+    if (known === undefined || known.incarnation < incarnation) this.#feeds.set(topic, feed)
     feed.start()
     return feed
   }
 
-  #remoteSource(topic: string, slot: number, incarnation: number): RemoteSource {
-    const { openFollow, dispatcher, clock, random, log } = this.#options
-    const replicas = () => this.#replicas(slot)
-    return new RemoteSource({
-      slot,
-      topic,
-      incarnation,
-      replayEvents: this.#bounds.replayEvents,
-      replicas,
-      openFollow,
-      dispatcher,
-      clock,
-      random,
-      log,
-    })
-  }
-
-  /** The slot's replicas, begun at a different one by each peer, so that the followers spread. */
-  #replicas(slot: number): readonly PeerId[] {
-    const { replicasOf, self } = this.#options
-    const all = replicasOf(slot).filter(peer => peer !== self)
-    const turn = (Number.parseInt(self, 2) + slot) % Math.max(1, all.length)
-    return [...all.slice(turn), ...all.slice(0, turn)]
-  }
-
   #known(topic: string): Knowledge | undefined {
     const feed = this.#feeds.get(topic)
-    if (feed === undefined || feed.lost) return undefined
+    if (feed === undefined) return undefined
     const { incarnation, earliest, latest } = feed.view()
     return { topic: { incarnation, earliest, latest }, incarnation, linearizable: false }
   }

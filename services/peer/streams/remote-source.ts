@@ -13,8 +13,12 @@ export interface RemoteSourceOptions {
   readonly incarnation: number
   /** Events read at a time. */
   readonly replayEvents: number
-  /** Peers that hold a replica, the one to try first first. */
+  /** Peers the slot's replicas are placed on, the one to try first first. */
   readonly replicas: () => readonly PeerId[]
+  /** Who leads the slot, if somebody can say; another peer than this one. Never rejects. */
+  readonly primary: () => Promise<PeerId | null>
+  /** A replica of the slot is here. */
+  readonly isHere: () => boolean
   readonly openFollow: OpenFollow
   readonly dispatcher: Dispatcher
   readonly clock: Clock
@@ -25,11 +29,10 @@ export interface RemoteSourceOptions {
 /**
  * The topic's events from a replica elsewhere, by one stream for all subscribers here. When the stream breaks, or its
  * replica is cut off from the primary, it goes on at the next replica from its own position: offsets make sure that
- * nothing is missed and nothing comes twice, also when that replica lags.
+ * nothing is missed and nothing comes twice, also when that replica lags. A slot moves some time after its placement
+ * has changed: meanwhile those it is placed on refuse, and others are tried that hold it still.
  */
 export class RemoteSource implements TopicSource {
-  /** It goes to another replica itself. */
-  readonly lost = false
   readonly #options: RemoteSourceOptions
   readonly #abort = new AbortController()
   #earliest = 1
@@ -37,9 +40,17 @@ export class RemoteSource implements TopicSource {
   #leaderlessMarks = 0
   /** The stream under way, or the last one, gave more than its opening. */
   #useful = false
+  /** The last replica that was of use. */
+  #served: PeerId | undefined
+  /** The slot's primary, when it was asked for. */
+  #primary: PeerId | null = null
 
   constructor(options: RemoteSourceOptions) {
     this.#options = options
+  }
+
+  get misplaced(): boolean {
+    return this.#options.isHere()
   }
 
   start(target: SourceTarget): void {
@@ -76,8 +87,13 @@ export class RemoteSource implements TopicSource {
     const { clock, random, log, slot, topic } = this.#options
     const { signal } = this.#abort
     for (let failures = 0, turn = 0; !signal.aborted; turn += 1) {
-      const replicas = this.#options.replicas()
-      const peer = replicas[turn % replicas.length]
+      // Not while a stream runs, which is as good as the replica here; but the last replica elsewhere may be gone.
+      if (this.misplaced) {
+        target.move()
+        return
+      }
+      const peers = this.#peers()
+      const peer = peers[turn % peers.length]
       this.#useful = false
       try {
         if (peer !== undefined) await this.#follow(peer, target)
@@ -85,10 +101,26 @@ export class RemoteSource implements TopicSource {
         if (!signal.aborted) log.debug({ slot, topic, peer, error: String(error) }, 'a followed stream broke')
       }
       if (signal.aborted) return
+      if (this.#useful) this.#served = peer
       failures = this.#useful ? 0 : failures + 1
-      const longestMs = Math.min(LIMITS.RETRY_MAX_MS, LIMITS.RETRY_MIN_MS * 2 ** failures)
+      if (failures > 0 && failures % Math.max(1, peers.length) === 0) this.#askPrimary()
+      // Each has a try before any of them is given time.
+      const rounds = Math.max(0, failures - peers.length)
+      const longestMs = Math.min(LIMITS.RETRY_MAX_MS, LIMITS.RETRY_MIN_MS * 2 ** rounds)
       await pause(clock, longestMs * random(), signal)
     }
+  }
+
+  /** Who may hold the slot: those it is placed on, then who held it last as far as is known here. */
+  #peers(): readonly PeerId[] {
+    const beside = [this.#served, this.#primary].filter(peer => peer !== undefined && peer !== null)
+    return [...new Set([...this.#options.replicas(), ...beside])]
+  }
+
+  #askPrimary(): void {
+    void this.#options.primary().then(primary => {
+      this.#primary = primary
+    })
   }
 
   /** Follows `peer` until it ends or must be left; throws when the stream breaks. */

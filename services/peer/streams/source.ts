@@ -13,6 +13,8 @@ export interface SourceTarget {
   jump(latest: number): void
   /** This life of the topic is over; `latest` is its last offset where that is known. */
   end(latest: number | null): void
+  /** The source is the wrong one from now on; the target closes it and goes on with another. */
+  move(): void
 }
 
 /** A piece of the log: events from the offset asked for, and what there was when it was read. */
@@ -24,8 +26,8 @@ export interface Slice {
 
 /** Where the events of one life of one topic come from: the replica here, or one elsewhere. */
 export interface TopicSource {
-  /** Nothing comes from here any more, though the topic may live: the replica was taken out of service. */
-  readonly lost: boolean
+  /** A replica has left this peer, or come to it: another source would be chosen now. */
+  readonly misplaced: boolean
   /** Puts everything behind `target.head` into the target, from now on until `close`. */
   start(target: SourceTarget): void
   /** Reads the log from `from` on. Null: it cannot be read now; try again. Never rejects. */
@@ -69,12 +71,12 @@ export class LocalSource implements TopicSource {
     this.#level(target)
   }
 
-  get lost(): boolean {
+  get misplaced(): boolean {
     return !this.#slots.holds(this.#slot)
   }
 
   async read(from: number): Promise<Slice | null> {
-    if (this.lost) return null
+    if (this.misplaced) return null
     const row = this.#slots.topic(this.#slot, this.#topic)
     if (row?.incarnation !== this.#incarnation) return null
     try {
@@ -93,7 +95,7 @@ export class LocalSource implements TopicSource {
   }
 
   state(): { readonly earliest: number; readonly led: boolean } {
-    if (this.lost) return { earliest: 1, led: false }
+    if (this.misplaced) return { earliest: 1, led: false }
     const row = this.#slots.topic(this.#slot, this.#topic)
     const earliest = row?.incarnation === this.#incarnation ? row.earliest : 1
     return { earliest, led: this.#slots.status(this.#slot).primary !== null }
@@ -115,6 +117,9 @@ export class LocalSource implements TopicSource {
       case 'created':
       case 'restored':
         this.#level(target)
+        break
+      case 'gone':
+        target.move()
         break
       default:
         break

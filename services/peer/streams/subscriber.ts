@@ -6,6 +6,8 @@ export interface SubscriberOptions {
   readonly topic: string
   readonly encoding: Encoding
   readonly sink: Sink
+  /** It is served from the replica here, and ends when that goes: another peer that follows, which then goes elsewhere. */
+  readonly bound: boolean
   /** Bytes waiting in its socket from which on it is not fed. */
   readonly bufferBytes: number
   /** Monotonic milliseconds. */
@@ -28,6 +30,7 @@ interface Depth {
 export class Subscriber {
   readonly topic: string
   readonly encoding: Encoding
+  readonly bound: boolean
   readonly #sink: Sink
   readonly #bufferBytes: number
   readonly #now: () => number
@@ -50,6 +53,7 @@ export class Subscriber {
   constructor(options: SubscriberOptions) {
     this.topic = options.topic
     this.encoding = options.encoding
+    this.bound = options.bound
     this.#sink = options.sink
     this.#bufferBytes = options.bufferBytes
     this.#now = options.now

@@ -17,7 +17,10 @@ export class SlotWatch {
     this.#slots = slots
   }
 
-  /** Calls `listener` for notices about `topic`, and when the slot's state was replaced. Returns the way to stop. */
+  /**
+   * Calls `listener` for notices about `topic`, and when the slot's state was replaced or the slot is gone from here,
+   * which is the last it hears. Returns the way to stop.
+   */
   watch(slot: number, topic: string, listener: TopicListener): () => void {
     const watched = this.#watched.get(slot) ?? this.#follow(slot)
     const listeners = watched.topics.get(topic) ?? new Set()
@@ -35,18 +38,36 @@ export class SlotWatch {
 
   #follow(slot: number): Watched {
     const topics: Watched['topics'] = new Map()
-    const watched = { topics, stop: this.#slots.follow(slot, notice => deliver(topics, notice)) }
+    const stop = this.#slots.follow(slot, notice => {
+      if (notice.kind === 'gone') this.#gone(slot, watched)
+      else deliver(topics, notice)
+    })
+    const watched: Watched = { topics, stop }
     this.#watched.set(slot, watched)
     return watched
   }
+
+  #gone(slot: number, watched: Watched): void {
+    // A peer that stops keeps its slots, and its streams are ended next: they must not go elsewhere first.
+    if (this.#slots.holds(slot)) return
+    // First of all, so that a later replica of the slot is followed afresh.
+    this.#watched.delete(slot)
+    watched.stop()
+    tellAll(watched.topics, { kind: 'gone' })
+  }
 }
 
-function deliver(topics: Watched['topics'], notice: SlotNotice): void {
+function deliver(topics: Watched['topics'], notice: Exclude<SlotNotice, { kind: 'gone' }>): void {
+  if (notice.kind === 'roster') return
   if (notice.kind === 'restored') {
-    for (const listeners of [...topics.values()]) for (const listener of [...listeners]) listener(notice)
+    tellAll(topics, notice)
     return
   }
   const name = typeof notice.topic === 'string' ? notice.topic : notice.topic.name
   const listeners = topics.get(name)
   if (listeners !== undefined) for (const listener of [...listeners]) listener(notice)
+}
+
+function tellAll(topics: Watched['topics'], notice: SlotNotice): void {
+  for (const listeners of [...topics.values()]) for (const listener of [...listeners]) listener(notice)
 }
