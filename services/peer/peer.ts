@@ -1,34 +1,24 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import { assemble, type Parts } from './assembly.ts'
 import type { PeerConfig } from './config.ts'
 import type { PeerId } from './cube/labels.ts'
-import { neighbours } from './cube/neighbours.ts'
-import { placement, slotOf } from './cube/placement.ts'
 import type { Roster } from './cube/roster.ts'
 import { systemClock } from './engine/clock.ts'
-import { Engine } from './engine/engine.ts'
-import { Founding } from './engine/founding.ts'
+import { Founding, StrangerError } from './engine/founding.ts'
 import type { EngineLog } from './engine/settings.ts'
+import { WIRE_FORMAT } from './engine/wire.ts'
 import { HypercastError } from './errors.ts'
-import type { LinksApi, PeerApi, PeerStatus, StreamsApi } from './http/api.ts'
+import type { LinksApi, MembershipApi, PeerApi, PeerStatus, StreamsApi } from './http/api.ts'
 import { buildApp } from './http/app.ts'
-import { PeerJournal } from './journal.ts'
-import { LIMITS } from './limits.ts'
-import { CubeDispatcher } from './links/dispatcher.ts'
-import { Edges } from './links/edges.ts'
-import { Executor } from './links/execute.ts'
-import { makeOpenFollow } from './links/follow.ts'
 import { askFounding, handleFounding } from './links/founding.ts'
-import { LinkHandlers } from './links/handlers.ts'
-import { InboundSockets } from './links/inbound.ts'
-import { ProducerStamps } from './links/producer.ts'
-import { packedHeaders } from './links/replicate.ts'
-import { Router } from './links/router.ts'
-import { HttpTransport } from './links/transport.ts'
+import { askToJoin } from './links/join.ts'
+import { tellAddress } from './membership/address.ts'
+import { Joining } from './membership/joining.ts'
 import { PeerMetrics } from './metrics.ts'
 import { openLmdbStore } from './store/open.ts'
 import type { LogStore } from './store/types.ts'
-import { TopicStreams } from './streams/hub.ts'
+import type { TopicStreams } from './streams/hub.ts'
 
 /** One running peer. */
 export interface Peer {
@@ -43,11 +33,13 @@ export interface PeerOptions {
   readonly log: EngineLog
   /** An invariant is broken or the disk failed: the process must end. */
   readonly onFatal: (error: Error) => void
+  /** The roster does not list this peer any more: the process may end. */
+  readonly onRemoved: (self: PeerId) => void
 }
 
 /**
- * Starts a peer: opens its store, listens, founds the cube with the others or takes it up again from its disk, and
- * then takes part. Resolves as soon as it listens. Rejects with StoreError or with what listening throws.
+ * Starts a peer: opens its store, listens, founds the cube with the others, joins a running one, or takes it up again
+ * from its disk, and then takes part. Resolves as soon as it listens. Rejects with StoreError or with what listening throws.
  */
 export async function startPeer(config: PeerConfig, options: PeerOptions): Promise<Peer> {
   const store = openLmdbStore(config.data)
@@ -61,25 +53,14 @@ export async function startPeer(config: PeerConfig, options: PeerOptions): Promi
   return peer
 }
 
-/** What stands only once there is a roster. */
-interface Parts {
-  readonly roster: Roster
-  readonly engine: Engine
-  readonly dispatcher: CubeDispatcher
-  readonly streams: TopicStreams
-  readonly handlers: LinkHandlers
-  readonly journal: PeerJournal
-  /** Ends what goes out to other peers. */
-  close(): Promise<void>
-}
-
 class RunningPeer implements Peer {
   readonly ready: Promise<void>
   readonly #config: PeerConfig
   readonly #options: PeerOptions
   readonly #store: LogStore
   readonly #metrics = new PeerMetrics()
-  readonly #founding: Founding
+  /** Undefined for a peer that joins. */
+  readonly #founding: Founding | undefined
   readonly #abort = new AbortController()
   #app: FastifyInstance | undefined
   #parts: Parts | undefined
@@ -91,18 +72,7 @@ class RunningPeer implements Peer {
     this.#config = config
     this.#options = options
     this.#store = store
-    this.#founding = new Founding({
-      self: config.nodeId,
-      list: config.peers,
-      dimension: config.nodeId.length,
-      slots: config.slots,
-      alone: config.found,
-      store,
-      ask: (peer, statement) => askFounding(peer.url, statement, config.peerTimeoutMs, systemClock),
-      clock: systemClock,
-      uuid: randomUUID,
-      log: options.log,
-    })
+    this.#founding = config.join === undefined ? this.#newFounding() : undefined
     const listening = new Promise<void>(resolve => {
       this.#listening = resolve
     })
@@ -125,6 +95,7 @@ class RunningPeer implements Peer {
     if (this.#stopping) return
     this.#stopping = true
     this.#abort.abort(new Error('the peer stops'))
+    this.#parts?.departures.stop()
     await this.#parts?.engine.stop()
     this.#parts?.journal.close()
     await this.#app?.close()
@@ -133,8 +104,17 @@ class RunningPeer implements Peer {
   }
 
   async #begin(): Promise<void> {
-    const roster = await this.#founding.run(this.#abort.signal)
-    const parts = assemble(this.#config, this.#options, roster, this.#store, this.#metrics)
+    const roster = await this.#belong()
+    const { log, onFatal, onRemoved } = this.#options
+    const parts = assemble({
+      config: this.#config,
+      log,
+      onFatal,
+      onRemoved,
+      roster,
+      store: this.#store,
+      metrics: this.#metrics,
+    })
     const { engine } = parts
     const ready = new Promise<void>(resolve => {
       const stop = engine.onCubeEvent(event => {
@@ -145,9 +125,73 @@ class RunningPeer implements Peer {
     })
     await engine.start()
     parts.journal.start()
+    parts.departures.start()
     this.#parts = parts
     await ready
     this.#isReady = true
+    void this.#tellAddress(parts)
+  }
+
+  /** The roster this peer starts with: it founds the cube, joins one, or has belonged to one before. */
+  async #belong(): Promise<Roster> {
+    const { signal } = this.#abort
+    const { join } = this.#config
+    const stored = this.#store.roster()
+    if (this.#founding === undefined) return stored ?? this.#joining(join!).run(signal)
+    try {
+      return await this.#founding.run(signal)
+    } catch (error) {
+      if (!(error instanceof StrangerError) || error.replaceVia === undefined || stored !== null) throw error
+      // The cube runs and lists this peer with a store that is lost: this one takes its place.
+      this.#options.log.warn(
+        { via: error.replaceVia },
+        'the store of this peer was lost: it asks to be replaced',
+      )
+      return this.#joining(error.replaceVia).run(signal)
+    }
+  }
+
+  #joining(via: string): Joining {
+    const { nodeId, url } = this.#config
+    return new Joining({
+      via,
+      url,
+      ...(nodeId !== undefined && { id: nodeId }),
+      format: WIRE_FORMAT,
+      store: this.#store,
+      ask: askToJoin,
+      clock: systemClock,
+      log: this.#options.log,
+    })
+  }
+
+  #newFounding(): Founding {
+    const { nodeId = '', peers, slots, found, peerTimeoutMs } = this.#config
+    return new Founding({
+      self: nodeId,
+      list: peers,
+      dimension: nodeId.length,
+      slots,
+      alone: found,
+      store: this.#store,
+      ask: (peer, statement) => askFounding(peer.url, statement, peerTimeoutMs, systemClock),
+      clock: systemClock,
+      uuid: randomUUID,
+      log: this.#options.log,
+    })
+  }
+
+  #tellAddress({ engine, dispatcher }: Parts): Promise<void> {
+    const { uid } = this.#store.identity
+    return tellAddress({
+      uid,
+      url: this.#config.url,
+      rosters: engine.rosters,
+      dispatcher,
+      clock: systemClock,
+      log: this.#options.log,
+      signal: this.#abort.signal,
+    })
   }
 
   #api(): PeerApi {
@@ -156,9 +200,12 @@ class RunningPeer implements Peer {
       throw new HypercastError('NOT_FOUNDED')
     }
     const config = this.#config
+    const self = () => this.#parts?.self ?? config.nodeId ?? ''
     return {
-      self: config.nodeId,
-      roster: () => this.#parts?.roster ?? null,
+      get self() {
+        return self()
+      },
+      roster: () => this.#parts?.engine.roster ?? null,
       get dispatcher() {
         return founded().dispatcher
       },
@@ -166,7 +213,8 @@ class RunningPeer implements Peer {
         return founded().engine
       },
       streams: streamsApi(founded, () => this.#parts?.streams),
-      links: linksApi(founded, this.#founding),
+      links: this.#linksApi(founded),
+      membership: membershipApi(founded),
       peerStatus: peer => this.#peerStatus(peer),
       primaryOf: slot => this.#parts?.dispatcher.primaryOf(slot) ?? null,
       settings: {
@@ -185,8 +233,27 @@ class RunningPeer implements Peer {
     }
   }
 
+  #linksApi(founded: () => Parts): LinksApi {
+    return {
+      replicate: async (from, type, body) => founded().handlers.replicate(from, type, body),
+      heartbeat: async (from, type, body, socket) => founded().handlers.heartbeat(from, type, body, socket),
+      operations: (from, type, body) => founded().handlers.operations(from, type, body),
+      roster: async () => founded().handlers.roster(),
+      snapshot: async (from, slot, after) => founded().handlers.snapshot(from, slot, after),
+      identity: async () => ({
+        uid: this.#store.identity.uid,
+        clusterId: this.#store.roster()?.clusterId ?? null,
+      }),
+      founding: async (type, body) => {
+        const founding = this.#founding
+        if (!founding) throw new HypercastError('NOT_FOUNDED', 'This peer joins a cluster and founds none.')
+        return handleFounding(type, body, statement => founding.answer(statement))
+      },
+    }
+  }
+
   #peerStatus(peer: PeerId): PeerStatus {
-    if (peer === this.#config.nodeId) return 'self'
+    if (peer === this.#parts?.self) return 'self'
     return this.#parts?.engine.peerState(peer) ?? 'unknown'
   }
 
@@ -201,119 +268,6 @@ class RunningPeer implements Peer {
   }
 }
 
-/** Wires the rooms together around one roster. */
-function assemble(
-  config: PeerConfig,
-  { log, onFatal }: PeerOptions,
-  roster: Roster,
-  store: LogStore,
-  metrics: PeerMetrics,
-): Parts {
-  const self = config.nodeId
-  const clock = systemClock
-  const random = Math.random
-  const urls = new Map(roster.peers.map(peer => [peer.id, peer.url]))
-  const transport = new HttpTransport({
-    self,
-    uid: store.identity.uid,
-    clusterId: roster.clusterId,
-    urlOf: peer => urls.get(peer),
-    clock,
-    random,
-    log,
-    settings: {
-      heartbeatTimeoutMs: config.electionMs,
-      connectTimeoutMs: config.electionMs,
-      replicateTimeoutMs: 2 * config.electionMs,
-    },
-  })
-  const journal = new PeerJournal({ log, slots: () => engine, clock })
-  const engine: Engine = new Engine({
-    self,
-    roster,
-    store,
-    transport,
-    clock,
-    random,
-    log,
-    observer: {
-      committed: durationMs => metrics.committed(durationMs),
-      flushed: (durationMs, entries) => metrics.flushed(durationMs, entries),
-      election: () => metrics.election(),
-      beat: (peer, ok) => {
-        metrics.beat(peer, ok)
-        journal.beat(peer, ok)
-      },
-    },
-    settings: config,
-    onFatal: error => onFatal(error instanceof Error ? error : new Error(String(error))),
-  })
-  transport.attach(engine)
-  const inbound = new InboundSockets(peer => engine.connectionClosed(peer))
-  const edges = new Edges({
-    clock,
-    random,
-    pools: transport.pools,
-    identity: transport.identity,
-    acceptTimeoutMs: Math.max(config.electionMs / 2, 4 * LIMITS.ACCEPT_AFTER_MS),
-    isUp: peer => engine.peerUp(peer),
-    trouble: peer => engine.connectionClosed(peer),
-  })
-  const executor = new Executor(self, engine)
-  const router = new Router({ self, roster: () => roster, clock, executor, edges })
-  const dispatcher = new CubeDispatcher({
-    self,
-    roster: () => roster,
-    clock,
-    random,
-    log,
-    slots: engine,
-    router,
-    edges,
-    producers: new ProducerStamps(store.identity),
-  })
-  const streams = new TopicStreams({
-    self,
-    slots: engine,
-    dispatcher,
-    clock,
-    random,
-    log,
-    openFollow: makeOpenFollow({
-      connections: peer => transport.pools.bulk(peer),
-      headers: () => packedHeaders(transport.identity),
-    }),
-    settings: {
-      heartbeatMs: config.sseHeartbeatMs,
-      stallTimeoutMs: config.stallTimeoutMs,
-      retryMs: config.sseRetryMs,
-      flushMs: LIMITS.STREAM_FLUSH_MS,
-    },
-    slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), roster.slots),
-    replicasOf: slot => placement(slot, roster, LIMITS.REPLICAS),
-  })
-  metrics.watch({
-    slots: engine,
-    streams,
-    neighbours: () => neighbours(self, roster).map(id => ({ id, up: engine.peerUp(id) })),
-  })
-  const handlers = new LinkHandlers({ transport, engine, router, edges, inbound, clock, log })
-  return {
-    roster,
-    engine,
-    dispatcher,
-    streams,
-    handlers,
-    journal,
-    async close() {
-      inbound.stop()
-      dispatcher.close()
-      edges.close()
-      await transport.close()
-    },
-  }
-}
-
 function streamsApi(founded: () => Parts, parts: () => TopicStreams | undefined): StreamsApi {
   return {
     open: (options, deadlineMs) => founded().streams.open(options, deadlineMs),
@@ -325,12 +279,10 @@ function streamsApi(founded: () => Parts, parts: () => TopicStreams | undefined)
   }
 }
 
-function linksApi(founded: () => Parts, founding: Founding): LinksApi {
+function membershipApi(founded: () => Parts): MembershipApi {
   return {
-    replicate: async (from, type, body) => founded().handlers.replicate(from, type, body),
-    heartbeat: async (from, type, body, socket) => founded().handlers.heartbeat(from, type, body, socket),
-    operations: (from, type, body) => founded().handlers.operations(from, type, body),
-    snapshot: async (from, slot, after) => founded().handlers.snapshot(from, slot, after),
-    founding: async (type, body) => handleFounding(type, body, statement => founding.answer(statement)),
+    join: async (wish, deadlineMs) => founded().admission.join(wish, deadlineMs),
+    leave: async (id, { by, force }, deadlineMs) => founded().admission.leave(id, by, force, deadlineMs),
+    progress: async deadlineMs => founded().admission.survey(deadlineMs),
   }
 }

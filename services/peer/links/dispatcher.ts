@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { PeerId } from '../cube/labels.ts'
-import { placement, slotOf } from '../cube/placement.ts'
+import { replicasOf, slotOf } from '../cube/placement.ts'
 import type { Roster } from '../cube/roster.ts'
 import { orderTargets } from '../cube/routing.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
@@ -54,8 +54,9 @@ export class CubeDispatcher implements Dispatcher {
 
   /** See Dispatcher.append. */
   async append(request: Request, deadlineMs: number): Promise<Outcome & { readonly slot: number }> {
-    const digest = createHash('sha256').update(request.topic, 'utf8').digest()
-    const slot = slotOf(digest, this.#options.roster().slots)
+    const { slots } = this.#options.roster()
+    // The roster's own slot lies behind the last topic slot.
+    const slot = request.kind === 'roster' ? slots : slotOf(digestOf(request.topic), slots)
     const outcome = await this.dispatch({ kind: 'append', slot, request }, deadlineMs)
     return { ...outcome, slot }
   }
@@ -117,12 +118,14 @@ export class CubeDispatcher implements Dispatcher {
 
   #errand(operation: Operation, deadlineMs: number): Errand {
     const { clock, random, router } = this.#options
-    const slots = operation.kind === 'list' ? operation.slots : [operation.slot]
+    const slots = slotsOf(operation)
     const backoff = new Backoff(random)
     return new Errand({
       operation,
       targets: this.#targets(operation, slots),
-      replicas: new Set(slots.flatMap(slot => this.#replicasOf(slot))),
+      replicas: new Set(
+        operation.kind === 'ping' ? [operation.peer] : slots.flatMap(slot => this.#replicasOf(slot)),
+      ),
       patienceMs: () => patienceOf(deadlineMs - clock.monotonicMs()),
       attempt: (forwarded, cancellation) => router.route(forwarded, cancellation),
       pause: () => this.#pause(slots[0] ?? 0, backoff.nextMs(), deadlineMs),
@@ -132,10 +135,11 @@ export class CubeDispatcher implements Dispatcher {
   /** Who may be able to answer: what needs the primary aims at it, the rest at what is near and up. */
   #targets(operation: Operation, slots: readonly number[]): PeerId[] {
     const { self, roster, edges } = this.#options
+    if (operation.kind === 'ping') return [operation.peer]
     const alive = (peer: PeerId) => edges.alive(peer)
     const [first, ...others] = slots.map(slot => this.#replicasOf(slot))
     const common = (first ?? []).filter(peer => others.every(set => set.includes(peer)))
-    if (operation.kind !== 'append' && operation.kind !== 'describe') {
+    if (!needsPrimary(operation)) {
       const ordered = orderTargets(self, common, roster().dimension, alive)
       return ordered.length > 0 ? ordered : [self]
     }
@@ -152,14 +156,15 @@ export class CubeDispatcher implements Dispatcher {
     }
     const known = this.#replicas.get(slot)
     if (known) return known
-    const placed = placement(slot, roster, LIMITS.REPLICAS)
+    const placed = replicasOf(slot, roster, LIMITS)
     this.#replicas.set(slot, placed)
     return placed
   }
 
   #learn(operation: Operation, { result }: Outcome): void {
-    if (operation.kind === 'list') return
-    if (result.kind === 'appended') this.#primaryIs(operation.slot, result.primary)
+    if (!('slot' in operation)) return
+    if (result.kind === 'appended' || result.kind === 'members')
+      this.#primaryIs(operation.slot, result.primary)
     if (result.kind === 'described' && result.view.primary !== null) {
       this.#primaryIs(operation.slot, result.view.primary)
     }
@@ -194,4 +199,19 @@ export class CubeDispatcher implements Dispatcher {
   }
 }
 
+type Slotted = Extract<Operation, { readonly slot: number }>
+
+function needsPrimary(operation: Operation): operation is Slotted {
+  return operation.kind === 'append' || operation.kind === 'describe' || operation.kind === 'members'
+}
+
+function slotsOf(operation: Operation): readonly number[] {
+  if (operation.kind === 'list') return operation.slots
+  return 'slot' in operation ? [operation.slot] : []
+}
+
 const overloaded: Outcome = { result: { kind: 'failed', code: 'OVERLOADED', definite: true }, path: [] }
+
+function digestOf(topic: string): Uint8Array {
+  return createHash('sha256').update(topic, 'utf8').digest()
+}

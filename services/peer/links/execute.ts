@@ -28,13 +28,14 @@ export class Executor {
 
   /** Whether this peer holds what the operation is about, so that asking it makes sense. */
   holds(operation: Operation): boolean {
+    if (operation.kind === 'ping') return operation.peer === this.#self
     if (operation.kind === 'list') return operation.slots.every(slot => this.#slots.holds(slot))
     return this.#slots.holds(operation.slot)
   }
 
   /** Until `deadlineMs` (monotonic). Rejects only for defects: what can go wrong is an outcome. */
   async execute(operation: Operation, deadlineMs: number): Promise<LocalOutcome> {
-    if (!this.holds(operation)) return NOT_HERE
+    if (!this.holds(operation)) return { ...NOT_HERE, primary: this.#primaryKnown(operation) }
     try {
       switch (operation.kind) {
         case 'append': {
@@ -44,6 +45,15 @@ export class Executor {
         case 'describe':
           await this.#slots.barrier(operation.slot, deadlineMs)
           return done({ kind: 'described', view: this.#view(operation.slot, operation.topic) })
+        case 'members':
+          await this.#slots.barrier(operation.slot, deadlineMs)
+          return done({
+            kind: 'members',
+            configuration: this.#slots.members(operation.slot),
+            primary: this.#self,
+          })
+        case 'ping':
+          return done({ kind: 'pong' })
         case 'read':
           return this.#read(operation)
         case 'offsetAt': {
@@ -61,11 +71,23 @@ export class Executor {
 
   /** A replica that cannot answer itself, because it stops for one, may still know who can. */
   #withHint(operation: Operation, outcome: LocalOutcome): LocalOutcome {
-    if (outcome.kind === 'done' || outcome.primary !== null || operation.kind === 'list') return outcome
+    if (outcome.kind === 'done' || outcome.primary !== null || !('slot' in operation)) return outcome
     // The slot may have been taken out of service meanwhile.
     if (!this.holds(operation)) return outcome
     const { primary } = this.#slots.status(operation.slot)
     return primary === this.#self ? outcome : { ...outcome, primary }
+  }
+
+  /** A replica that is still catching up serves nothing, and knows whom it follows. */
+  #primaryKnown(operation: Operation): PeerId | null {
+    if (!('slot' in operation)) return null
+    try {
+      const { primary } = this.#slots.status(operation.slot)
+      return primary === this.#self ? null : primary
+    } catch (error) {
+      if (error instanceof SlotError) return null
+      throw error
+    }
   }
 
   #view(slot: number, topic: string) {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { PeerId } from '../cube/labels.ts'
+import type { Roster } from '../cube/roster.ts'
 import type { Beat, Clock, SnapshotChunk } from '../engine/types.ts'
 import { SlotError } from '../engine/types.ts'
 import {
@@ -10,6 +11,7 @@ import {
   CONTENT_TYPES,
   messagesBody,
   operationsBody,
+  rosterBody,
   snapshotBody,
 } from '../engine/wire.ts'
 import { HypercastError } from '../errors.ts'
@@ -25,6 +27,7 @@ import type { Forwarded, ForwardedAnswer } from './types.ts'
 export interface LinkHandlersOptions {
   readonly transport: Pick<HttpTransport, 'handleReplicate' | 'heard'>
   readonly engine: {
+    readonly roster: Roster
     heartbeat(from: PeerId, beat: Beat): Beat
     snapshotChunk(from: PeerId, slot: number, afterIndex: number): SnapshotChunk
   }
@@ -74,6 +77,11 @@ export class LinkHandlers {
     this.#heard(from)
     if (socket && format === 'msgpack') this.#options.inbound.seen(from, socket)
     return peerBody(format, beatBody.encode(this.#options.engine.heartbeat(from, beat), format))
+  }
+
+  /** GET /v1/relay/roster: the version this peer goes by. */
+  roster(): PeerBody {
+    return peerBody('msgpack', rosterBody.encode(this.#options.engine.roster))
   }
 
   /** GET /v1/relay/snapshot?slot=&after=. */

@@ -1,13 +1,18 @@
 import type { PeerId } from '../cube/labels.ts'
+import type { Roster } from '../cube/roster.ts'
 import type { Beat, Clock, DialResult, SlotMessage, SnapshotChunk, Transport } from '../engine/types.ts'
-import { beatBody, snapshotBody } from '../engine/wire.ts'
-import { HypercastError } from '../errors.ts'
+import { NotListedError } from '../engine/types.ts'
+import { beatBody, rosterBody, snapshotBody } from '../engine/wire.ts'
+import { ERRORS, HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { RESPONSE_TYPES } from '../raft/types.ts'
 import { dial } from './dial.ts'
+import { LinkError } from './errors.ts'
 import { collect } from './exchange.ts'
 import { PeerPools } from './pools.ts'
 import { packedHeaders, ReplicateLink } from './replicate.ts'
+
+const STRANGER_STATUS = ERRORS.STRANGER.status
 
 /** What the transport calls of the engine it carries for. */
 export interface EngineSide {
@@ -120,7 +125,10 @@ export class HttpTransport implements Transport {
       body: beatBody.encode(beat),
       timeoutMs: settings.heartbeatTimeoutMs,
     } as const
-    const answer = beatBody.decode(await collect(this.pools.heartbeat(to), ask, clock))
+    const body = await collect(this.pools.heartbeat(to), ask, clock).catch(error => {
+      throw error instanceof LinkError && error.status === STRANGER_STATUS ? new NotListedError(to) : error
+    })
+    const answer = beatBody.decode(body)
     this.heard(to)
     return answer
   }
@@ -130,6 +138,18 @@ export class HttpTransport implements Transport {
     const { clock, settings, urlOf } = this.#options
     const url = urlOf(to)
     return url === undefined ? 'silent' : dial(url, settings.connectTimeoutMs, clock)
+  }
+
+  /** See Transport.roster. Rejects with LinkError or CodecError. */
+  async roster(to: PeerId): Promise<Roster> {
+    const { clock, settings } = this.#options
+    const ask = {
+      method: 'GET',
+      path: '/v1/relay/roster',
+      headers: packedHeaders(this.identity),
+      timeoutMs: settings.replicateTimeoutMs,
+    } as const
+    return rosterBody.decode(await collect(this.pools.bulk(to), ask, clock))
   }
 
   /** See Transport.snapshot. Rejects with LinkError or CodecError. */

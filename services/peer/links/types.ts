@@ -1,10 +1,11 @@
 import type { PeerId } from '../cube/labels.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { Configuration } from '../raft/types.ts'
 import type { ApplyResult, Request, StoredEvent, TopicRow } from '../topics/types.ts'
 
 /**
  * What one peer asks of another on a client's behalf.
- * `append` and `describe` go to the slot's primary; `read` to any replica; `list` to the peer named.
+ * `append`, `describe` and `members` go to the slot's primary; `read` to any replica; `list` to the peer named.
  */
 export type Operation =
   | { readonly kind: 'append'; readonly slot: number; readonly request: Request }
@@ -28,6 +29,10 @@ export type Operation =
       readonly after: string
       readonly limit: number
     }
+  /** Is that peer reached by anybody? It answers itself. */
+  | { readonly kind: 'ping'; readonly peer: PeerId }
+  /** Linearizable: who takes part in the slot now. */
+  | { readonly kind: 'members'; readonly slot: number }
 
 /** A refusal that took no entry of the log: it binds no earlier attempt that is still on its way there. */
 export function isUnlogged(result: OperationResult): boolean {
@@ -58,6 +63,8 @@ export type OperationResult =
       readonly latest: number
     }
   | { readonly kind: 'offset'; readonly offset: number }
+  | { readonly kind: 'pong' }
+  | { readonly kind: 'members'; readonly configuration: Configuration; readonly primary: PeerId }
   | {
       readonly kind: 'topics'
       readonly topics: readonly TopicRow[]

@@ -147,6 +147,7 @@ export function fakeSlots(self: PeerId, roster: Roster, logs: ReadonlyMap<number
       const special = await slots.hook?.(slot, request)
       return { result: special ?? log.apply(request), replicas: 2 }
     },
+    members: () => ({ rosterVersion: 1, voters: [] }),
     async barrier(slot, deadlineMs) {
       await primaryHere(logOf(slot), deadlineMs)
     },
@@ -171,6 +172,7 @@ export class FakeEngine {
   readonly received: { readonly from: PeerId; readonly messages: readonly SlotMessage[] }[] = []
   readonly closed: PeerId[] = []
   readonly lost: PeerId[] = []
+  roster: Roster = { version: 1, clusterId: 'c', dimension: 1, slots: 1, peers: [] }
   onReceive: (from: PeerId, messages: readonly SlotMessage[]) => Promise<void> | void = () => {}
   onClosed: (peer: PeerId) => void = () => {}
   onLost: (peer: PeerId) => void = () => {}

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { PeerId } from '../../cube/labels.ts'
+import type { Roster } from '../../cube/roster.ts'
 import { HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import { FOLLOW_CONTENT_TYPE, parseFollowQuery } from '../../links/follow-wire.ts'
@@ -82,6 +83,12 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
       .send(Readable.from(answers, { objectMode: false }))
   })
 
+  // Also for a peer that is no longer listed: that is how it learns so.
+  app.get('/v1/relay/roster', hidden, async (request, reply) => {
+    checkCluster(api, request)
+    return give(reply, await api.links.roster())
+  })
+
   app.get('/v1/relay/snapshot', hidden, async (request, reply) => {
     const from = senderOf(api, request)
     const query = request.query as Record<string, unknown>
@@ -98,18 +105,25 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
     reply.hijack()
   })
 
+  app.get('/v1/relay/identity', hidden, async (_request, reply) => reply.send(await api.links.identity()))
+
   app.post('/v1/relay/founding', hidden, async (request, reply) =>
     give(reply, await api.links.founding(mediaType(request), bodyOf(request))),
   )
 }
 
-/** The peer that sent the request. @throws HypercastError STRANGER, NOT_FOUNDED */
-function senderOf(api: PeerApi, { headers }: FastifyRequest): PeerId {
+/** Two clusters never mix. @throws HypercastError STRANGER, NOT_FOUNDED */
+function checkCluster(api: PeerApi, { headers }: FastifyRequest): Roster {
   const roster = api.roster()
   if (roster === null) throw new HypercastError('NOT_FOUNDED')
-  if (headers['hypercast-cluster'] !== roster.clusterId) {
-    throw new HypercastError('STRANGER', 'The request names another cluster, or none.')
-  }
+  if (headers['hypercast-cluster'] === roster.clusterId) return roster
+  throw new HypercastError('STRANGER', 'The request names another cluster, or none.')
+}
+
+/** The peer that sent the request. @throws HypercastError STRANGER, NOT_FOUNDED */
+function senderOf(api: PeerApi, request: FastifyRequest): PeerId {
+  const roster = checkCluster(api, request)
+  const { headers } = request
   const from = headers['hypercast-from']
   const peer = roster.peers.find(({ id }) => id === from)
   if (!peer || peer.uid !== headers['hypercast-uid']) {

@@ -1,0 +1,205 @@
+import { type PeerId, parseLabel } from '../cube/labels.ts'
+import { peerAt, type Roster, type RosterPeer } from '../cube/roster.ts'
+import type { Rosters } from '../engine/rosters.ts'
+import type { Clock } from '../engine/types.ts'
+import { HypercastError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Dispatcher } from '../links/types.ts'
+import { appendChange, type Changed, type Wish } from './changes.ts'
+import { type Survey, survey } from './survey.ts'
+
+/** What a peer says of itself to whoever asks at its address. */
+export interface Identity {
+  readonly uid: string
+  /** The cluster it belongs to; null before it belongs to one. */
+  readonly clusterId: string | null
+}
+
+/** What a store wants that asks to join. */
+export interface JoinWish {
+  readonly uid: string
+  /** Where the other peers will reach it. */
+  readonly url: string
+  /** The corner it wants; the lowest free one otherwise. */
+  readonly id?: PeerId
+  /** What it was told of the cluster, if anything. */
+  readonly slots?: number
+  /** The format its program speaks with other peers. */
+  readonly format?: number
+  /** Who asks, for the roster's note. */
+  readonly by: string
+}
+
+export interface Admitted {
+  readonly roster: Roster
+  readonly peer: RosterPeer
+  /** False when the roster listed it already. */
+  readonly fresh: boolean
+}
+
+export interface AdmissionOptions {
+  readonly rosters: Rosters
+  readonly dispatcher: Dispatcher
+  readonly clock: Clock
+  /** The format this program speaks with other peers. */
+  readonly format: number
+  /** Asks whoever answers at `url` who it is. Rejects when nobody does in time. */
+  identify(url: string): Promise<Identity>
+  adopt(roster: Roster): void
+}
+
+/**
+ * Takes stores into the cube, and peers out of it, on behalf of whoever asks this peer (DESIGN 6). What may be is
+ * decided by the roster's log alone; here is judged what the log cannot know: whether somebody answers at the address
+ * and whether the slots have settled since the last change, so that of every slot's voters a majority stays where the
+ * next roster places it.
+ */
+export class Admission {
+  readonly #options: AdmissionOptions
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Adds a store as a peer; one that asks again is given the answer it had. A store that answers at a listed peer's
+   * address in its place has lost that peer's data, and replaces it; a listed store at another address has moved.
+   * Rejects with HypercastError; what was refused changed nothing.
+   */
+  async join(wish: JoinWish, deadlineMs: number): Promise<Admitted> {
+    this.#checkFit(wish)
+    await this.#checkAddress(wish)
+    for (;;) {
+      const change = changeFor(wish, this.#options.rosters.current)
+      try {
+        if (change.kind === 'join') await this.#settled(deadlineMs)
+        const { roster, changed } = await this.#append(change, deadlineMs)
+        const peer = roster.peers.find(({ uid }) => uid === wish.uid)
+        if (peer === undefined) throw new HypercastError('INTERNAL')
+        return { roster, peer, fresh: changed }
+      } catch (error) {
+        // Another change came in between: what was judged is judged again.
+        if (!isUnderWay(error) || !(await this.#pause(deadlineMs))) throw error
+      }
+    }
+  }
+
+  /**
+   * Marks a peer as leaving: its slots move on, and then it goes off the list by itself. `force` is for one that is
+   * dead, and for one that would leave a slot behind that nobody answers for.
+   * Rejects with HypercastError UNKNOWN_PEER, LAST_PEER, CHANGE_UNDER_WAY, NO_PRIMARY.
+   */
+  async leave(id: PeerId, by: string, force: boolean, deadlineMs: number): Promise<Omit<Admitted, 'fresh'>> {
+    const { rosters } = this.#options
+    const listed = peerAt(rosters.current, id)
+    if (listed === undefined) throw new HypercastError('UNKNOWN_PEER', `The roster has no peer ${id}.`)
+    const change: Wish = force
+      ? { kind: 'evict', id: listed.id, uid: listed.uid, by, why: 'evicted by hand' }
+      : { kind: 'leave', id: listed.id, by, why: 'leaves' }
+    if (!force && !listed.leaving) await this.#settled(deadlineMs)
+    const { roster } = await this.#append(change, deadlineMs)
+    return { roster, peer: peerAt(roster, id) ?? { ...listed, leaving: true } }
+  }
+
+  survey(deadlineMs: number): Promise<Survey> {
+    const { dispatcher, rosters } = this.#options
+    return survey(dispatcher, rosters, deadlineMs)
+  }
+
+  async #append(change: Wish, deadlineMs: number): Promise<Changed> {
+    const changed = await appendChange(this.#options.dispatcher, change, deadlineMs)
+    this.#options.adopt(changed.roster)
+    return changed
+  }
+
+  #checkFit({ slots, format }: JoinWish): void {
+    const { rosters } = this.#options
+    const { slots: own, clusterId } = rosters.current
+    if (slots !== undefined && slots !== own) {
+      throw new HypercastError(
+        'JOIN_REFUSED',
+        `This cluster (${clusterId}) has ${own} slots and not ${slots}: join without --slots, or another cluster.`,
+      )
+    }
+    if (format === undefined || format === this.#options.format) return
+    throw new HypercastError(
+      'JOIN_REFUSED',
+      `The peers of this cluster speak format ${this.#options.format} with each other and the new one ${format}: run the same version on all.`,
+    )
+  }
+
+  /** Whoever cannot be reached at its address would hold its slots up. */
+  async #checkAddress({ url, uid }: JoinWish): Promise<void> {
+    let identity: Identity
+    try {
+      identity = await this.#options.identify(url)
+    } catch (error) {
+      throw new HypercastError(
+        'ADDRESS_UNREACHABLE',
+        `Nobody answers at ${url} (${error instanceof Error ? error.message : String(error)}): give the new peer an address that the others reach, with --advertise.`,
+      )
+    }
+    const { clusterId } = this.#options.rosters.current
+    if (identity.uid !== uid) {
+      throw new HypercastError(
+        'ADDRESS_UNREACHABLE',
+        `At ${url} another store answers (uid ${identity.uid}) than the one that wants to join (uid ${uid}): correct --advertise.`,
+      )
+    }
+    if (identity.clusterId === null || identity.clusterId === clusterId) return
+    throw new HypercastError(
+      'JOIN_REFUSED',
+      `The peer at ${url} belongs to cluster ${identity.clusterId} and cannot join cluster ${clusterId}: start it with an empty --data.`,
+    )
+  }
+
+  /** Rejects with CHANGE_UNDER_WAY when slots are still on the move at the deadline, with NO_PRIMARY when one is lost. */
+  async #settled(deadlineMs: number): Promise<void> {
+    for (;;) {
+      const { moving, unknown } = await this.survey(deadlineMs)
+      const isLeaving = this.#options.rosters.current.peers.some(({ leaving }) => leaving)
+      if (moving === 0 && unknown === 0 && !isLeaving) return
+      if (await this.#pause(deadlineMs)) continue
+      if (unknown > 0) {
+        throw new HypercastError(
+          'NO_PRIMARY',
+          `${unknown} slots have no primary: no peer may come or go now.`,
+        )
+      }
+      throw new HypercastError('CHANGE_UNDER_WAY', `${moving} slots are still on the move: try again soon.`)
+    }
+  }
+
+  /** False when there is no time left for another attempt. */
+  #pause(deadlineMs: number): Promise<boolean> {
+    const { clock } = this.#options
+    const pauseMs = LIMITS.SETTLE_LOOK_MS
+    if (clock.monotonicMs() + 2 * pauseMs >= deadlineMs) return Promise.resolve(false)
+    return new Promise(resolve => clock.after(pauseMs, () => resolve(true)))
+  }
+}
+
+function changeFor({ uid, url, id, by }: JoinWish, roster: Roster): Wish {
+  const listed = roster.peers.find(peer => peer.uid === uid)
+  if (listed !== undefined && listed.url !== url)
+    return { kind: 'address', uid, url, by, why: 'its address changed' }
+  const before = roster.peers.find(peer => peer.url === url)
+  const isSamePlace = before && (id === undefined || parseLabel(id) === parseLabel(before.id))
+  if (before !== undefined && before.uid !== uid && isSamePlace) {
+    const why = 'another store answers at its address: the one before is lost'
+    return { kind: 'replace', id: before.id, uid, replaces: before.uid, url, by, why }
+  }
+  return {
+    kind: 'join',
+    uid,
+    url,
+    ...(id !== undefined && { id }),
+    follows: roster.version,
+    by,
+    why: 'joins',
+  }
+}
+
+function isUnderWay(error: unknown): boolean {
+  return error instanceof HypercastError && error.code === 'CHANGE_UNDER_WAY'
+}

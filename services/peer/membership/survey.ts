@@ -1,0 +1,48 @@
+import type { Roster } from '../cube/roster.ts'
+import type { Rosters } from '../engine/rosters.ts'
+import { LIMITS } from '../limits.ts'
+import type { Dispatcher } from '../links/types.ts'
+import type { Configuration } from '../raft/types.ts'
+
+/** Where all slots of the cube stand, as their primaries say. */
+export interface Survey {
+  /** The roster it was held against. */
+  readonly roster: Roster
+  /** By slot; null where nobody answered. The last one is the roster's own. */
+  readonly configurations: readonly (Configuration | null)[]
+  /** Slots that do not stand where the roster places them yet. */
+  readonly moving: number
+  /** Slots nobody answered for: without a majority, perhaps. */
+  readonly unknown: number
+}
+
+/**
+ * Asks the primary of every slot who takes part in it: each answer is confirmed by a quorum, all together are of no
+ * one moment. Never rejects. `deadlineMs` is monotonic.
+ */
+export async function survey(dispatcher: Dispatcher, rosters: Rosters, deadlineMs: number): Promise<Survey> {
+  const roster = rosters.current
+  const configurations = new Array<Configuration | null>(roster.slots + 1).fill(null)
+  let next = 0
+  const ask = async (): Promise<void> => {
+    for (let slot = next++; slot < configurations.length; slot = next++) {
+      const { result } = await dispatcher.dispatch({ kind: 'members', slot }, deadlineMs)
+      if (result.kind === 'members') configurations[slot] = result.configuration
+    }
+  }
+  await Promise.all(Array.from({ length: LIMITS.SURVEYS_AT_ONCE }, ask))
+  const unknown = configurations.filter(configuration => configuration === null).length
+  const moving = configurations.filter(
+    (configuration, slot) => configuration !== null && !rosters.settles(slot, configuration),
+  ).length
+  return { roster, configurations, moving, unknown }
+}
+
+/** Whether any slot's configuration may name the member: one that nobody told of may. */
+export function mayBeNamed({ configurations }: Survey, number: number): boolean {
+  return configurations.some(configuration => {
+    if (configuration === null) return true
+    const { voters, outgoing = [], learners = [] } = configuration
+    return [...voters, ...outgoing, ...learners].some(member => member.number === number)
+  })
+}

@@ -1,0 +1,124 @@
+import t from 'tap'
+import { Admission } from '../../services/peer/membership/admission.ts'
+import { World } from './world.ts'
+
+const FORMAT = 1
+const URL_OF_NEW = 'http://127.0.0.1:99'
+const wish = { uid: 'new', url: URL_OF_NEW, format: FORMAT, by: 'test' }
+
+/** An admission, and who answers at which address. */
+function admission(world: World, answers: Record<string, { uid: string; clusterId: string | null }> = {}) {
+  const at: typeof answers = { [URL_OF_NEW]: { uid: 'new', clusterId: null }, ...answers }
+  return new Admission({
+    rosters: world.rosters,
+    dispatcher: world.dispatcher,
+    clock: world.clock,
+    format: FORMAT,
+    identify: async url => {
+      const identity = at[url]
+      if (!identity) throw new Error('connect ECONNREFUSED')
+      return identity
+    },
+    adopt: roster => void world.rosters.adopt(roster),
+  })
+}
+
+/** Lets time pass until it is decided. */
+async function decided<T>(world: World, promise: Promise<T>): Promise<T> {
+  let isDone = false
+  const done = promise.finally(() => {
+    isDone = true
+  })
+  done.catch(() => {})
+  for (let step = 0; step < 200 && !isDone; step++) await world.clock.advance(100)
+  return done
+}
+
+const deadline = (world: World, ms = 5_000) => world.clock.monotonicMs() + ms
+
+t.test('a store joins on the lowest free corner, and asking again gives the same answer', async t => {
+  const world = new World(3)
+  const gate = admission(world)
+  const first = await decided(world, gate.join(wish, deadline(world)))
+  t.match(first, { fresh: true, peer: { id: '11', uid: 'new', number: 4 }, roster: { version: 2 } })
+  const again = await decided(world, gate.join(wish, deadline(world)))
+  t.match(again, { fresh: false, peer: { id: '11' }, roster: { version: 2 } })
+  t.equal(world.rosters.current.version, 2, 'this peer goes by it at once')
+})
+
+t.test('bad joins are refused in words that say what to do, and change nothing', async t => {
+  const world = new World(3)
+  const gate = admission(world, {
+    'http://127.0.0.1:50': { uid: 'another', clusterId: null },
+    'http://127.0.0.1:51': { uid: 'new', clusterId: 'other' },
+  })
+  for (const [bad, code, words] of [
+    [{ id: '01' }, 'LABEL_TAKEN', /01/],
+    [{ slots: 8 }, 'JOIN_REFUSED', /has 4 slots and not 8/],
+    [{ format: 2 }, 'JOIN_REFUSED', /same version/],
+    [{ url: 'http://127.0.0.1:52' }, 'ADDRESS_UNREACHABLE', /Nobody answers at .*--advertise/],
+    [{ url: 'http://127.0.0.1:50' }, 'ADDRESS_UNREACHABLE', /another store answers/],
+    [{ url: 'http://127.0.0.1:51' }, 'JOIN_REFUSED', /belongs to cluster other/],
+  ] as const) {
+    const joining = gate.join({ ...wish, ...bad }, deadline(world))
+    await t.rejects(decided(world, joining), { code, message: words }, JSON.stringify(bad))
+  }
+  t.same(world.applied, [])
+})
+
+t.test('another store at a listed address takes the place of the one before', async t => {
+  const world = new World(4)
+  const gate = admission(world, { 'http://127.0.0.1:2': { uid: 'new', clusterId: null } })
+  const replacing = gate.join({ ...wish, url: 'http://127.0.0.1:2' }, deadline(world))
+  t.match(await decided(world, replacing), { peer: { id: '01', uid: 'new', number: 5 } })
+  t.same(world.applied, ['replace'])
+})
+
+t.test('a listed store at another address has moved', async t => {
+  const world = new World(4)
+  const gate = admission(world, { [URL_OF_NEW]: { uid: 'uid-2', clusterId: 'c' } })
+  const moved = await decided(world, gate.join({ ...wish, uid: 'uid-2' }, deadline(world)))
+  t.match(moved, { peer: { id: '10', url: URL_OF_NEW, number: 3 } })
+  t.same(world.applied, ['address'])
+})
+
+t.test('nobody comes or goes while slots are on the move, nor while one has no primary', async t => {
+  const world = new World(4)
+  const gate = admission(world)
+  world.stuck.set(2, { rosterVersion: 1, voters: [{ number: 1, uid: 'uid-0' }] })
+  await t.rejects(decided(world, gate.join(wish, deadline(world))), { code: 'CHANGE_UNDER_WAY' })
+  await t.rejects(decided(world, gate.leave('01', 'test', false, deadline(world))), {
+    code: 'CHANGE_UNDER_WAY',
+  })
+  world.stuck.clear()
+  world.lost.add(1)
+  await t.rejects(decided(world, gate.join(wish, deadline(world))), { code: 'NO_PRIMARY' })
+  await t.rejects(decided(world, gate.leave('01', 'test', false, deadline(world))), { code: 'NO_PRIMARY' })
+  t.same(world.applied, [])
+  await decided(world, gate.leave('01', 'test', true, deadline(world)))
+  t.same(world.applied, ['evict'], 'by force it goes all the same')
+})
+
+t.test('a join that waits goes on as soon as the slots have settled', async t => {
+  const world = new World(4)
+  world.stuck.set(0, { rosterVersion: 1, voters: [{ number: 1, uid: 'uid-0' }] })
+  const joining = admission(world).join(wish, deadline(world))
+  await world.clock.advance(1_000)
+  t.same(world.applied, [])
+  world.stuck.clear()
+  t.match(await decided(world, joining), { fresh: true })
+})
+
+t.test('what was judged under a roster that is no longer the last is judged again', async t => {
+  const world = new World(2)
+  world.onAppend = () => {
+    world.onAppend = () => {}
+    // Another peer's ingress is a moment faster; heartbeats tell of it soon.
+    world.apply({ kind: 'join', uid: 'other', url: 'http://127.0.0.1:98', by: 'other', why: 'joins' })
+    world.clock.after(300, () => world.rosters.adopt(world.committed))
+  }
+  const joined = await decided(world, admission(world).join(wish, deadline(world)))
+  t.match(joined, { fresh: true })
+  t.same(world.applied, ['join', 'join'])
+  t.equal(new Set(world.committed.peers.map(({ id }) => id)).size, 4)
+})

@@ -1,0 +1,121 @@
+import t, { type Test } from 'tap'
+import { Departures } from '../../services/peer/membership/departures.ts'
+import { World } from './world.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {} }
+const EVICT_AFTER_MS = 60_000
+
+/** What one peer sees of the others. */
+interface Sight {
+  isRosterPrimary: boolean
+  /** By id. */
+  silentMs: Map<string, number>
+  reached: Set<string>
+  asked: string[]
+}
+
+function departures(t: Test, world: World, evictAfterMs = EVICT_AFTER_MS): Sight {
+  const sight: Sight = { isRosterPrimary: true, silentMs: new Map(), reached: new Set(), asked: [] }
+  const running = new Departures({
+    self: '00',
+    rosters: world.rosters,
+    dispatcher: world.dispatcher,
+    clock: world.clock,
+    log: quiet,
+    isRosterPrimary: () => sight.isRosterPrimary,
+    askForRoster: peer => sight.asked.push(peer),
+    silentForMs: peer => sight.silentMs.get(peer) ?? 0,
+    reaches: async peer => sight.reached.has(peer),
+    evictAfterMs,
+  })
+  running.start()
+  t.teardown(() => running.stop())
+  return sight
+}
+
+/** A change that somebody else made, and this peer has heard of. */
+function heard(world: World, change: Parameters<World['apply']>[0]): void {
+  world.apply(change)
+  world.rosters.adopt(world.committed)
+}
+
+const why = { by: 'test', why: 'a test' }
+
+t.test('a peer that leaves goes off the list when no slot names it any more', async t => {
+  const world = new World(4)
+  departures(t, world)
+  heard(world, { kind: 'leave', id: '01', ...why })
+  world.stuck.set(1, {
+    rosterVersion: 1,
+    voters: [{ number: 1, uid: 'uid-0' }],
+    learners: [{ number: 2, uid: 'uid-1' }],
+  })
+  await world.clock.advance(5_000)
+  t.same(world.applied, ['leave'], 'one slot has it as a learner')
+  world.stuck.clear()
+  world.lost.add(3)
+  await world.clock.advance(5_000)
+  t.same(world.applied, ['leave'], 'one slot has no primary to say so')
+  world.lost.clear()
+  await world.clock.advance(3_000)
+  t.same(world.applied, ['leave', 'remove'])
+  t.notOk(world.committed.peers.some(({ id }) => id === '01'))
+})
+
+t.test('only the roster’s primary takes peers off the list', async t => {
+  const world = new World(4)
+  const sight = departures(t, world)
+  sight.isRosterPrimary = false
+  heard(world, { kind: 'leave', id: '01', ...why })
+  await world.clock.advance(5_000)
+  t.same(world.applied, ['leave'])
+  sight.isRosterPrimary = true
+  await world.clock.advance(3_000)
+  t.same(world.applied, ['leave', 'remove'])
+})
+
+t.test('a peer that is silent for too long is evicted, and nobody else before it is gone', async t => {
+  const world = new World(4)
+  const sight = departures(t, world)
+  sight.isRosterPrimary = false
+  sight.silentMs.set('10', EVICT_AFTER_MS - 1)
+  await world.clock.advance(5_000)
+  t.same(world.applied, [], 'not yet')
+  sight.silentMs.set('10', EVICT_AFTER_MS + 1).set('11', EVICT_AFTER_MS + 1)
+  await world.clock.advance(5_000)
+  t.same(world.applied, ['evict'])
+  t.match(world.committed.change, { kind: 'evict', id: '10', by: '00', why: 'silent for 60 s' })
+  world.rosters.adopt(world.committed)
+  await world.clock.advance(5_000)
+  t.same(world.applied, ['evict'], 'one at a time')
+})
+
+t.test(
+  'nobody is evicted whom somebody reaches, nor while a slot is without a majority, nor when it is off',
+  async t => {
+    for (const spare of ['reached', 'lost', 'moving', 'off'] as const) {
+      const world = new World(4)
+      const sight = departures(t, world, spare === 'off' ? 0 : EVICT_AFTER_MS)
+      sight.silentMs.set('10', 10 * EVICT_AFTER_MS)
+      if (spare === 'reached') sight.reached.add('10')
+      if (spare === 'lost') world.lost.add(2)
+      if (spare === 'moving') world.stuck.set(2, { rosterVersion: 1, voters: [{ number: 1, uid: 'uid-0' }] })
+      await world.clock.advance(20_000)
+      t.same(world.applied, [], spare)
+    }
+  },
+)
+
+t.test(
+  'a peer that leaves asks the others for the roster, since nobody tells it that it is off the list',
+  async t => {
+    const world = new World(4)
+    const sight = departures(t, world)
+    sight.isRosterPrimary = false
+    await world.clock.advance(3_000)
+    t.same(sight.asked, [])
+    heard(world, { kind: 'leave', id: '00', ...why })
+    await world.clock.advance(3_000)
+    t.same([...new Set(sight.asked)], ['01'])
+  },
+)
