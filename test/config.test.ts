@@ -6,6 +6,8 @@ import { formatDuration, formatSize, parseDuration, parseSize } from '../service
 
 const LIST = '000=http://127.0.0.1:5555,001=http://127.0.0.1:5556'
 
+const VIA = 'http://127.0.0.1:5599'
+
 /** The message an argument list is refused with. */
 function refusal(argv: string[], environment: Record<string, string> = {}): string {
   try {
@@ -34,6 +36,8 @@ t.test('a peer of a list has the defaults, and its own URL from the list', async
     heartbeatMs: 300,
     electionMs: 1000,
     reclaimAfterMs: 1000,
+    evictAfterMs: 600_000,
+    slotsGiven: false,
     publishTimeoutMs: 10_000,
     maxPayloadBytes: 1_048_576,
     maxBatchBytes: 8_388_608,
@@ -53,11 +57,11 @@ t.test('a peer of a list has the defaults, and its own URL from the list', async
   ])
 })
 
-t.test('every key of the configuration but url comes from one row of the table', async t => {
+t.test('every key of the configuration but what follows from others has one row of the table', async t => {
   const config = parsePeerArguments(['--node-id', '0', '--found'], {})
   t.same(
     Object.keys(config)
-      .filter(key => key !== 'url')
+      .filter(key => key !== 'url' && key !== 'slotsGiven')
       .sort(),
     SETTINGS.map(setting => setting.key).sort(),
   )
@@ -86,6 +90,7 @@ t.test('every setting can be given in the environment as well as by its flag', a
     text: '127.0.0.9',
     level: 'debug',
     list: 'http://a',
+    url: 'http://127.0.0.1:81',
   }
   const byFlag: Record<string, string> = {
     slots: '32',
@@ -155,10 +160,42 @@ t.test('a lone peer that founds lists itself', async t => {
   t.same(config.peers, [{ id: '0', url: 'http://127.0.0.1:7001' }])
 })
 
+t.test('a lone founder without a label stands on corner 0', async t => {
+  const config = parsePeerArguments(['--found', '--port', '7001'], {})
+  t.match(config, { nodeId: '0', data: 'data/0', peers: [{ id: '0', url: 'http://127.0.0.1:7001' }] })
+  const elsewhere = parsePeerArguments(['--found', '--advertise', 'http://example.org:80/'], {})
+  t.match(elsewhere, { url: 'http://example.org', peers: [{ id: '0', url: 'http://example.org' }] })
+})
+
+t.test('a peer that joins may leave its label to the cluster', async t => {
+  const config = parsePeerArguments(['--join', `${VIA}/`, '--port', '5556'], {})
+  t.match(config, { join: VIA, url: 'http://127.0.0.1:5556', data: 'data/peer_node_5556', peers: [] })
+  t.equal(config.nodeId, undefined)
+  t.equal(config.slotsGiven, false)
+  const asked = parsePeerArguments(['--node-id', '101', '--slots', '64'], { HYPERCAST_JOIN: VIA })
+  t.match(asked, { join: VIA, nodeId: '101', data: 'data/101', slotsGiven: true })
+  t.equal(parsePeerArguments(['--join', VIA], { HYPERCAST_SLOTS: '32' }).slotsGiven, true)
+  t.equal(parsePeerArguments(['--join', VIA, '--data', 'd'], {}).data, 'd')
+})
+
+t.test('the address a peer advertises is its own, whatever it listens on', async t => {
+  const all = ['--host', '0.0.0.0', '--insecure', '--advertise', 'http://peer-1:80']
+  t.match(parsePeerArguments(['--join', VIA, ...all], {}), { url: 'http://peer-1', host: '0.0.0.0' })
+  t.match(parsePeerArguments(['--node-id', '0', ...all], {}), { url: 'http://peer-1' })
+  const listed = ['--node-id', '000', '--port', '80', '--peers', LIST]
+  const advertised = [...listed, '--advertise', 'http://127.0.0.1:5555']
+  t.match(parsePeerArguments(advertised, {}), { url: 'http://127.0.0.1:5555', port: 80 })
+})
+
+t.test('eviction is off with 0', async t => {
+  t.equal(parsePeerArguments(['--found', '--evict-after', '0'], {}).evictAfterMs, 0)
+  t.equal(parsePeerArguments(['--found'], { HYPERCAST_EVICT_AFTER: '1h' }).evictAfterMs, 3_600_000)
+})
+
 t.test('each bad setting is refused in one line that names it and says what to do', async t => {
   const peer = ['--node-id', '000']
   const cases: [string[], RegExp][] = [
-    [[], /--node-id is missing: give/],
+    [[], /--node-id is missing: give .* or --join a running cluster/],
     [['--node-id', '0x1'], /--node-id is "0x1": give a label/],
     [['--node-id', '0'.repeat(11)], /give a label of 1 to 10/],
     [[...peer, '--port', '0'], /--port is "0": give a port, 1 to 65535/],
@@ -178,7 +215,7 @@ t.test('each bad setting is refused in one line that names it and says what to d
     [[...peer, '--election', '500ms'], /--election is shorter than three heartbeats/],
     [[...peer, '--allow-origin', 'example.org'], /--allow-origin has "example.org": give \* or an origin/],
     [[...peer, '--host', '0.0.0.0'], /not loopback .* add --insecure/],
-    [[...peer, '--host', '0.0.0.0', '--insecure'], /say this peer’s URL with --peers/],
+    [[...peer, '--host', '0.0.0.0', '--insecure'], /say this peer’s URL with --advertise http/],
     [[...peer, '--peers', ','], /--peers is empty/],
     [[...peer, '--peers', '000:5555'], /write each peer as label=URL/],
     [[...peer, '--peers', '000=https://127.0.0.1:5555'], /give http:\/\/host:port/],
@@ -192,6 +229,23 @@ t.test('each bad setting is refused in one line that names it and says what to d
     [[...peer, '--peers', '001=http://127.0.0.1:5556'], /--peers does not list 000: add 000=/],
     [[...peer, '--port', '6000', '--peers', LIST], /make the two ports equal/],
     [[...peer, '--found', '--peers', LIST], /--found is for a cube of one peer/],
+    [['--found', '--peers', LIST], /--node-id is missing/],
+    [['--join', VIA, '--found'], /--join and --found exclude each other: leave --found out/],
+    [[...peer, '--join', VIA, '--peers', LIST], /--join and --peers exclude each other: leave --peers out/],
+    [['--join', 'here'], /--join has the URL "here": give http:\/\/host:port/],
+    [['--join', ''], /--join has the URL ""/],
+    [['--join', `${VIA}/v1/peers`], /nothing behind it/],
+    [
+      ['--join', VIA, '--port', '5599'],
+      /--join http:\/\/127.0.0.1:5599 is this peer itself: give the URL of/,
+    ],
+    [['--join', VIA, '--advertise', `${VIA}/`], /is this peer itself/],
+    [['--join', VIA, '--host', '0.0.0.0', '--insecure'], /say this peer’s URL with --advertise/],
+    [['--join', VIA, '--node-id', 'x'], /--node-id is "x": give a label/],
+    [['--found', '--advertise', 'https://example.org'], /--advertise has the URL "https:\/\/example.org"/],
+    [[...peer, '--peers', LIST, '--advertise', VIA], /but --advertise is .*: make the two equal or leave/],
+    [[...peer, '--evict-after', '900ms'], /--evict-after is shorter than --election: .* or 0 for never/],
+    [[...peer, '--evict-after', '31d'], /--evict-after is "31d": give a duration such as .*, 0ms to 30d/],
   ]
   for (const [argv, expected] of cases) {
     const message = refusal(argv)

@@ -47,17 +47,19 @@ export function resolveConfig(
 ): PeerConfig {
   const fromEnv = readEnvironment(environment)
   const values: Record<string, unknown> = {}
+  const given = new Set<keyof PeerConfig>()
   for (const setting of SETTINGS) {
     const flag = flags[camelCase(setting.flag)]
     const variable = fromEnv[envName(setting)]
+    const isVariable = flag === undefined && variable !== undefined && variable !== ''
+    if (flag !== undefined || isVariable) given.add(setting.key)
     if (flag !== undefined) values[setting.key] = parseSetting(setting, String(flag), `--${setting.flag}`)
-    else if (variable !== undefined && variable !== '') {
-      values[setting.key] = parseSetting(setting, variable, envName(setting))
-    } else if (setting.default !== undefined) {
+    else if (isVariable) values[setting.key] = parseSetting(setting, variable, envName(setting))
+    else if (setting.default !== undefined) {
       values[setting.key] = parseSetting(setting, setting.default, `--${setting.flag}`)
     }
   }
-  return completeConfig(values)
+  return completeConfig(values, given)
 }
 
 function readEnvironment(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {

@@ -59,6 +59,8 @@ export function parseSetting(setting: Setting, text: string, source: string): un
         .split(',')
         .map(item => item.trim())
         .filter(item => item !== '')
+    case 'url':
+      return parseUrl(text, source)
     case 'peers':
       return parsePeers(text, source)
     case 'text':
@@ -107,7 +109,7 @@ export function parsePeers(text: string, source: string): ListedPeer[] {
         `${source} has "${item}": write each peer as label=URL, such as 000=http://127.0.0.1:5555`,
       )
     }
-    return { id, url: parsePeerUrl(item.slice(at + 1), source) }
+    return { id, url: parseUrl(item.slice(at + 1), source) }
   })
   const width = peers[0]!.id.length
   const odd = peers.find(peer => peer.id.length !== width)
@@ -126,7 +128,8 @@ export function parsePeers(text: string, source: string): ListedPeer[] {
   return peers.sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-function parsePeerUrl(text: string, source: string): string {
+/** The origin of a peer's base URL. Throws ConfigError naming `source`. */
+export function parseUrl(text: string, source: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (
     url?.protocol !== 'http:' ||
@@ -147,28 +150,70 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Checks what one setting alone cannot show and derives the rest. `values` holds a parsed value per key.
- * Throws ConfigError.
+ * Checks what one setting alone cannot show and derives the rest.
+ * @param values a parsed value per key
+ * @param said the keys that were not left to their defaults
+ * @throws ConfigError
  */
-export function completeConfig(values: Readonly<Record<string, unknown>>): PeerConfig {
-  if (values.nodeId === undefined)
-    throw new ConfigError('--node-id is missing: give the label of this peer, such as --node-id 000')
-  const given = { ...values, allowOrigin: values.allowOrigin ?? [], peers: values.peers ?? [] } as Omit<
-    PeerConfig,
-    'url'
-  >
+export function completeConfig(
+  values: Readonly<Record<string, unknown>>,
+  said: ReadonlySet<keyof PeerConfig>,
+): PeerConfig {
+  const { nodeId, peers = [], allowOrigin = [], advertise, join, ...rest } = values
+  const given = {
+    ...rest,
+    ...{ nodeId, peers, allowOrigin, advertise, join },
+    slotsGiven: said.has('slots'),
+  } as Given
+  checkBeginning(given)
   checkNumbers(given)
   if (!isLoopback(given.host) && !given.insecure) {
     throw new ConfigError(
       `--host ${given.host} is not loopback and peers are not authenticated yet: add --insecure if the network is trusted, or leave --host out`,
     )
   }
-  const url = ownUrl(given)
-  const peers = given.found && given.peers.length === 0 ? [{ id: given.nodeId, url }] : given.peers
-  return { ...given, url, peers, data: given.data.replace('<node-id>', given.nodeId) }
+  return given.join === undefined ? founder(given) : joiner(given, given.join)
 }
 
-function checkNumbers(config: Omit<PeerConfig, 'url'>): void {
+type Given = Omit<PeerConfig, 'url'>
+
+/** A peer comes to its cube in one way only. */
+function checkBeginning({ join, found, peers }: Given): void {
+  if (join === undefined) return
+  const other = found ? '--found' : peers.length > 0 ? '--peers' : undefined
+  if (other === undefined) return
+  throw new ConfigError(
+    `--join and ${other} exclude each other: leave ${other} out to join a running cluster, or --join to found one`,
+  )
+}
+
+function founder(given: Given): PeerConfig {
+  const isLone = given.found && given.peers.length === 0
+  const nodeId = given.nodeId ?? (isLone ? '0' : undefined)
+  if (nodeId === undefined) {
+    throw new ConfigError(
+      '--node-id is missing: give the label of this peer, such as --node-id 000, or --join a running cluster',
+    )
+  }
+  const named = { ...given, nodeId }
+  const url = ownUrl(named)
+  return { ...named, url, peers: isLone ? [{ id: nodeId, url }] : given.peers, data: dataFolder(named) }
+}
+
+function joiner(given: Given, join: string): PeerConfig {
+  const url = given.advertise ?? listenUrl(given)
+  if (url === join) {
+    throw new ConfigError(`--join ${join} is this peer itself: give the URL of a peer of the cluster`)
+  }
+  return { ...given, url, data: dataFolder(given) }
+}
+
+/** A peer that has no label yet keeps its store under its port, as it does its log. */
+function dataFolder({ data, nodeId, port }: Given): string {
+  return data.replace('<node-id>', nodeId ?? `peer_node_${port}`)
+}
+
+function checkNumbers(config: Given): void {
   if ((config.slots & (config.slots - 1)) !== 0) {
     throw new ConfigError(`--slots is ${config.slots}: give a power of two, such as 64`)
   }
@@ -180,6 +225,9 @@ function checkNumbers(config: Omit<PeerConfig, 'url'>): void {
       '--election is shorter than three heartbeats: make it longer or --heartbeat shorter',
     )
   }
+  if (config.evictAfterMs > 0 && config.evictAfterMs < config.electionMs) {
+    throw new ConfigError('--evict-after is shorter than --election: make it longer, or 0 for never')
+  }
   if (config.maxBatchBytes < config.maxPayloadBytes) {
     throw new ConfigError('--max-batch is smaller than --max-payload: make it at least as large')
   }
@@ -190,11 +238,17 @@ function checkNumbers(config: Omit<PeerConfig, 'url'>): void {
   }
 }
 
-function ownUrl({ nodeId, host, port, peers, found }: Omit<PeerConfig, 'url'>): string {
+function ownUrl(given: Given): string {
+  const { nodeId, port, peers, found, advertise } = given
   const own = peers.find(peer => peer.id === nodeId)
   if (own) {
+    if (advertise !== undefined && advertise !== own.url) {
+      throw new ConfigError(
+        `--peers says ${nodeId}=${own.url} but --advertise is ${advertise}: make the two equal or leave --advertise out`,
+      )
+    }
     const listedPort = Number(new URL(own.url).port || 80)
-    if (listedPort !== port) {
+    if (advertise === undefined && listedPort !== port) {
       throw new ConfigError(
         `--peers says ${nodeId}=${own.url} but --port is ${port}: make the two ports equal`,
       )
@@ -211,10 +265,16 @@ function ownUrl({ nodeId, host, port, peers, found }: Omit<PeerConfig, 'url'>): 
       `--peers does not list ${nodeId}: add ${nodeId}=http://…:${port}, the list is the same for every peer`,
     )
   }
+  return advertise ?? listenUrl(given)
+}
+
+/** The URL of the address that is listened on, as others of the same network call it. */
+function listenUrl({ host, port }: Given): string {
   if (host === '0.0.0.0' || host === '::') {
     throw new ConfigError(
-      `--host ${host} is no address others can call: say this peer’s URL with --peers ${nodeId}=http://…:${port}`,
+      `--host ${host} is no address others can call: say this peer’s URL with --advertise http://…:${port}`,
     )
   }
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  const name = host.includes(':') ? `[${host}]` : host
+  return `http://${name}${port === 80 ? '' : `:${port}`}`
 }

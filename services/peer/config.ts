@@ -12,14 +12,19 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** Everything an operator can set of one peer, checked. */
 export interface PeerConfig {
-  readonly nodeId: string
+  /** Undefined for a peer that joins and takes the lowest free label, or the one its store has. */
+  readonly nodeId: string | undefined
   readonly host: string
   readonly port: number
-  /** This peer's own base URL, from the list or from host and port. */
+  /** This peer's own base URL: as advertised, from the list, or from host and port. */
   readonly url: string
+  /** What `url` was made from, when it was said. */
+  readonly advertise: string | undefined
   /** The founding list, sorted by label; this peer alone with `found`; empty when only a roster on disk can help. */
   readonly peers: readonly ListedPeer[]
   readonly found: boolean
+  /** Base URL of any peer of the cluster to join; then there is no founding. */
+  readonly join: string | undefined
   readonly insecure: boolean
   readonly data: string
   readonly logs: string
@@ -27,10 +32,14 @@ export interface PeerConfig {
   readonly logRotateBytes: number
   readonly logKeepFiles: number
   readonly slots: number
+  /** Whether `slots` was said and is no default: a peer that joins holds the cluster to it only then. */
+  readonly slotsGiven: boolean
   readonly tickMs: number
   readonly heartbeatMs: number
   readonly electionMs: number
   readonly reclaimAfterMs: number
+  /** Silence after which a peer is evicted; 0 is never. */
+  readonly evictAfterMs: number
   readonly peerTimeoutMs: number
   readonly publishTimeoutMs: number
   readonly requestTimeoutMs: number
@@ -53,6 +62,7 @@ export type SettingKind =
   | 'port'
   | 'text'
   | 'peers'
+  | 'url'
   | 'switch'
   | 'level'
   | 'list'
@@ -86,7 +96,7 @@ export const SETTINGS: readonly Setting[] = [
     key: 'nodeId',
     flag: 'node-id',
     kind: 'label',
-    what: 'The label of the corner this peer stands on, such as 000.',
+    what: 'The label of the corner this peer stands on, such as 000. With --join it may be left out: the lowest free one then.',
   },
   { key: 'port', flag: 'port', kind: 'port', default: '5555', what: 'TCP port to listen on.' },
   {
@@ -95,6 +105,12 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'text',
     default: '127.0.0.1',
     what: 'Address to listen on. Anything but loopback needs --insecure.',
+  },
+  {
+    key: 'advertise',
+    flag: 'advertise',
+    kind: 'url',
+    what: 'Base URL that other peers and clients reach this one at, where it is not http://<host>:<port>.',
   },
   {
     key: 'peers',
@@ -107,7 +123,13 @@ export const SETTINGS: readonly Setting[] = [
     flag: 'found',
     kind: 'switch',
     default: 'false',
-    what: 'Found a cube of this one peer, when its store is empty.',
+    what: 'Found a cube of this one peer, when its store is empty; its label is 0 unless --node-id says another.',
+  },
+  {
+    key: 'join',
+    flag: 'join',
+    kind: 'url',
+    what: 'Join the running cluster of the peer at this URL, when the store is empty.',
   },
   {
     key: 'insecure',
@@ -121,7 +143,7 @@ export const SETTINGS: readonly Setting[] = [
     flag: 'data',
     kind: 'text',
     default: 'data/<node-id>',
-    what: 'Folder of this peer’s store.',
+    what: 'Folder of this peer’s store; without a --node-id it is data/peer_node_<port>.',
   },
   {
     key: 'logs',
@@ -159,7 +181,7 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'count',
     default: '64',
     range: [1, LIMITS.MAX_SLOTS],
-    what: 'Hash slots, a power of two; fixed when the cube is founded.',
+    what: 'Hash slots, a power of two; fixed when the cube is founded, and the cluster’s when it is joined.',
   },
   {
     key: 'tickMs',
@@ -192,6 +214,14 @@ export const SETTINGS: readonly Setting[] = [
     default: '1s',
     range: [0, HOUR],
     what: 'Time a returned home peer must be steady before it is primary again.',
+  },
+  {
+    key: 'evictAfterMs',
+    flag: 'evict-after',
+    kind: 'duration',
+    default: '10m',
+    range: [0, 30 * 24 * HOUR],
+    what: 'Silence after which a peer is taken for dead for good and its replicas are made anew on others; 0 is never.',
   },
   {
     key: 'peerTimeoutMs',

@@ -163,4 +163,9 @@ const CUBE_MESSAGES: Readonly<Record<CubeEvent['kind'], string>> = {
   takeover: 'a successor took over as primary',
   reclaimed: 'the home is primary again',
   ready: 'every slot held here has a primary',
+  joined: 'a peer has joined the cube',
+  leaving: 'a peer leaves the cube: its slots move',
+  left: 'a peer has left the cube',
+  replaced: 'a peer has a new store, and a new number',
+  moved: 'a peer has another address',
 }

@@ -88,6 +88,8 @@ export const LIMITS = {
   JOIN_RETRY_MAX_MS: 5_000,
   /** Time the cluster has for one attempt; it waits for slots on the move meanwhile. */
   JOIN_TIMEOUT_MS: 30_000,
+  /** What is left of it for the way back of the answer. */
+  JOIN_MARGIN_MS: 2_000,
   /** Requests waiting at one peer for a slot's primary to appear. */
   MAX_WAITING_APPENDS: 10_000,
   /** Raft messages of one POST /v1/replicate. */

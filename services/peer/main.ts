@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace'
 import { Command, CommanderError } from 'commander'
 import { addSettings, normalizeFlags, oneLine, resolveConfig } from './arguments.ts'
+import { addClientCommands } from './commands/commands.ts'
 import { ConfigError, type PeerConfig } from './config.ts'
 import { addCubeOptions, CubeError, parseCubeOptions, runCube } from './launcher/cube-command.ts'
 import { LIMITS } from './limits.ts'
@@ -48,6 +49,7 @@ function program(version: string): Command {
     .description('Start a whole cube of peers on this machine.')
     .exitOverride()
   addCubeOptions(cube).action(flags => runCube(parseCubeOptions(flags)))
+  addClientCommands(hypercast)
   return hypercast
 }
 
@@ -57,7 +59,7 @@ function program(version: string): Command {
 export async function runPeer(config: PeerConfig): Promise<void> {
   const log = openLog({
     folder: config.logs,
-    peer: config.nodeId,
+    peer: config.nodeId ?? `peer_node_${config.port}`,
     port: config.port,
     level: config.logLevel,
     rotateBytes: config.logRotateBytes,
@@ -78,13 +80,19 @@ export async function runPeer(config: PeerConfig): Promise<void> {
       { event: 'starting', pid: process.pid, data: config.data, url: config.url },
       'the peer starts',
     )
-    peer = await startPeer(config, { log: log.log, onFatal: error => void endFatally(log, error) })
-    announce(
-      { kind: 'listening', url: peer.url },
-      `peer ${config.nodeId} listens on ${peer.url} (pid ${process.pid})`,
-    )
+    peer = await startPeer(config, {
+      log: log.log,
+      onFatal: error => void endFatally(log, error),
+      onRemoved: self => {
+        log.log.info({ event: 'removed', self }, 'the roster does not list this peer any more')
+        process.stdout.write(`peer ${self} has left the cluster\n`)
+        grace.close()
+      },
+    })
+    const name = config.nodeId === undefined ? 'the peer' : `peer ${config.nodeId}`
+    announce({ kind: 'listening', url: peer.url }, `${name} listens on ${peer.url} (pid ${process.pid})`)
     await peer.ready
-    announce({ kind: 'ready' }, `peer ${config.nodeId} is ready`)
+    announce({ kind: 'ready' }, `${name} is ready`)
   } catch (error) {
     grace.uninstall()
     log.log.fatal({ err: error }, 'the peer cannot run')

@@ -152,10 +152,11 @@ class RunningPeer implements Peer {
   }
 
   #joining(via: string): Joining {
-    const { nodeId, url } = this.#config
+    const { nodeId, url, slots, slotsGiven } = this.#config
     return new Joining({
       via,
       url,
+      ...(slotsGiven && { slots }),
       ...(nodeId !== undefined && { id: nodeId }),
       format: WIRE_FORMAT,
       store: this.#store,

@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { clientTypes } from '../../scripts/client-types.ts'
 import { contractText, errorsText } from '../../scripts/lib/contract.ts'
 import { lintContract } from '../../scripts/lib/lint-contract.ts'
+import { HypercastError } from '../../services/peer/errors.ts'
 import { makeApp } from '../support/app.ts'
 import { type Contract, ContractChecker } from './contract-checker.ts'
 
@@ -125,6 +126,29 @@ t.test('the answers are as the contract says', async t => {
   ]) {
     await ask('GET', path)
   }
+  const joiner = { uid: 'uid-new', url: 'http://127.0.0.1:7000' }
+  await ask('POST', '/v1/peers', { payload: joiner })
+  await ask('POST', '/v1/peers', { payload: joiner })
+  await ask('POST', '/v1/peers', { payload: { uid: 'u', url: 'x' } })
+  await ask('POST', '/v1/peers', { payload: 'x', headers: { 'content-type': 'text/xml' } })
+  await ask('POST', '/v1/peers', { payload: joiner, headers: { origin: 'http://evil.example' } })
+  await ask('DELETE', '/v1/peers/001')
+  await ask('DELETE', '/v1/peers/nobody')
+  await ask('DELETE', '/v1/peers/001?force=x')
+  await ask('GET', '/v1/peers?progress=true')
+  await ask('GET', '/v1/cube?progress=true')
+  for (const code of [
+    'CUBE_FULL',
+    'ADDRESS_UNREACHABLE',
+    'NO_PRIMARY',
+    'OUTCOME_UNKNOWN',
+    'DISK_FULL',
+  ] as const) {
+    peer.membership.failure = new HypercastError(code)
+    await ask('POST', '/v1/peers', { payload: { ...joiner, uid: 'other' } })
+  }
+  peer.membership.failure = new HypercastError('LAST_PEER')
+  await ask('DELETE', '/v1/peers/000')
   await ask('GET', '/metrics')
   await ask('GET', '/openapi.yaml')
   for (const path of Object.keys(contract.paths).filter(path => contract.paths[path]?.get)) {

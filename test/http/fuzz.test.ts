@@ -13,7 +13,16 @@ const path = fc.oneof(
   fc
     .tuple(segment, fc.constantFrom('', '/publish', '/batch', '/events', '/nothing'))
     .map(([topic, tail]) => `/v1/topics/${topic}${tail}`),
-  fc.constantFrom('/v1/topics', '/v1/cube', '/v1/peers', '/health/ready', '/metrics', '/docs', '/'),
+  fc.constantFrom(
+    '/v1/topics',
+    '/v1/cube',
+    '/v1/peers',
+    '/v1/peers/101',
+    '/health/ready',
+    '/metrics',
+    '/docs',
+    '/',
+  ),
   fc.constantFrom(
     '/v1/replicate',
     '/v1/heartbeat',
@@ -28,11 +37,21 @@ const query = fc.oneof(
   fc.webQueryParameters().map(text => `?${text}`),
   fc
     .tuple(
-      fc.constantFrom('from', 'last', 'limit', 'after', 'lastEventId', 'named', 'format'),
+      fc.constantFrom(
+        'from',
+        'last',
+        'limit',
+        'after',
+        'lastEventId',
+        'named',
+        'format',
+        'progress',
+        'force',
+      ),
       fc.oneof(
         fc.string(),
         fc.integer().map(String),
-        fc.constantFrom('earliest', '1-1', '9007199254740993', '1e9'),
+        fc.constantFrom('earliest', '1-1', '9007199254740993', '1e9', 'true'),
       ),
     )
     .map(([name, value]) => `?${name}=${encodeURIComponent(value.toWellFormed())}`),

@@ -1,10 +1,17 @@
 import type { Socket } from 'node:net'
 import type { PeerId } from '../../services/peer/cube/labels.ts'
 import { placement } from '../../services/peer/cube/placement.ts'
-import type { Roster } from '../../services/peer/cube/roster.ts'
+import { peerAt, type Roster } from '../../services/peer/cube/roster.ts'
 import { systemClock } from '../../services/peer/engine/clock.ts'
 import { type ErrorCode, HypercastError } from '../../services/peer/errors.ts'
-import type { HttpLog, HttpSettings, LinksApi, PeerApi, PeerStatus } from '../../services/peer/http/api.ts'
+import type {
+  HttpLog,
+  HttpSettings,
+  LinksApi,
+  MembershipApi,
+  PeerApi,
+  PeerStatus,
+} from '../../services/peer/http/api.ts'
 import { slotOfTopic } from '../../services/peer/http/views.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
 import { Executor } from '../../services/peer/links/execute.ts'
@@ -38,6 +45,7 @@ export class FakePeer implements PeerApi {
   readonly dispatcher: Dispatcher
   readonly streams: TopicStreams
   readonly links = new FakeLinks()
+  readonly membership = new FakeMembership(this)
   readonly settings: HttpSettings
   /** Errors that were logged: there should be none. */
   readonly logged: object[] = []
@@ -119,10 +127,58 @@ export class FakePeer implements PeerApi {
     return {
       dispatch,
       async append(request: Request, deadlineMs: number) {
-        const slot = slotOfTopic(request.topic, ROSTER.slots)
+        const slot = request.kind === 'roster' ? ROSTER.slots : slotOfTopic(request.topic, ROSTER.slots)
         return { ...(await dispatch({ kind: 'append', slot, request }, deadlineMs)), slot }
       },
     }
+  }
+}
+
+/** A roster without slots that move: what is asked for is so at once. */
+export class FakeMembership implements MembershipApi {
+  readonly #peer: FakePeer
+  /** Everything that was asked for, in order. */
+  readonly asked: object[] = []
+  /** When set, everything rejects with it. */
+  failure: HypercastError | undefined
+  state = { moving: 0, unknown: 0 }
+
+  constructor(peer: FakePeer) {
+    this.#peer = peer
+  }
+
+  async join(wish: Parameters<MembershipApi['join']>[0], deadlineMs: number) {
+    this.#note({ ...wish, deadlineMs })
+    const { uid, url } = wish
+    const before = this.#peer.current!
+    const known = before.peers.find(peer => peer.uid === uid)
+    if (known) return { roster: before, peer: known, fresh: false }
+    const dimension = before.peers.length === 2 ** before.dimension ? before.dimension + 1 : before.dimension
+    const id = wish.id ?? before.peers.length.toString(2).padStart(dimension, '0')
+    const peer = { id, uid, url, number: before.peers.length + 1 }
+    const roster = { ...before, version: before.version + 1, dimension, peers: [...before.peers, peer] }
+    this.#peer.current = roster
+    return { roster, peer, fresh: true }
+  }
+
+  async leave(id: PeerId, options: Parameters<MembershipApi['leave']>[1], deadlineMs: number) {
+    this.#note({ id, ...options, deadlineMs })
+    const before = this.#peer.current!
+    const peer = { ...peerAt(before, id)!, leaving: true as const }
+    const peers = before.peers.map(other => (other.uid === peer.uid ? peer : other))
+    const roster = { ...before, version: before.version + 1, peers }
+    this.#peer.current = roster
+    return { roster, peer }
+  }
+
+  async progress(deadlineMs: number) {
+    this.#note({ deadlineMs })
+    return this.state
+  }
+
+  #note(asked: object): void {
+    if (this.failure) throw this.failure
+    this.asked.push(asked)
   }
 }
 
@@ -146,6 +202,14 @@ class FakeLinks implements LinksApi {
 
   async snapshot(from: PeerId, slot: number, after: number) {
     return say({ from, slot, after })
+  }
+
+  async roster() {
+    return say({ roster: 'asked for' })
+  }
+
+  async identity() {
+    return { uid: 'uid', clusterId: 'cluster' }
   }
 
   async founding(contentType: string, body: Buffer) {

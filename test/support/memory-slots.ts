@@ -1,6 +1,7 @@
 import type { PeerId } from '../../services/peer/cube/labels.ts'
 import type { Appended, Clock, CubeEvent, SlotLogs, SlotStatus } from '../../services/peer/engine/types.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
+import type { Configuration } from '../../services/peer/raft/types.ts'
 import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
 import type { Command, Request, SlotNotice, StoredEvent, TopicRow } from '../../services/peer/topics/types.ts'
 
@@ -12,6 +13,7 @@ class MemorySlot {
     keyWindowMs: LIMITS.KEY_WINDOW_MS,
     maxProducers: LIMITS.MAX_PRODUCERS_PER_SLOT,
     maxProducerInflight: LIMITS.MAX_PRODUCER_INFLIGHT,
+    roster: LIMITS,
   })
   readonly events = new Map<number, StoredEvent[]>()
   readonly listeners = new Set<(notice: SlotNotice) => void>()
@@ -83,12 +85,16 @@ export class MemorySlots implements SlotLogs {
         applied: appliedIndex,
         lastIndex: appliedIndex,
         durable: appliedIndex,
-        configuration: { rosterVersion: 1, voters: [{ number: 1, uid: 'uid' }] },
+        configuration: this.members(),
         changing: false,
         transferee: 0,
         progress: new Map(),
       },
     }
+  }
+
+  members(): Configuration {
+    return { rosterVersion: 1, voters: [{ number: 1, uid: 'uid' }] }
   }
 
   async append(slot: number, request: Request): Promise<Appended> {

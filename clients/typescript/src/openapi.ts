@@ -35,40 +35,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/peers": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The peers of the roster */
-        get: operations["listPeers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/peers/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One peer */
-        get: operations["getPeer"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/topics/{topic}/events": {
         parameters: {
             query?: never;
@@ -155,6 +121,48 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The peers of the roster */
+        get: operations["listPeers"];
+        put?: never;
+        /**
+         * Take a store in as a peer
+         * @description What `hypercast peer --join` asks. The new peer must answer at its URL already. It gets the label it asks for, or the lowest free one; a full cube grows by one dimension. Slots that are on the move are waited for. The same store again gets the same answer; a store that answers in a listed peer’s place replaces it.
+         */
+        post: operations["joinPeer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/peers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One peer */
+        get: operations["getPeer"];
+        put?: never;
+        post?: never;
+        /**
+         * Let a peer leave, or evict a dead one
+         * @description It is marked as leaving: its slots move to other peers, and then it goes off the list by itself; `GET /v1/peers?progress=true` says how many slots are still to move. The same again is 202 until then.
+         */
+        delete: operations["removePeer"];
         options?: never;
         head?: never;
         patch?: never;
@@ -459,6 +467,11 @@ export interface components {
             uid: string;
             /** @description How it looks from the peer that was asked; `unknown` when the two share neither a slot nor a link. */
             status: "self" | "up" | "suspected" | "down" | "unknown";
+            /**
+             * @description It is on its way out: listed until its slots have moved.
+             * @constant
+             */
+            leaving?: true;
             /** @description Peers across one dimension. */
             neighbours: string[];
             /** @description Slots it is the home of. */
@@ -469,6 +482,10 @@ export interface components {
         /** @description The roster’s peers by label. */
         PeerList: {
             peers: components["schemas"]["Peer"][];
+            /** @description Slots that are still to move to where the roster places them; null without `progress=true`. */
+            moving: number | null;
+            /** @description Slots for which nobody answered in time; null without `progress=true`. */
+            unknown: number | null;
         };
         /** @description The topology as this peer sees it. */
         Cube: {
@@ -483,8 +500,62 @@ export interface components {
              */
             self: string;
             peers: components["schemas"]["Peer"][];
+            /** @description Slots that are still to move to where the roster places them; null without `progress=true`. */
+            moving: number | null;
+            /** @description Slots for which nobody answered in time; null without `progress=true`. */
+            unknown: number | null;
             /** @description The primary of each slot, by slot, as far as known here. */
             primaries: (string | null)[];
+        };
+        /** @description The list of peers as they keep it, from which all placement follows. */
+        Roster: {
+            version: number;
+            clusterId: string;
+            dimension: number;
+            slots: number;
+            peers: {
+                /**
+                 * @description The label as it was given; in a cube that has grown since, its value counts: 101 is 0101.
+                 * @example 110
+                 */
+                id: string;
+                /** @description The random id of the peer’s store. */
+                uid: string;
+                /** @description Its Raft member number, never given twice. */
+                number: number;
+                /**
+                 * @description Base URL that the other peers and clients reach it at, without a trailing slash.
+                 * @example http://127.0.0.1:5556
+                 */
+                url: string;
+                /** @constant */
+                leaving?: true;
+            }[];
+            /** @description The highest member number ever given. */
+            lastNumber?: number;
+            /** @description What made this version; absent at founding. */
+            change?: {
+                kind: "join" | "leave" | "evict" | "replace" | "address" | "remove";
+                /**
+                 * @description The label as it was given; in a cube that has grown since, its value counts: 101 is 0101.
+                 * @example 110
+                 */
+                id: string;
+                /** @description Who wanted it. */
+                by: string;
+                why: string;
+                /** @description Milliseconds since 1970, the primary’s stamp. */
+                timeMs: number;
+            };
+        };
+        /** @description A peer that was taken in, and the roster that lists it. */
+        Joined: {
+            peer: components["schemas"]["Peer"];
+            roster: components["schemas"]["Roster"];
+        };
+        /** @description A peer on its way out. */
+        Leaving: {
+            peer: components["schemas"]["Peer"];
         };
         /** @description Whether the peer is well. */
         Health: {
@@ -509,7 +580,7 @@ export interface components {
              */
             instance: string;
             /** @description Stable; docs/ERRORS.md lists all. */
-            code: "UNKNOWN_TOPIC" | "TOPIC_EXISTS" | "TOO_MANY_TOPICS" | "INVALID_TOPIC_NAME" | "INVALID_REQUEST" | "UNKNOWN_PARAMETER" | "INVALID_CURSOR" | "CURSOR_FROM_FUTURE" | "INVALID_EVENT" | "EMPTY_BATCH" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_IN_FLIGHT" | "KEY_SPACE_FULL" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "NOT_ACCEPTABLE" | "NOT_TEXT" | "FOREIGN_ORIGIN" | "STRANGER" | "FOUNDING_REFUSED" | "NOT_FOUND" | "UNKNOWN_PEER" | "METHOD_NOT_ALLOWED" | "BAD_HTTP" | "HEADERS_TOO_LARGE" | "REQUEST_TIMEOUT" | "NO_PRIMARY" | "UNREACHABLE" | "OVERLOADED" | "NOT_FOUNDED" | "STOPPING" | "OUTCOME_UNKNOWN" | "CLOCK_SKEW" | "DISK_FULL" | "INTERNAL";
+            code: "UNKNOWN_TOPIC" | "TOPIC_EXISTS" | "TOO_MANY_TOPICS" | "INVALID_TOPIC_NAME" | "INVALID_REQUEST" | "UNKNOWN_PARAMETER" | "INVALID_CURSOR" | "CURSOR_FROM_FUTURE" | "INVALID_EVENT" | "EMPTY_BATCH" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_IN_FLIGHT" | "KEY_SPACE_FULL" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "NOT_ACCEPTABLE" | "NOT_TEXT" | "FOREIGN_ORIGIN" | "STRANGER" | "FOUNDING_REFUSED" | "NOT_FOUND" | "UNKNOWN_PEER" | "LABEL_TAKEN" | "LABEL_TOO_WIDE" | "ADDRESS_TAKEN" | "STORE_LISTED" | "CUBE_FULL" | "JOIN_REFUSED" | "ADDRESS_UNREACHABLE" | "CHANGE_UNDER_WAY" | "LAST_PEER" | "NOT_LEAVING" | "METHOD_NOT_ALLOWED" | "BAD_HTTP" | "HEADERS_TOO_LARGE" | "REQUEST_TIMEOUT" | "NO_PRIMARY" | "UNREACHABLE" | "OVERLOADED" | "NOT_FOUNDED" | "STOPPING" | "OUTCOME_UNKNOWN" | "CLOCK_SKEW" | "DISK_FULL" | "INTERNAL";
             /** @description What to do about it. */
             remedy: string;
         } & {
@@ -526,7 +597,10 @@ export type $defs = Record<string, never>;
 export interface operations {
     getCube: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Ask the primary of every slot how many are still to move, which takes a moment. */
+                progress?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -542,7 +616,7 @@ export interface operations {
                     "application/json": components["schemas"]["Cube"];
                 };
             };
-            /** @description UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
+            /** @description INVALID_REQUEST: The request is not as the contract says. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -582,97 +656,6 @@ export interface operations {
             };
             /** @description UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
             400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listPeers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The peers. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PeerList"];
-                };
-            };
-            /** @description UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description STOPPING: This peer is stopping. NOT_FOUNDED: This peer does not know its cube yet. OVERLOADED: More is under way than this peer can hold. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getPeer: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Its label.
-                 * @example 110
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The peer. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Peer"];
-                };
-            };
-            /** @description UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description UNKNOWN_PEER: There is no such peer. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description STOPPING: This peer is stopping. NOT_FOUNDED: This peer does not know its cube yet. OVERLOADED: More is under way than this peer can hold. */
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -893,6 +876,334 @@ export interface operations {
             };
             /** @description UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPeers: {
+        parameters: {
+            query?: {
+                /** @description Ask the primary of every slot how many are still to move, which takes a moment. */
+                progress?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The peers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeerList"];
+                };
+            };
+            /** @description INVALID_REQUEST: The request is not as the contract says. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description STOPPING: This peer is stopping. NOT_FOUNDED: This peer does not know its cube yet. OVERLOADED: More is under way than this peer can hold. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    joinPeer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The random id of the peer’s store. */
+                    uid: string;
+                    /**
+                     * @description Base URL that the other peers and clients reach it at, without a trailing slash.
+                     * @example http://127.0.0.1:5556
+                     */
+                    url: string;
+                    /**
+                     * @description The label it wants; the lowest free one otherwise.
+                     * @example 101
+                     */
+                    id?: string;
+                    /** @description The number of slots it was told; it must be the cluster’s. */
+                    slots?: number;
+                    /** @description The format its program speaks with other peers; it must be the cluster’s. */
+                    format?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description The roster lists it already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Joined"];
+                };
+            };
+            /** @description It is a peer now; the slots it is nearest to move to it. */
+            201: {
+                headers: {
+                    /** @description Path of the peer. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Joined"];
+                };
+            };
+            /** @description UNKNOWN_PARAMETER: The query has a parameter that this path does not know. INVALID_REQUEST: The request is not as the contract says. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description FOREIGN_ORIGIN: Pages of this origin may not write here. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description UNKNOWN_PEER: There is no such peer. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description CHANGE_UNDER_WAY: Another change of the roster is under way. LABEL_TAKEN: The label belongs to another peer. LABEL_TOO_WIDE: The label does not fit the cube. ADDRESS_TAKEN: The address belongs to another peer. STORE_LISTED: The data folder belongs to a peer of this cube already. CUBE_FULL: The cube has no room for another peer. JOIN_REFUSED: The peer does not fit this cluster. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE: The body is larger than this peer takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE: This path does not take that content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description ADDRESS_UNREACHABLE: The new peer is not reached at the address it names. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description STOPPING: This peer is stopping. NOT_FOUNDED: This peer does not know its cube yet. OVERLOADED: More is under way than this peer can hold. NO_PRIMARY: The topic has no primary now. UNREACHABLE: No replica of the topic can be reached from this peer. CLOCK_SKEW: The clock of the primary is wrong. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description OUTCOME_UNKNOWN: The outcome is not known. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description DISK_FULL: The disk of the primary is down to its reserve. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPeer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Its label, as wide as the cube is or was when it was given: 0101 and 101 are the same.
+                 * @example 110
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The peer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Peer"];
+                };
+            };
+            /** @description UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description UNKNOWN_PEER: There is no such peer. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description STOPPING: This peer is stopping. NOT_FOUNDED: This peer does not know its cube yet. OVERLOADED: More is under way than this peer can hold. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removePeer: {
+        parameters: {
+            query?: {
+                /** @description For a peer that is dead for good: nothing is waited for and nothing is asked of it. */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Its label, as wide as the cube is or was when it was given: 0101 and 101 are the same.
+                 * @example 110
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is leaving. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Leaving"];
+                };
+            };
+            /** @description UNKNOWN_PARAMETER: The query has a parameter that this path does not know. INVALID_REQUEST: The request is not as the contract says. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description FOREIGN_ORIGIN: Pages of this origin may not write here. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description UNKNOWN_PEER: There is no such peer. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description CHANGE_UNDER_WAY: Another change of the roster is under way. LAST_PEER: The last peer cannot leave. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description STOPPING: This peer is stopping. NOT_FOUNDED: This peer does not know its cube yet. OVERLOADED: More is under way than this peer can hold. NO_PRIMARY: The topic has no primary now. UNREACHABLE: No replica of the topic can be reached from this peer. CLOCK_SKEW: The clock of the primary is wrong. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description OUTCOME_UNKNOWN: The outcome is not known. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description DISK_FULL: The disk of the primary is down to its reserve. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

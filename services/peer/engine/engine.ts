@@ -138,6 +138,7 @@ export class Engine implements SlotLogs {
       settings,
       observer,
       step,
+      newcomer: slot => this.#newcomer(slot),
       newerRoster: peer => this.#sync.pull(peer),
       lowDisk: () => this.#upkeep.lowDisk,
       stopping: () => this.#state === 'stopping' || this.#state === 'stopped',
@@ -230,7 +231,7 @@ export class Engine implements SlotLogs {
     if (this.#state !== 'running' && this.#state !== 'stopping') return Promise.resolve()
     const sender = this.#rosters.numberOf(from)
     for (const { slot: number, message } of messages) {
-      const slot = this.#slots.all.get(number) ?? this.#newcomer(number, message)
+      const slot = this.#slots.all.get(number) ?? this.#invited(number, message)
       if (!slot || message.from !== sender || message.to !== slot.number) continue
       if (message.type === 'preVote') this.#leaders.doubt(slot, from, message)
       if (message.type === 'snapshot') this.#snapshots.pull(slot, from, message)
@@ -417,11 +418,14 @@ export class Engine implements SlotLogs {
   }
 
   /** A slot's primary has made this peer a learner: its first append, or snapshot, finds no replica here. */
-  #newcomer(slot: number, { type, to }: Message): Slot | undefined {
-    const { self } = this.#options
+  #invited(slot: number, { type, to }: Message): Slot | undefined {
     if (type !== 'append' && type !== 'snapshot') return undefined
+    return to === this.#rosters.numberOf(this.#options.self) ? this.#newcomer(slot) : undefined
+  }
+
+  #newcomer(slot: number): Slot | undefined {
     if (this.#state !== 'running' || slot > this.#rosters.current.slots) return undefined
-    return to === this.#rosters.numberOf(self) ? this.#slots.add(slot) : undefined
+    return this.#slots.add(slot)
   }
 
   #rosterChanged(): void {

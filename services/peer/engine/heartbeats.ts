@@ -22,6 +22,8 @@ export interface HeartbeatOptions {
   readonly observer: EngineObserver
   /** Steps a message into a slot; what it breaks is dealt with. */
   step(slot: Slot, message: Message): void
+  /** Begins a replica of a slot that this peer is a member of and does not hold; undefined when it may not. */
+  newcomer(slot: number): Slot | undefined
   /** The peer goes by a later version of the roster. */
   newerRoster(peer: PeerId): void
   lowDisk(): boolean
@@ -120,13 +122,14 @@ export class Heartbeats {
   /** Steps what a beat says into the slots; returns the answers to its `leads`. */
   #take(from: PeerId, beat: Beat): [slot: number, term: number][] {
     if (this.#stopped) return []
-    const { liveness, rosters, slots, step, newerRoster } = this.#options
+    const { liveness, rosters, slots, step, newerRoster, newcomer } = this.#options
     liveness.heard(from, beat)
     if (beat.rosterVersion > rosters.current.version) newerRoster(from)
     const sender = rosters.numberOf(from)
     const accepted: [number, number][] = []
     for (const [number, term, commit] of beat.leads) {
-      const slot = slots.get(number)
+      // Its primary's append may have been lost, and it waits for a sign of life before it sends another.
+      const slot = slots.get(number) ?? newcomer(number)
       if (!slot) continue
       if (!slot.raft.heardAgain(sender, term, commit)) {
         step(slot, { type: 'heartbeat', from: sender, to: slot.number, term, commit, context: 0 })

@@ -63,7 +63,8 @@ export class Removals {
   async #ask(slot: Slot): Promise<void> {
     const { rosters, self, slots, clock, members } = this.#options
     this.#asking.add(slot.slot)
-    const { heard } = slot
+    const { leadership } = slot
+    const { lastIndex } = slot.raft.status()
     const configuration = await members(slot.slot, clock.monotonicMs() + PATIENCE_MS)
     this.#asking.delete(slot.slot)
     if (configuration === null || this.#cancel === undefined || !slots.serves(slot)) return
@@ -71,8 +72,9 @@ export class Removals {
     const number = rosters.numberOf(self)
     const all = [...voters, ...outgoing, ...learners]
     if (all.some(member => member.number === number || member.number === slot.number)) return
-    // Somebody sent it something since the question: it may be about to be a member again, and what it answered counts.
-    if (slot.heard !== heard) return
+    // Somebody led it since the question: it may be about to be a member again, and what it answered counts. That others
+    // which are out ask it for votes is nothing: they would do so until all of them are gone.
+    if (slot.leadership !== leadership || slot.raft.status().lastIndex !== lastIndex) return
     slots.remove(slot)
   }
 }

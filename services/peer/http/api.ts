@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { PeerId } from '../cube/labels.ts'
-import type { Roster } from '../cube/roster.ts'
+import type { Roster, RosterPeer } from '../cube/roster.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
 import type { FollowRequest } from '../links/follow-wire.ts'
 import type { Dispatcher } from '../links/types.ts'
@@ -45,9 +45,38 @@ export interface LinksApi {
   heartbeat(from: PeerId, contentType: string, body: Buffer, socket: Socket): Promise<PeerAnswer>
   /** Answers leave one by one as they are ready. */
   operations(from: PeerId, contentType: string, body: Buffer): AsyncIterable<Uint8Array>
+  /** The version of the roster this peer goes by. */
+  roster(): Promise<PeerAnswer>
   snapshot(from: PeerId, slot: number, afterIndex: number): Promise<PeerAnswer>
+  /** Who this is: its store, and the cluster it belongs to, if any. Anybody may ask. */
+  identity(): Promise<{ readonly uid: string; readonly clusterId: string | null }>
   /** Before there is a roster: anybody may ask. */
   founding(contentType: string, body: Buffer): Promise<PeerAnswer>
+}
+
+/** How peers come and go. Deadlines are monotonic. Everything rejects with HypercastError. */
+export interface MembershipApi {
+  /** Takes a store in as a peer. The same store again gets the same answer, with `fresh` false. */
+  join(
+    wish: {
+      readonly uid: string
+      readonly url: string
+      readonly id?: PeerId
+      readonly slots?: number
+      readonly format?: number
+      /** Who asks, for the roster's note. */
+      readonly by: string
+    },
+    deadlineMs: number,
+  ): Promise<{ readonly roster: Roster; readonly peer: RosterPeer; readonly fresh: boolean }>
+  /** Marks a peer as leaving; `force` is for one that is dead. */
+  leave(
+    id: PeerId,
+    options: { readonly force: boolean; readonly by: string },
+    deadlineMs: number,
+  ): Promise<{ readonly roster: Roster; readonly peer: RosterPeer }>
+  /** How many slots do not stand yet where the roster places them, and for how many nobody answered. */
+  progress(deadlineMs: number): Promise<{ readonly moving: number; readonly unknown: number }>
 }
 
 /** The settings of config.ts that the HTTP surface uses. */
@@ -84,6 +113,8 @@ export interface PeerApi {
   readonly slots: SlotLogs
   readonly streams: StreamsApi
   readonly links: LinksApi
+  /** Used only while there is a roster. */
+  readonly membership: MembershipApi
   peerStatus(peer: PeerId): PeerStatus
   /** The slot's primary as far as it is known here. */
   primaryOf(slot: number): PeerId | null

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { CubeEvent } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { PeerApi } from './api.ts'
+import { rosterOf, shownId } from './views.ts'
 
 /**
  * The open streams of GET /v1/cube/events: what happens to the cube from now on, one JSON object an event. A reader
@@ -38,7 +39,7 @@ export class CubeStreams {
   }
 
   #begin(): void {
-    this.#stop = this.#api.slots.onCubeEvent(event => this.#send(frame(event)))
+    this.#stop = this.#api.slots.onCubeEvent(event => this.#send(this.#frame(event)))
     this.#pulse()
   }
 
@@ -54,6 +55,17 @@ export class CubeStreams {
     })
   }
 
+  #frame({ timeMs, ...event }: CubeEvent): string {
+    const roster = rosterOf(this.#api)
+    const shown = {
+      time: new Date(timeMs).toISOString(),
+      ...event,
+      ...('peer' in event ? { peer: shownId(roster, event.peer) } : {}),
+      ...('from' in event ? { from: shownId(roster, event.from) } : {}),
+    }
+    return `data: ${JSON.stringify(shown)}\n\n`
+  }
+
   #send(text: string): void {
     for (const stream of this.#open) this.#write(stream, text)
   }
@@ -62,8 +74,4 @@ export class CubeStreams {
     if (stream.writableLength > LIMITS.MAX_SUBSCRIBER_BUFFER_BYTES) stream.destroy()
     else stream.write(text)
   }
-}
-
-function frame({ timeMs, ...event }: CubeEvent): string {
-  return `data: ${JSON.stringify({ time: new Date(timeMs).toISOString(), ...event })}\n\n`
 }

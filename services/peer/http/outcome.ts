@@ -4,7 +4,7 @@ import { type ErrorCode, HypercastError } from '../errors.ts'
 import type { Operation, OperationResult } from '../links/types.ts'
 import type { ApplyResult, RefusalCode, Request } from '../topics/types.ts'
 import type { PeerApi } from './api.ts'
-import { peerRef, rosterOf, topicPath } from './views.ts'
+import { peerRef, rosterOf, shownId, topicPath } from './views.ts'
 
 /** A command that was carried out, and by whom. */
 export interface Done<K extends ApplyResult['kind']> {
@@ -13,15 +13,13 @@ export interface Done<K extends ApplyResult['kind']> {
   readonly primary: PeerId
 }
 
-/** Codes of the error table for the state machine's refusals. */
-const REFUSALS: Readonly<Record<RefusalCode, ErrorCode>> = {
-  UNKNOWN_TOPIC: 'UNKNOWN_TOPIC',
-  TOPIC_EXISTS: 'TOPIC_EXISTS',
-  TOO_MANY_TOPICS: 'TOO_MANY_TOPICS',
+/** The state machine's refusals that go by another name in the error table. */
+const RENAMED: Readonly<Record<Exclude<RefusalCode, ErrorCode>, ErrorCode>> = {
   KEY_REUSED: 'IDEMPOTENCY_KEY_REUSED',
-  KEY_SPACE_FULL: 'KEY_SPACE_FULL',
   // This peer gave the request up before: whether an attempt of it was applied cannot be told any more.
   STALE_PRODUCER: 'OUTCOME_UNKNOWN',
+  // Commands are sent to the slot they are for: another one is this program's mistake.
+  WRONG_SLOT: 'INTERNAL',
 }
 
 /**
@@ -35,9 +33,13 @@ export async function command<K extends ApplyResult['kind']>(
   request: Request,
 ): Promise<Done<K>> {
   const { result, path } = await api.dispatcher.append(request, deadline(api))
-  const appended = succeed(reply, path, result, 'appended')
+  const appended = succeed(api, reply, path, result, 'appended')
   sayPrimary(api, reply, appended.primary)
-  if (appended.result.kind === 'refused') throw refusal(api, appended.result.code, request.topic)
+  if (appended.result.kind === 'refused') {
+    const { code, detail } = appended.result
+    if (code === 'UNKNOWN_TOPIC' && request.kind !== 'roster') throw unknownTopic(api, request.topic)
+    throw new HypercastError(errorCode(code), detail)
+  }
   if (appended.result.kind !== kind) throw new HypercastError('INTERNAL')
   return appended as unknown as Done<K>
 }
@@ -53,7 +55,7 @@ export async function ask<K extends OperationResult['kind']>(
   operation: Operation,
 ): Promise<Extract<OperationResult, { kind: K }>> {
   const { result, path } = await api.dispatcher.dispatch(operation, deadline(api))
-  return succeed(reply, path, result, kind)
+  return succeed(api, reply, path, result, kind)
 }
 
 /** Until when a client's request of now may take, monotonic. */
@@ -69,27 +71,28 @@ export function sayPrimary(api: PeerApi, reply: FastifyReply, primary: PeerId | 
 
 /** The error that says: there is no such topic, and how to create it. */
 export function unknownTopic(api: PeerApi, name: string): HypercastError {
-  return refusal(api, 'UNKNOWN_TOPIC', name)
+  const url = `${peerRef(rosterOf(api), api.self)?.url ?? ''}${topicPath(name)}`
+  return new HypercastError(
+    'UNKNOWN_TOPIC',
+    `There is no topic "${name}". Create it with: curl -X PUT ${url}`,
+    { topic: name },
+  )
 }
 
 function succeed<K extends OperationResult['kind']>(
+  api: PeerApi,
   reply: FastifyReply,
   path: readonly PeerId[],
   result: OperationResult,
   kind: K,
 ): Extract<OperationResult, { kind: K }> {
-  if (path.length > 0) reply.header('hypercast-path', path.join(','))
+  const roster = rosterOf(api)
+  if (path.length > 0) reply.header('hypercast-path', path.map(id => shownId(roster, id)).join(','))
   if (result.kind === kind) return result as Extract<OperationResult, { kind: K }>
   if (result.kind !== 'failed') throw new HypercastError('INTERNAL')
   throw new HypercastError(result.definite ? result.code : 'OUTCOME_UNKNOWN')
 }
 
-function refusal(api: PeerApi, code: RefusalCode, topic: string): HypercastError {
-  if (code !== 'UNKNOWN_TOPIC') return new HypercastError(REFUSALS[code])
-  const url = `${peerRef(rosterOf(api), api.self)?.url ?? ''}${topicPath(topic)}`
-  return new HypercastError(
-    'UNKNOWN_TOPIC',
-    `There is no topic "${topic}". Create it with: curl -X PUT ${url}`,
-    { topic },
-  )
+function errorCode(code: RefusalCode): ErrorCode {
+  return code in RENAMED ? RENAMED[code as keyof typeof RENAMED] : (code as ErrorCode)
 }

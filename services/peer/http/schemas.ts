@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { ERRORS, type ErrorCode } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { MEMBERSHIP_SCHEMAS } from './membership-schemas.ts'
 
 /** No member beyond those listed: what is not in the contract is not sent. */
 const CLOSED = { additionalProperties: false } as const
@@ -163,6 +164,9 @@ export const PeerSchema = Type.Object(
           'How it looks from the peer that was asked; `unknown` when the two share neither a slot nor a link.',
       },
     ),
+    leaving: Type.Optional(
+      Type.Literal(true, { description: 'It is on its way out: listed until its slots have moved.' }),
+    ),
     neighbours: Type.Array(Label, { description: 'Peers across one dimension.' }),
     homes: Type.Integer({ minimum: 0, description: 'Slots it is the home of.' }),
     primaries: Type.Integer({ minimum: 0, description: 'Slots it is the primary of, as far as known.' }),
@@ -170,8 +174,33 @@ export const PeerSchema = Type.Object(
   { $id: 'Peer', ...CLOSED, description: 'A peer as the one that was asked sees it.' },
 )
 export type PeerBody = Static<typeof PeerSchema>
+/** Numbers that only an answer from every slot's primary gives. */
+const progress = {
+  moving: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
+    description:
+      'Slots that are still to move to where the roster places them; null without `progress=true`.',
+  }),
+  unknown: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
+    description: 'Slots for which nobody answered in time; null without `progress=true`.',
+  }),
+}
+export interface ProgressBody {
+  readonly moving: number | null
+  readonly unknown: number | null
+}
+export const ProgressQuery = Type.Object(
+  {
+    progress: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'Ask the primary of every slot how many are still to move, which takes a moment.',
+      }),
+    ),
+  },
+  CLOSED,
+)
 export const PeerListSchema = Type.Object(
-  { peers: Type.Unsafe<PeerBody[]>({ type: 'array', items: { $ref: 'Peer#' } }) },
+  { peers: Type.Unsafe<PeerBody[]>({ type: 'array', items: { $ref: 'Peer#' } }), ...progress },
   { $id: 'PeerList', ...CLOSED, description: 'The roster’s peers by label.' },
 )
 
@@ -183,6 +212,7 @@ export const CubeSchema = Type.Object(
     slots: Type.Integer({ minimum: 1, maximum: LIMITS.MAX_SLOTS }),
     self: Label,
     peers: Type.Unsafe<PeerBody[]>({ type: 'array', items: { $ref: 'Peer#' } }),
+    ...progress,
     primaries: Type.Array(Type.Union([Label, Type.Null()]), {
       description: 'The primary of each slot, by slot, as far as known here.',
     }),
@@ -229,6 +259,7 @@ export const SHARED_SCHEMAS: readonly TSchema[] = [
   PeerSchema,
   PeerListSchema,
   CubeSchema,
+  ...MEMBERSHIP_SCHEMAS,
   HealthSchema,
   ProblemSchema,
 ]

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
-import type { PeerId } from '../cube/labels.ts'
+import { displayId, type PeerId } from '../cube/labels.ts'
 import { links } from '../cube/neighbours.ts'
-import { placement, slotOf } from '../cube/placement.ts'
-import type { Roster } from '../cube/roster.ts'
+import { replicasOf, slotOf } from '../cube/placement.ts'
+import type { Roster, RosterPeer } from '../cube/roster.ts'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { topicNameProblem } from '../topics/names.ts'
 import type { TopicRow } from '../topics/types.ts'
 import type { PeerApi } from './api.ts'
-import type { CubeBody, PeerBody, PeerRef, TopicBody } from './schemas.ts'
+import type { CubeBody, PeerBody, PeerRef, ProgressBody, TopicBody } from './schemas.ts'
 import { shorten } from './start.ts'
 
 /** The roster. @throws HypercastError NOT_FOUNDED before there is one */
@@ -35,20 +35,25 @@ export function topicPath(name: string): string {
   return `/v1/topics/${encodeURIComponent(name)}`
 }
 
+/** An id as clients see it: as wide as the cube is now. */
+export function shownId(roster: Roster, id: PeerId): PeerId {
+  return displayId(id, roster.dimension)
+}
+
 /** A peer as other bodies name it; null for none or one that the roster does not have. */
 export function peerRef(roster: Roster, id: PeerId | null): PeerRef | null {
   const peer = roster.peers.find(one => one.id === id)
-  return peer ? { id: peer.id, url: peer.url } : null
+  return peer ? { id: shownId(roster, peer.id), url: peer.url } : null
 }
 
 /** The body of one topic. */
 export function topicBody(roster: Roster, row: TopicRow, primary: PeerId | null): TopicBody {
   const slot = slotOfTopic(row.name, roster.slots)
-  const replicas = placement(slot, roster, LIMITS.REPLICAS)
+  const replicas = replicasOf(slot, roster, LIMITS)
   return {
     name: row.name,
     slot,
-    home: replicas[0] ?? '',
+    home: shownId(roster, replicas[0]!),
     primary: peerRef(roster, primary),
     replicas: replicas.flatMap(id => peerRef(roster, id) ?? []),
     earliest: row.earliest,
@@ -60,36 +65,45 @@ export function topicBody(roster: Roster, row: TopicRow, primary: PeerId | null)
   }
 }
 
-/** All peers as this one sees them. */
-export function peerBodies(api: PeerApi, roster: Roster): PeerBody[] {
+/** Peers of the roster as this one sees them: all of them, or those named. */
+export function peerBodies(
+  api: PeerApi,
+  roster: Roster,
+  peers: readonly RosterPeer[] = roster.peers,
+): PeerBody[] {
   const edges = links(roster)
   const homes = new Map<PeerId, number>()
   const primaries = new Map<PeerId, number>()
   for (let slot = 0; slot < roster.slots; slot++) {
-    count(homes, placement(slot, roster, 1)[0])
+    count(homes, replicasOf(slot, roster, LIMITS)[0])
     count(primaries, api.primaryOf(slot))
   }
-  return roster.peers.map(({ id, url, uid }) => ({
-    id,
+  return peers.map(({ id, url, uid, leaving }) => ({
+    id: shownId(roster, id),
     url,
     uid,
     status: id === api.self ? 'self' : api.peerStatus(id),
-    neighbours: [...(edges.get(id) ?? [])],
+    ...(leaving ? { leaving } : {}),
+    neighbours: (edges.get(id) ?? []).map(other => shownId(roster, other)).sort(),
     homes: homes.get(id) ?? 0,
     primaries: primaries.get(id) ?? 0,
   }))
 }
 
 /** The cube as this peer sees it. */
-export function cubeBody(api: PeerApi, roster: Roster): CubeBody {
+export function cubeBody(api: PeerApi, roster: Roster, progress: ProgressBody): CubeBody {
   return {
     clusterId: roster.clusterId,
     version: roster.version,
     dimension: roster.dimension,
     slots: roster.slots,
-    self: api.self,
+    self: shownId(roster, api.self),
     peers: peerBodies(api, roster),
-    primaries: Array.from({ length: roster.slots }, (_, slot) => api.primaryOf(slot)),
+    ...progress,
+    primaries: Array.from({ length: roster.slots }, (_, slot) => {
+      const primary = api.primaryOf(slot)
+      return primary === null ? null : shownId(roster, primary)
+    }),
   }
 }
 

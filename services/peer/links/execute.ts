@@ -35,7 +35,9 @@ export class Executor {
 
   /** Until `deadlineMs` (monotonic). Rejects only for defects: what can go wrong is an outcome. */
   async execute(operation: Operation, deadlineMs: number): Promise<LocalOutcome> {
-    if (!this.holds(operation)) return { ...NOT_HERE, primary: this.#primaryKnown(operation) }
+    if (!this.holds(operation)) {
+      return { kind: 'notHere', primary: this.#primaryKnown(operation), definite: true }
+    }
     try {
       switch (operation.kind) {
         case 'append': {

@@ -1,0 +1,75 @@
+import type { Command } from 'commander'
+import { ConfigError } from '../config.ts'
+import { parseUrl } from '../config-check.ts'
+import { LIMITS } from '../limits.ts'
+
+const STANDARD_URL = 'http://127.0.0.1:5555'
+
+/** What `hypercast leave` is asked for. */
+export interface LeaveOptions {
+  /** Base URL of the peer that is asked. */
+  readonly url: string
+  readonly id: string
+  readonly force: boolean
+}
+
+/** Adds the commands that ask a running cube over HTTP: `peers` and `leave`. */
+export function addClientCommands(hypercast: Command): void {
+  const peers = hypercast
+    .command('peers')
+    .description('Show the peers of a running cube, and how many slots are still to move.')
+  addUrl(peers).action(async flags => {
+    const { runPeers } = await import('./peers.ts')
+    await runPeers(readUrl(flags), say)
+  })
+  const leave = hypercast
+    .command('leave')
+    .argument('<id>', 'the label of the peer')
+    .description(
+      'Let a peer leave a running cube and wait until its slots have moved. Ctrl-C stops the waiting, not the leaving.',
+    )
+  addUrl(leave)
+    .option('--force', 'evict a peer that is dead for good', false)
+    .action(async (id, flags) => {
+      const { runLeave } = await import('./leave.ts')
+      await interruptible(signal => runLeave(parseLeave(id, flags), { say, signal }))
+    })
+}
+
+function addUrl(command: Command): Command {
+  return command.option('--url <url>', `base URL of a peer [default: ${STANDARD_URL}]`)
+}
+
+function readUrl({ url = STANDARD_URL }: { readonly url?: string }): string {
+  return parseUrl(url, '--url')
+}
+
+/** The arguments of `hypercast leave`, checked. Throws ConfigError. */
+export function parseLeave(
+  id: string,
+  flags: { readonly url?: string; readonly force?: boolean },
+): LeaveOptions {
+  if (!/^[01]+$/.test(id) || id.length > LIMITS.MAX_DIMENSION) {
+    throw new ConfigError(
+      `"${id}" is no label: give the one of a peer, 1 to ${LIMITS.MAX_DIMENSION} digits 0 and 1, see "hypercast peers"`,
+    )
+  }
+  return { url: readUrl(flags), id, force: flags.force === true }
+}
+
+/** Runs `work` with a signal that the first SIGINT or SIGTERM aborts. */
+async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const aborter = new AbortController()
+  const names = ['SIGINT', 'SIGTERM'] as const
+  const stop = () => aborter.abort()
+  for (const name of names) process.once(name, stop)
+  try {
+    await work(aborter.signal)
+  } finally {
+    for (const name of names) process.removeListener(name, stop)
+  }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

@@ -1,0 +1,16 @@
+import type { PeerApi } from './api.ts'
+import { deadline } from './outcome.ts'
+import type { ProgressBody } from './schemas.ts'
+
+/**
+ * What is still to move, asked of the whole cube only when the query wants it. Waits at most as long as any request.
+ * @throws HypercastError
+ */
+export async function progressOf(
+  api: PeerApi,
+  query: { readonly progress?: boolean },
+): Promise<ProgressBody> {
+  if (query.progress !== true) return { moving: null, unknown: null }
+  const { moving, unknown } = await api.membership.progress(deadline(api))
+  return { moving, unknown }
+}
