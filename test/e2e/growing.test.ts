@@ -1,0 +1,115 @@
+import t from 'tap'
+import { GrowingCube } from '../../scripts/lib/growing-cube.ts'
+import { History } from '../../scripts/lib/history.ts'
+import { askJson } from '../../scripts/lib/http.ts'
+import { Listener, offsetOf } from '../../scripts/lib/listener.ts'
+import { SteadyPublisher } from '../../scripts/lib/steady.ts'
+
+const TOPICS = ['sports', 'news', 'тема', 'a']
+const RATE_PER_S = 20
+t.setTimeout(230_000)
+
+const SUBSCRIBER = 'the subscriber'
+
+/** A topic under a steady publish through whichever peer is named at the moment, with one subscriber. */
+class Loaded {
+  readonly history = new History()
+  readonly publisher: SteadyPublisher
+  readonly listener: Listener
+
+  constructor(topic: string, through: () => string, urls: readonly string[]) {
+    this.publisher = new SteadyPublisher({ history: this.history, topic, ratePerS: RATE_PER_S, through })
+    this.listener = new Listener({
+      topic,
+      urls,
+      query: 'from=earliest',
+      onEvent: ({ event, id, data }) => {
+        const payload = event === 'message' ? data : `${event}: ${data}`
+        this.history.delivered(SUBSCRIBER, { offset: offsetOf(id), payload })
+      },
+    })
+  }
+
+  /** Stops, waits until the subscriber has all, and returns what is wrong. */
+  async finish(): Promise<string[]> {
+    await this.publisher.stop()
+    const last = this.history.lastOffset
+    await this.listener.until(() => (this.history.deliveries(SUBSCRIBER).at(-1)?.offset ?? 0) >= last)
+    await this.listener.close()
+    return this.history.check([SUBSCRIBER])
+  }
+}
+
+t.test(
+  'a cube grows from one peer to nine and shrinks to three under load, with kills in between',
+  async t => {
+    const cube = await GrowingCube.found()
+    t.teardown(() => cube.close())
+    /** Publishers go through the peer that is not touched; subscribers go on at any. */
+    const urls: string[] = [cube.url(0)]
+    for (const topic of TOPICS) await askJson(cube.topicUrl(topic, 0), { method: 'PUT' })
+    const loaded = TOPICS.map(topic => new Loaded(topic, () => cube.url(0), urls))
+    for (const { publisher } of loaded) await publisher.nextAcknowledged()
+
+    for (let count = 2; count <= 9; count += 1) {
+      urls.unshift(cube.url(await cube.join(0)))
+      await cube.settled(count, 0)
+      if (count !== 4 && count !== 7) continue
+      await cube.kill(count - 1)
+      await loaded[0]!.publisher.nextAcknowledged()
+      await cube.restart(count - 1)
+      t.pass(`of ${count} one was killed and came back`)
+    }
+    const { peers } = await cube.settled(9, 0)
+    t.same(
+      peers.map(({ id }) => id),
+      ['0000', '0001', '0010', '0011', '0100', '0101', '0110', '0111', '1000'],
+    )
+
+    for (let count = 8; count >= 3; count -= 1) {
+      const leaver = cube.running.at(-1)!
+      urls.splice(urls.indexOf(cube.url(leaver)), 1)
+      const exit = await cube.leave(leaver, 0)
+      t.equal(exit.code, 0, `a peer left, and ${count} are left`)
+      await cube.settled(count, 0)
+      if (count !== 5) continue
+      await cube.kill(1)
+      await loaded[1]!.publisher.nextAcknowledged()
+      await cube.restart(1)
+    }
+    for (const [index, { publisher, ...one }] of loaded.entries()) {
+      await publisher.nextAcknowledged()
+      t.same(await loaded[index]!.finish(), [], `${TOPICS[index]}: nothing lost, doubled or reordered`)
+      const refused = one.history.publishes.filter(({ outcome }) => outcome !== 'acknowledged')
+      t.same(refused, [], `${TOPICS[index]}: every publish was acknowledged`)
+    }
+  },
+)
+
+t.test('a peer whose disk was wiped is replaced under a new number and is home again', async t => {
+  const cube = await GrowingCube.found()
+  t.teardown(() => cube.close())
+  for (let count = 2; count <= 4; count += 1) {
+    await cube.join(0)
+    await cube.settled(count, 0)
+  }
+  await askJson(cube.topicUrl('sports', 0), { method: 'PUT' })
+  for (let event = 1; event <= 20; event += 1)
+    await askJson(`${cube.topicUrl('sports', 0)}/publish`, { method: 'POST', body: `event ${event}` })
+  const before = await cube.listed(2, 0)
+  await cube.kill(2)
+  cube.wipe(2)
+  await cube.restart(2)
+  await cube.settled(4, 0)
+  const after = await cube.listed(2, 0)
+  t.equal(after.id, before.id, 'it has its label again')
+  t.not(after.uid, before.uid)
+  const page = await askJson<{ events: { data: string }[] }>(
+    `${cube.topicUrl('sports', 2)}/events?from=earliest`,
+    { headers: { accept: 'application/json' } },
+  )
+  t.same(
+    page.events.map(({ data }) => data),
+    Array.from({ length: 20 }, (_, index) => `event ${index + 1}`),
+  )
+})
