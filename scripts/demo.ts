@@ -5,35 +5,14 @@
  */
 import { PeerClient, Publisher, Subscriber } from '../clients/typescript/src/index.ts'
 import { History } from './lib/history.ts'
+import { expect, Story } from './lib/story.ts'
 import { TestCube } from './lib/test-cube.ts'
 
 const TOPIC = 'sports'
 const history = new History()
-const startMs = performance.now()
-let steps = 0
+const story = new Story()
+const step = story.step.bind(story)
 let published = 0
-
-/** Runs one step and prints how it went; what it returns is shown behind it. */
-async function step(what: string, run: () => Promise<string>): Promise<void> {
-  steps += 1
-  const fromMs = performance.now()
-  const label = `${String(steps).padStart(2)}  ${what}`
-  try {
-    const result = await run()
-    console.log(`${label.padEnd(62)} ✓ ${seconds(performance.now() - fromMs)}  ${result}`)
-  } catch (error) {
-    console.log(`${label.padEnd(62)} ✗ ${seconds(performance.now() - fromMs)}`)
-    throw error
-  }
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(2)} s`
-}
-
-function expect(condition: boolean, otherwise: string): void {
-  if (!condition) throw new Error(otherwise)
-}
 
 /** Publishes so many messages, one after the other, and notes what was acknowledged. */
 async function publish(
@@ -86,7 +65,7 @@ async function allHave(ids: readonly string[], offset: number): Promise<void> {
   }
 }
 
-async function story(cube: TestCube): Promise<void> {
+async function tell(cube: TestCube): Promise<void> {
   const client = new PeerClient(cube.urls())
   let home = ''
   let outsider = ''
@@ -154,10 +133,10 @@ try {
     cube = (await TestCube.start({ peers: 8 })).closeOnSignals()
     return `ports ${cube.plans[0]!.port}–${cube.plans.at(-1)!.port}, every slot has its primary`
   })
-  await story(cube!)
-  console.log(`\nall ${steps} steps as promised, after ${seconds(performance.now() - startMs)}`)
+  await tell(cube!)
+  console.log(`\nall ${story.steps} steps as promised, after ${story.elapsed}`)
 } catch (error) {
-  console.log(`    ${(error as Error).message}\n\nthe demo failed at step ${steps}`)
+  console.log(`    ${(error as Error).message}\n\nthe demo failed at step ${story.steps}`)
   process.exitCode = 1
 } finally {
   await cube?.close()

@@ -70,6 +70,22 @@ function published(topic: string, first: number, count: number): SlotNotice {
   return { kind: 'published', topic, run, events: [] }
 }
 
+t.test('a slot that comes here is followed from then on, also when it comes again', t => {
+  const { followers, cube, lines, notice } = setUp()
+  const moved = (kind: 'arrived' | 'departed') => cube({ kind, slot: 7, peer: '000', timeMs: 1 })
+  moved('arrived')
+  notice(7, { kind: 'created', topic: row('a') })
+  moved('departed')
+  followers.delete(7)
+  moved('arrived')
+  notice(7, { kind: 'created', topic: row('b') })
+  t.same(
+    lines.map(({ event, topic }) => topic ?? event),
+    ['arrived', 'a', 'departed', 'arrived', 'b'],
+  )
+  t.end()
+})
+
 t.test('topics created, changed and deleted are logged as they happen', async t => {
   const { notice, lines } = setUp()
   notice(3, { kind: 'created', topic: row('sports') })

@@ -19,11 +19,23 @@ export class SteadyPublisher {
   readonly #startedMs = performance.now()
   #timer: NodeJS.Timeout
   #count = 0
+  /** Base URL that is used instead of what the options say. */
+  #through: string | undefined
   readonly #waiters = new Set<() => void>()
 
   constructor(options: SteadyOptions) {
     this.#options = options
     this.#timer = setInterval(() => this.#catchUp(), 1000 / options.ratePerS)
+  }
+
+  /** From now on the events go to this base URL. */
+  goThrough(url: string): void {
+    this.#through = url
+  }
+
+  /** Resolves when every event sent so far has its answer. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underway)
   }
 
   /** Resolves when one event that was sent after this call is acknowledged. */
@@ -59,7 +71,7 @@ export class SteadyPublisher {
     const { history, topic, prefix = 'event', through } = this.#options
     const payload = `${prefix} ${this.#count}`
     const sentMs = performance.now()
-    const url = `${through()}/v1/topics/${encodeURIComponent(topic)}/publish`
+    const url = `${this.#through ?? through()}/v1/topics/${encodeURIComponent(topic)}/publish`
     const result = await ask(url, { method: 'POST', body: payload, agent: this.#agent }).then(
       judge,
       () => UNKNOWN,

@@ -33,7 +33,9 @@ export class PeerJournal {
   readonly #log: JournalLog
   readonly #clock: Pick<Clock, 'after'>
   readonly #slots: () => SlotLogs
-  readonly #stops: (() => void)[] = []
+  #stop: () => void = () => {}
+  /** By slot that is served here. */
+  readonly #following = new Map<number, () => void>()
   #cancelSummary: () => void = () => {}
   #topics = new Map<string, TopicSummary>()
   #others: TopicSummary = { publishes: 0, events: 0, bytes: 0 }
@@ -48,9 +50,17 @@ export class PeerJournal {
   /** Listens to the slots held here. */
   start(): void {
     const slots = this.#slots()
-    this.#stops.push(slots.onCubeEvent(event => this.#cubeEvent(event)))
-    for (const slot of slots.held) this.#stops.push(slots.follow(slot, notice => this.#notice(slot, notice)))
+    this.#stop = slots.onCubeEvent(event => this.#cubeEvent(event))
+    for (const slot of slots.held) this.#follow(slot)
     this.#schedule()
+  }
+
+  #follow(slot: number): void {
+    this.#following.get(slot)?.()
+    this.#following.set(
+      slot,
+      this.#slots().follow(slot, notice => this.#notice(slot, notice)),
+    )
   }
 
   /** A heartbeat exchange with a peer ended. */
@@ -86,7 +96,9 @@ export class PeerJournal {
   /** Writes the last summary and listens no more. */
   close(): void {
     this.#cancelSummary()
-    for (const stop of this.#stops.splice(0)) stop()
+    this.#stop()
+    for (const stop of this.#following.values()) stop()
+    this.#following.clear()
     this.summarize()
   }
 
@@ -98,6 +110,8 @@ export class PeerJournal {
   }
 
   #cubeEvent(event: CubeEvent): void {
+    if (event.kind === 'arrived') this.#follow(event.slot)
+    if (event.kind === 'departed') this.#following.delete(event.slot)
     const { kind, timeMs: _, ...rest } = event
     // Every line has a `peer` already: the one that writes it.
     const { peer: who, ...more } = { peer: undefined, ...rest }
@@ -163,6 +177,8 @@ const CUBE_MESSAGES: Readonly<Record<CubeEvent['kind'], string>> = {
   takeover: 'a successor took over as primary',
   reclaimed: 'the home is primary again',
   ready: 'every slot held here has a primary',
+  arrived: 'a slot is served here from now on',
+  departed: 'a slot is served elsewhere from now on',
   joined: 'a peer has joined the cube',
   leaving: 'a peer leaves the cube: its slots move',
   left: 'a peer has left the cube',

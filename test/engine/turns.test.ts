@@ -188,3 +188,15 @@ t.test('after a broken invariant nothing of that turn is sent or written', async
   t.equal(writes, 1, 'only the turn before')
   t.equal(cube.batches.get('10>00'), sent)
 })
+
+t.test('a beat of another store than the roster lists by that label is not heard', async t => {
+  const cube = new Engines(THREE)
+  await cube.start()
+  const { engine } = cube.peer('10')
+  const { term, commit } = engine.status(0).raft
+  const { follows } = engine.heartbeat('00', beatOf('uid-00', cube, [[0, term, commit]]))
+  t.same(follows, [[0, term]], 'the listed one is')
+  const stranger = engine.heartbeat('01', beatOf('uid-of-a-new-disk', cube, [[0, term + 1, commit]]))
+  t.same(stranger.follows, [])
+  t.equal(engine.status(0).raft.term, term, 'nobody follows it')
+})

@@ -23,7 +23,12 @@ function entry(index: number, term: number): Entry {
 /** Three replicas with logs: `a` and `b` have committed entries 1 and 2 in term 1, `c` has what is given. */
 function makeLogs(own: readonly Entry[]) {
   const { violations, violation, replicas } = makeSlot()
-  const logs = new Logs({ replicas: () => replicas, violation })
+  const voters = replicas.map(({ peer }, i) => ({ number: i + 1, uid: peer }))
+  const logs = new Logs({
+    replica: (_slot, uid) => replicas.find(({ peer }) => peer === uid)!,
+    inForce: () => ({ rosterVersion: 1, voters }),
+    violation,
+  })
   const [a, b, c] = replicas
   const write = (replica: Replica, entries: readonly Entry[]) => {
     const writes = [{ slot: SLOT, entries }]

@@ -1,5 +1,4 @@
 import type { ErrorCode } from '../../services/peer/errors.ts'
-import type { RefusalCode } from '../../services/peer/topics/types.ts'
 import type { Cluster } from './cluster.ts'
 import type { Answered, Ingress } from './ingress.ts'
 import { NetworkError } from './network.ts'
@@ -10,14 +9,6 @@ export type Seen = Answered | { readonly kind: 'lost' } | { readonly kind: 'refu
 
 /** How long a client waits beyond the patience it asked for. */
 const GRACE_MS = 500
-
-const REFUSALS: Readonly<Record<Exclude<RefusalCode, 'STALE_PRODUCER'>, ErrorCode>> = {
-  UNKNOWN_TOPIC: 'UNKNOWN_TOPIC',
-  TOPIC_EXISTS: 'TOPIC_EXISTS',
-  TOO_MANY_TOPICS: 'TOO_MANY_TOPICS',
-  KEY_REUSED: 'IDEMPOTENCY_KEY_REUSED',
-  KEY_SPACE_FULL: 'KEY_SPACE_FULL',
-}
 
 /** How clients outside reach the cube: any peer, at random. */
 export class Callers {
@@ -62,5 +53,6 @@ export function definiteCode(seen: Seen): ErrorCode | 'NOT THERE' | undefined {
   if (seen.kind !== 'done' || seen.result.kind !== 'appended') return undefined
   const { result } = seen.result
   if (result.kind !== 'refused' || result.code === 'STALE_PRODUCER') return undefined
-  return REFUSALS[result.code]
+  if (result.code === 'WRONG_SLOT') return 'INTERNAL'
+  return result.code === 'KEY_REUSED' ? 'IDEMPOTENCY_KEY_REUSED' : result.code
 }

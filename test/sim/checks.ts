@@ -4,6 +4,7 @@ import type { LogReader } from '../../services/peer/raft/types.ts'
 import type { LogStore } from '../../services/peer/store/types.ts'
 import type { SlotNotice } from '../../services/peer/topics/types.ts'
 import { type Cluster, idOf } from './cluster.ts'
+import { textOf } from './invariants/voters.ts'
 import { Watch } from './invariants/watch.ts'
 import type { Member } from './member.ts'
 import { isTrimmed, kindOf } from './topics.ts'
@@ -27,8 +28,8 @@ export class Checks {
   }
 
   /** The store as a member's engine gets it. */
-  store(id: string, store: LogStore): LogStore {
-    return this.#watch.store(id, store)
+  store(name: string, store: LogStore): LogStore {
+    return this.#watch.store(name, store)
   }
 
   /** The transport as a member's engine gets it. */
@@ -37,13 +38,20 @@ export class Checks {
   }
 
   /** A message of another peer came in. */
-  heard(member: Member, peer: string): void {
-    this.#watch.heard(member, peer)
+  heard(member: Member, from: Member): void {
+    this.#watch.heard(member, from)
   }
 
   started(member: Member): void {
     this.#told.set(member.life, new Map())
     this.#stamps.set(member.life, new Map())
+  }
+
+  /** From now on it is told of what is applied to its replica of the slot, which is another one than before. */
+  follows({ life }: Member, slot: number): void {
+    const told = this.#told.get(life)
+    for (const key of told?.keys() ?? []) if (key.startsWith(`${slot}/`)) told?.delete(key)
+    this.#stamps.get(life)?.delete(slot)
   }
 
   /** What followers are told: every offset once, ascending, stamps never falling. */
@@ -59,27 +67,34 @@ export class Checks {
     const key = `${slot}/${run.incarnation}`
     const last = told?.get(key)
     if (last !== undefined && run.first !== last + 1) {
-      this.#violation(`one order: ${member.id} is told of offset ${run.first} of slot ${slot} after ${last}`)
+      this.#violation(
+        `one order: ${member.name} is told of offset ${run.first} of slot ${slot} after ${last}`,
+      )
     }
     told?.set(key, run.first + run.count - 1)
     const stamps = this.#stamps.get(member.life)
     if (run.timeMs < (stamps?.get(slot) ?? 0)) {
-      this.#violation(`stamps never fall: ${member.id} is told of an older one of slot ${slot}`)
+      this.#violation(`stamps never fall: ${member.name} is told of an older one of slot ${slot}`)
     }
     stamps?.set(slot, run.timeMs)
     for (const [i, event] of events.entries()) {
-      this.#cluster.ledger.saw(member.id, slot, run.incarnation, run.first + i, idOf(event.data))
+      this.#cluster.ledger.saw(member.name, slot, run.incarnation, run.first + i, idOf(event.data))
     }
   }
 
   /** What is still missing to a healed cluster; undefined when nothing is. */
   unhealed(): string | undefined {
-    const { members, slots } = this.#cluster
+    const { members, roster } = this.#cluster
     for (const member of members.values()) {
-      if (!member.isUp && !member.isLost) return `${member.id} does not run`
+      const { name, isUp, isLost } = member
+      if (isLost) continue
+      if (!isUp) return `${name} does not run`
+      const { version } = member.engine.roster
+      if (version !== roster.version) return `${name} goes by roster ${version}, not ${roster.version}`
     }
+    const slots = [...this.#cluster.slots, this.#cluster.rosterSlot]
     for (const slot of slots) {
-      const missing = this.#unhealedSlot(slot)
+      const missing = this.#unhealedSlot(slot) ?? this.#misplaced(slot)
       if (missing !== undefined) return missing
     }
     for (const slot of slots) {
@@ -90,10 +105,11 @@ export class Checks {
   }
 
   #unhealedSlot(slot: number): string | undefined {
-    const due = this.#cluster.replicas(slot)[0]!
+    const placed = this.#cluster.placed(slot)
+    const [due] = placed
     const serving = this.#serving(slot)
-    for (const { id } of this.#replicas(slot)) {
-      const isDue = !this.#cluster.members.get(id)!.isHarmed(slot)
+    for (const id of placed) {
+      const isDue = this.#cluster.memberAt(id)?.isHarmed(slot) !== true
       if (isDue && !serving.some(member => member.id === id)) return `${id} does not serve slot ${slot}`
     }
     // A home that has lost the slot to a bad disk cannot lead it: another one does.
@@ -113,9 +129,29 @@ export class Checks {
     return indexes.size === 1 ? undefined : `the replicas of slot ${slot} end at ${[...indexes].join()}`
   }
 
+  /** Every slot is on exactly the peers that the roster places it on, by its configuration and by their disks. */
+  #misplaced(slot: number): string | undefined {
+    const { members, roster } = this.#cluster
+    const placed = this.#cluster.placed(slot)
+    const numbers = roster.peers.filter(({ id }) => placed.includes(id)).map(({ number }) => number)
+    for (const { name, engine } of this.#serving(slot)) {
+      const { configuration } = engine.status(slot).raft
+      const { voters, outgoing, learners } = configuration
+      const isSettled = outgoing === undefined && learners === undefined && voters.length === numbers.length
+      if (isSettled && voters.every(({ number }) => numbers.includes(number))) continue
+      return `slot ${slot} is on ${textOf(configuration)} for ${name}, not on ${numbers.join(' ')}`
+    }
+    for (const { name, id, isUp, store } of members.values()) {
+      if (!isUp || placed.includes(id)) continue
+      if (store.slots().includes(slot)) return `${name} has a replica of slot ${slot} and should not`
+      if (store.leftovers().includes(slot)) return `${name} has rows of slot ${slot} and should not`
+    }
+    return undefined
+  }
+
   /** Of a healed cluster: replicas are identical, logs match, and what was acknowledged is there. */
   final(): void {
-    for (const slot of this.#cluster.slots) {
+    for (const slot of [...this.#cluster.slots, this.#cluster.rosterSlot]) {
       const serving = this.#serving(slot)
       for (const replica of serving) {
         for (const { name } of this.#cluster.topicsOf(slot)) this.#readWhole(replica, slot, name)
@@ -128,20 +164,16 @@ export class Checks {
 
   /** Nobody stood for election since the cluster had healed; a replica that a bad disk takes away is a reason to. */
   #isStable(slot: number): void {
-    if (this.#replicas(slot).some(member => member.isHarmed(slot))) return
+    if (this.#cluster.replicas(slot).some(member => member.isHarmed(slot))) return
     const { term } = this.#serving(slot)[0]!.engine.status(slot).raft
     const before = this.#healedTerms.get(slot)
     if (before === undefined || before === term) return
     this.#violation(`healed is stable: slot ${slot} went from term ${before} to ${term}`)
   }
 
-  #replicas(slot: number): Member[] {
-    return this.#cluster.replicas(slot).map(id => this.#cluster.members.get(id)!)
-  }
-
   /** The slot's replicas that are in service, in order of succession. */
   #serving(slot: number): Member[] {
-    return this.#replicas(slot).filter(member => member.isUp && member.engine.holds(slot))
+    return this.#cluster.replicas(slot).filter(member => member.isUp && member.engine.holds(slot))
   }
 
   #readWhole(member: Member, slot: number, topic: string): void {
@@ -159,7 +191,7 @@ export class Checks {
     if (one === other || one.isHarmed(slot) || other.isHarmed(slot)) return
     const images = [one, other].map(({ store }) => sorted(store.load(slot).image))
     if (!isDeepStrictEqual(images[0], images[1])) {
-      this.#violation(`replicas are identical: ${one.id} and ${other.id} differ on slot ${slot}`)
+      this.#violation(`replicas are identical: ${one.name} and ${other.name} differ on slot ${slot}`)
     }
     const logs = [one, other].map(({ store }) => store.log(slot))
     const from = Math.max(...logs.map(log => log.firstIndex()))

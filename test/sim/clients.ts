@@ -151,8 +151,8 @@ export class Clients {
       for (const { name } of topics) {
         left++
         void readWhole(this.#cluster.ingress(member), name)
-          .then(found => finals.push({ kind: 'final', client: member.id, topic: name, found }))
-          .catch(error => missing.push(`${member.id} cannot read ${name}: ${String(error)}`))
+          .then(found => finals.push({ kind: 'final', client: member.name, topic: name, found }))
+          .catch(error => missing.push(`${member.name} cannot read ${name}: ${String(error)}`))
           .finally(() => left--)
       }
     }

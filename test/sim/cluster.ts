@@ -1,18 +1,19 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Operation } from '../../scripts/lib/checker/operations.ts'
-import { successors } from '../../services/peer/cube/placement.ts'
-import type { Roster } from '../../services/peer/cube/roster.ts'
+import { successorsOf } from '../../services/peer/cube/placement.ts'
+import { lastNumberOf, type Roster, type RosterPeer } from '../../services/peer/cube/roster.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
 import type { LogStore } from '../../services/peer/store/types.ts'
 import type { TopicCursor } from '../../services/peer/topics/cursor.ts'
-import type { SlotNotice, TopicRow } from '../../services/peer/topics/types.ts'
+import type { TopicRow } from '../../services/peer/topics/types.ts'
 import { Checks } from './checks.ts'
 import { Connections } from './connections.ts'
 import { Ingress } from './ingress.ts'
 import { Ledger } from './ledger.ts'
 import type { Life } from './life.ts'
 import { MachineClock } from './machine-clock.ts'
-import { Member } from './member.ts'
-import { Network } from './network.ts'
+import { Member, type MemberEvents, type MemberIdentity, nameOf, uidOf } from './member.ts'
+import { Network, urlOf } from './network.ts'
 import { type PlannedTopic, planTopics, type TopicKind } from './topics.ts'
 import type { Trace } from './trace.ts'
 import type { Chance, World } from './world.ts'
@@ -21,9 +22,13 @@ import type { Chance, World } from './world.ts'
 export class Cluster {
   readonly world: World
   readonly trace: Trace
-  readonly roster: Roster
   readonly network: Network
+  /** Those with a machine and a disk, by host; some of them are on their way in or out. */
   readonly members = new Map<string, Member>()
+  /** All there ever were, by name. */
+  readonly everyone = new Map<string, Member>()
+  /** Told of every new member. */
+  onMember: (member: Member) => void = () => {}
   readonly ledger: Ledger
   readonly checks: Checks
   readonly connections: Connections
@@ -34,6 +39,12 @@ export class Cluster {
   readonly #wall: MachineClock
   readonly #chance: Chance
   readonly #ingresses = new WeakMap<Life, Ingress>()
+  readonly #wrapStore: (store: LogStore) => LogStore
+  /** Every version of the roster that anybody went by. */
+  readonly #rosters = new Map<number, Roster>()
+  /** The version that a life goes by, once it has gone over to another one. */
+  readonly #versions = new WeakMap<Life, number>()
+  #roster: Roster
 
   /** @param wrapStore what the engines see of their stores, if not the stores themselves */
   constructor(
@@ -46,43 +57,76 @@ export class Cluster {
     this.world = world
     this.trace = trace
     this.#chance = chance
-    this.roster = makeRoster(size.peers, size.slots)
+    this.#wrapStore = wrapStore
+    this.#roster = makeRoster(size.peers, size.slots)
+    this.#rosters.set(1, this.#roster)
     this.#wall = new MachineClock(world)
     this.topics = planTopics(size.slots)
     this.network = new Network(world, chance.fork(), trace, this.members)
     this.connections = new Connections({ world, network: this.network, members: this.members })
     this.ledger = new Ledger(what => this.violation(what))
     this.checks = new Checks(this)
-    for (const { id } of this.roster.peers) {
-      const events = {
-        started: (member: Member) => this.#started(member),
-        stopping: (member: Member) => this.ingress(member).stop(),
-        stopped: (member: Member) => this.ingress(member).close(),
-        heard: (member: Member, peer: string) => {
-          this.checks.heard(member, peer)
-          this.ingress(member).heard(peer)
-        },
-        ended: (member: Member) => {
-          this.network.died(member)
-          this.connections.died(member.life)
-        },
-        notice: (member: Member, slot: number, notice: SlotNotice) =>
-          this.checks.notice(member, slot, notice),
-        violation: (what: string) => this.violation(what),
-        store: (store: LogStore) => this.checks.store(id, wrapStore(store)),
-      }
-      const transport = (member: Member) => this.checks.transport(member, this.network.transport(member))
-      this.members.set(id, new Member(id, this.roster, world, chance.fork(), trace, events, transport))
-    }
+    for (const { id } of this.#roster.peers) this.add({ id, host: id, name: id }, this.#roster)
+  }
+
+  /** A machine with an empty disk; whoever was on it before is gone. Its first process is still to be started. */
+  add(identity: MemberIdentity, roster: Roster): Member {
+    const { world, trace } = this
+    const transport = (member: Member) => this.checks.transport(member, this.network.transport(member))
+    const member = new Member(
+      identity,
+      roster,
+      world,
+      this.#chance.fork(),
+      trace,
+      this.#events(identity.name),
+      transport,
+    )
+    this.members.set(member.host, member)
+    this.everyone.set(member.name, member)
+    this.onMember(member)
+    return member
+  }
+
+  /** A machine is gone, with its disk. */
+  retire(member: Member, how: string): void {
+    if (this.members.get(member.host) === member) this.members.delete(member.host)
+    member.retire(how)
+  }
+
+  /** The latest version of the roster that anybody goes by. */
+  get roster(): Roster {
+    return this.#roster
+  }
+
+  /** The member that the latest roster lists so; undefined for one whose machine is gone, or not there yet. */
+  memberAt(id: string): Member | undefined {
+    const peer = this.#roster.peers.find(one => one.id === id)
+    return peer && this.memberOf(peer)
+  }
+
+  memberOf({ uid }: Pick<RosterPeer, 'uid'>): Member | undefined {
+    const member = this.everyone.get(nameOf(uid))
+    return member && this.members.get(member.host) === member ? member : undefined
   }
 
   get slots(): readonly number[] {
-    return [...Array(this.roster.slots).keys()]
+    return [...Array(this.#roster.slots).keys()]
   }
 
-  /** Labels in order of succession, home first. */
-  replicas(slot: number): readonly string[] {
-    return successors(slot, this.roster, LIMITS.REPLICAS)
+  /** The roster's own slot. */
+  get rosterSlot(): number {
+    return this.#roster.slots
+  }
+
+  /** Who the latest roster places the slot on, by label in order of succession, home first. */
+  placed(slot: number): readonly string[] {
+    return successorsOf(slot, this.#roster, LIMITS)
+  }
+
+  /** The same as members; one that is not there is left out. */
+  replicas(slot: number): readonly Member[] {
+    return this.placed(slot).flatMap(id => this.memberAt(id) ?? [])
   }
 
   /** What stands above the engine of a member that runs. */
@@ -108,10 +152,10 @@ export class Cluster {
 
   /** Whether events up to the cursor were removed, or may have been where nobody can be asked. */
   isTrimmed({ slot, name }: PlannedTopic, { incarnation, offset }: TopicCursor): boolean {
-    const replicas = this.replicas(slot).map(id => this.members.get(id)!)
+    const replicas = this.replicas(slot)
     const serving = replicas.filter(member => member.isUp && member.engine.holds(slot))
     const rows = serving.map(member => member.engine.topic(slot, name))
-    if (serving.length < replicas.length) return true
+    if (serving.length < this.placed(slot).length) return true
     return rows.some(row => row?.incarnation !== incarnation || row.earliest > offset)
   }
 
@@ -124,10 +168,57 @@ export class Cluster {
     this.history.push(operation)
   }
 
+  #events(name: string): MemberEvents {
+    return {
+      started: member => this.#started(member),
+      stopping: member => this.ingress(member).stop(),
+      members: (member, slot, deadlineMs) => this.ingress(member).members(slot, deadlineMs),
+      stopped: member => this.ingress(member).close(),
+      heard: (member, from) => {
+        this.checks.heard(member, from)
+        this.ingress(member).heard(from.id)
+      },
+      roster: (member, roster) => this.#goesBy(member, roster),
+      ended: member => {
+        this.network.died(member)
+        this.connections.died(member.life)
+      },
+      notice: (member, slot, notice) => this.checks.notice(member, slot, notice),
+      follows: (member, slot) => this.checks.follows(member, slot),
+      violation: what => this.violation(what),
+      store: store => this.checks.store(name, this.#wrapStore(store)),
+    }
+  }
+
+  /** Rosters are one sequence: a version is the same at all, nobody goes back, numbers are never given again. */
+  #goesBy({ name, life }: Member, roster: Roster): void {
+    const { version } = roster
+    const own = this.#versions.get(life) ?? 0
+    if (version <= own) this.violation(`one roster: ${name} goes from version ${own} to ${version}`)
+    this.#versions.set(life, version)
+    const known = this.#rosters.get(version)
+    if (known !== undefined) {
+      if (isDeepStrictEqual(known, roster)) return
+      this.violation(`one roster: ${name} has another version ${version} than those before it`)
+    }
+    this.#rosters.set(version, roster)
+    const before = this.#roster
+    if (version <= before.version) return
+    this.#roster = roster
+    const { kind, id } = roster.change ?? { kind: 'found', id: '' }
+    this.trace.say(name, `roster ${version}: ${kind} ${id}`)
+    for (const { id: label, number, uid } of roster.peers) {
+      const isNew = before.peers.every(peer => peer.uid !== uid)
+      if (isNew && number <= lastNumberOf(before)) {
+        this.violation(`numbers are given once: peer ${label} of roster ${version} has ${number} again`)
+      }
+    }
+  }
+
   #started(member: Member): void {
     const ingress = new Ingress({
       member,
-      roster: this.roster,
+      roster: this.#roster,
       connections: this.connections,
       chance: this.#chance.fork(),
       of: other => this.#ingresses.get(other.life),
@@ -151,13 +242,13 @@ export class Cluster {
     const due = Math.min(limit, Math.max(0, topic.latest - start + 1))
     if (due > 0 && events.length === 0) {
       this.violation(
-        `${member.id} has nothing of ${name} of slot ${slot} at ${start}, it ends at ${topic.latest}`,
+        `${member.name} has nothing of ${name} of slot ${slot} at ${start}, it ends at ${topic.latest}`,
       )
     }
     for (const [i, event] of events.entries()) {
       if (event.offset !== start + i)
-        this.violation(`${member.id} gave offset ${event.offset} where ${start + i} was due`)
-      this.ledger.saw(member.id, slot, topic.incarnation, event.offset, idOf(event.data))
+        this.violation(`${member.name} gave offset ${event.offset} where ${start + i} was due`)
+      this.ledger.saw(member.name, slot, topic.incarnation, event.offset, idOf(event.data))
     }
     return events.length
   }
@@ -173,6 +264,6 @@ function makeRoster(peers: number, slots: number): Roster {
   const ids = [...Array(peers).keys()].map(i => i.toString(2).padStart(dimension, '0'))
   return {
     ...{ version: 1, clusterId: 'simulated', dimension, slots },
-    peers: ids.map((id, i) => ({ id, uid: `uid-${id}`, number: i + 1, url: `http://${id}.invalid` })),
+    peers: ids.map((id, i) => ({ id, uid: uidOf(id), number: i + 1, url: urlOf(id) })),
   }
 }

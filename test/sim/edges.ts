@@ -3,6 +3,7 @@ import { parseFollowQuery } from '../../services/peer/links/follow-wire.ts'
 import type { Asked, Connections, ReplyListener, Response } from './connections.ts'
 import type { Ingress } from './ingress.ts'
 import type { Member } from './member.ts'
+import { hostOf } from './network.ts'
 
 type Dispatcher = Parameters<typeof exchange>[0]
 type DispatchHandler = Parameters<Dispatcher['dispatch']>[1]
@@ -34,7 +35,10 @@ export function operationsConnection(options: PeerConnectionOptions, peer: strin
         end: () => handler.onResponseEnd?.(controller, {}),
         fail: kind => handler.onResponseError?.(controller, socketError(kind)),
       }
-      const asked: Asked = connections.ask({ from: id, life, to: peer }, serve, listener)
+      const to = hostOf(member, peer)
+      const asked: Asked | undefined =
+        to === undefined ? undefined : connections.ask({ from: member.host, life, to }, serve, listener)
+      if (!asked) queueMicrotask(() => life.run(() => listener.fail('refused')))
       return true
     },
   }
@@ -75,7 +79,7 @@ export function followConnection(options: PeerConnectionOptions, peer: string): 
 class StreamedReply implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
   readonly status: Promise<number>
   readonly #member: Member
-  readonly #asked: Asked
+  #asked: Asked | undefined
   readonly #bodyTimeoutMs: number
   #chunks: Buffer[] = []
   #over: Error | 'end' | undefined
@@ -98,7 +102,7 @@ class StreamedReply implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
         response.finish(503)
       }
     }
-    this.#asked = connections.ask({ from: member.id, life: member.life, to: peer }, serve, {
+    const listener: ReplyListener = {
       head: status => {
         this.#watch(this.#bodyTimeoutMs)
         this.#settle.resolve(status)
@@ -110,8 +114,13 @@ class StreamedReply implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
       },
       end: () => this.#finish('end'),
       fail: kind => this.#finish(socketError(kind)),
-    })
+    }
+    const to = hostOf(member, peer)
+    if (to !== undefined) {
+      this.#asked = connections.ask({ from: member.host, life: member.life, to }, serve, listener)
+    }
     this.#watch(request.headersTimeout!)
+    if (to === undefined) this.#finish(socketError('refused'))
     const signal = request.signal as AbortSignal
     const aborted = () => this.#giveUp(new Error('aborted'))
     if (signal.aborted) aborted()
@@ -151,7 +160,7 @@ class StreamedReply implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
 
   #giveUp(error: Error): void {
     if (this.#over) return
-    this.#asked.abort()
+    this.#asked?.abort()
     this.#chunks = []
     this.#finish(error)
   }

@@ -4,11 +4,16 @@ import { CLOCK_FAULTS } from './harm-clock.ts'
 import { DISK_FAULTS } from './harm-disk.ts'
 import { NETWORK_FAULTS } from './harm-network.ts'
 import { PROCESS_FAULTS } from './harm-process.ts'
-import { FLUSH_MS } from './member.ts'
+import { ROSTER_FAULTS } from './harm-roster.ts'
+import { FLUSH_MS, type Member } from './member.ts'
+import { Operator } from './operator.ts'
 import { drawSwarm, type Swarm } from './swarm.ts'
 import type { Chance } from './world.ts'
 
 const KINDS = [...NETWORK_FAULTS, ...PROCESS_FAULTS, ...DISK_FAULTS, ...CLOCK_FAULTS]
+
+/** Share of the seeds in which the roster changes. */
+const CHANGING_SHARE = 0.6
 
 /** Between two attempts to start what ended although everything is healed. */
 const REVIVE_MS = 1_000
@@ -25,16 +30,26 @@ export class Faults {
   readonly #chance: Chance
   readonly #harm: Harm
   readonly #swarm: Swarm
+  readonly #operator: Operator
+  /** The roster changes in this seed. */
+  readonly #isChanging: boolean
   #isActive = false
 
   constructor(cluster: Cluster, chance: Chance) {
     this.#cluster = cluster
     this.#chance = chance
     const count = (kind: string) => this.#count(kind)
-    this.#harm = new Harm(cluster, chance, count, () => this.#isActive)
-    this.#swarm = drawSwarm(KINDS, chance)
+    this.#operator = new Operator(cluster, chance.fork())
+    this.#operator.onDone = count
+    this.#harm = new Harm(cluster, chance, this.#operator, count, () => this.#isActive)
+    this.#isChanging = chance.yes(CHANGING_SHARE)
+    this.#swarm = drawSwarm(this.#isChanging ? [...KINDS, ...ROSTER_FAULTS] : KINDS, chance)
     cluster.network.onHarm = count
-    for (const member of cluster.members.values()) member.onReclaimed = () => count('home transfer')
+    const watch = (member: Member) => {
+      member.onReclaimed = () => count('home transfer')
+    }
+    for (const member of cluster.members.values()) watch(member)
+    cluster.onMember = watch
   }
 
   start(): void {
@@ -60,9 +75,17 @@ export class Faults {
     this.#revive()
   }
 
+  /** What of the changes of the roster is not done yet; undefined when nothing is. */
+  unfinished(): string | undefined {
+    return this.#operator.unfinished
+  }
+
   /** Starts whoever is down; what was under way before the healing may still end somebody. */
   #revive(): void {
     for (const member of this.#cluster.members.values()) member.start()
+    const { victim, hasFlipped } = this.#harm
+    // Where peers come and go, a slot may have to move to one that cannot serve it: somebody replaces its disk.
+    if (this.#isChanging && hasFlipped && victim && isDamaged(victim)) this.#operator.repair(victim)
     this.#cluster.world.after(REVIVE_MS, () => this.#revive())
   }
 
@@ -79,4 +102,8 @@ export class Faults {
   #count(kind: string): void {
     this.counts[kind] = (this.counts[kind] ?? 0) + 1
   }
+}
+
+function isDamaged(member: Member): boolean {
+  return member.isLost || member.disk.flipped().length > 0
 }

@@ -6,42 +6,42 @@ const MAX_MONOTONIC_DRIFT = 0.01
 
 /** A wall clock is set wrong and, after a while, right. */
 function jump(harm: Harm): boolean {
-  const { id, clock } = harm.anyone()
+  const { name, clock } = harm.anyone()
   const skewMs = harm.chance.pick([-60_000, -4_000, 4_000, 60_000])
   const begin = () => {
-    harm.say(id, `its clock jumps by ${skewMs} ms`)
+    harm.say(name, `its clock jumps by ${skewMs} ms`)
     clock.skewMs = skewMs
   }
-  return harm.window(`jump ${id}`, 500, 6_000, begin, () => {
-    harm.say(id, 'its clock jumps back')
+  return harm.window(`jump ${name}`, 500, 6_000, begin, () => {
+    harm.say(name, 'its clock jumps back')
     clock.skewMs = 0
   })
 }
 
 /** A wall clock runs fast or slow until it is set right. */
 function driftWall(harm: Harm): boolean {
-  const { id, clock } = harm.anyone()
+  const { name, clock } = harm.anyone()
   const rate = harm.chance.between(-MAX_WALL_DRIFT, MAX_WALL_DRIFT)
   const begin = () => {
-    harm.say(id, `its wall clock drifts by ${(rate * 100).toFixed(2)} %`)
+    harm.say(name, `its wall clock drifts by ${(rate * 100).toFixed(2)} %`)
     clock.driftWall(rate)
   }
-  return harm.window(`wall ${id}`, 3_000, 20_000, begin, () => {
-    harm.say(id, 'its wall clock is set')
+  return harm.window(`wall ${name}`, 3_000, 20_000, begin, () => {
+    harm.say(name, 'its wall clock is set')
     clock.setWall()
   })
 }
 
 /** A monotonic clock, and all timers, run fast or slow. */
 function driftMonotonic(harm: Harm): boolean {
-  const { id, clock } = harm.anyone()
+  const { name, clock } = harm.anyone()
   const rate = harm.chance.between(-MAX_MONOTONIC_DRIFT, MAX_MONOTONIC_DRIFT)
   const begin = () => {
-    harm.say(id, `its monotonic clock drifts by ${(rate * 100).toFixed(2)} %`)
+    harm.say(name, `its monotonic clock drifts by ${(rate * 100).toFixed(2)} %`)
     clock.driftMonotonic(rate)
   }
-  return harm.window(`monotonic ${id}`, 3_000, 20_000, begin, () => {
-    harm.say(id, 'its monotonic clock is right')
+  return harm.window(`monotonic ${name}`, 3_000, 20_000, begin, () => {
+    harm.say(name, 'its monotonic clock is right')
     clock.driftMonotonic(0)
   })
 }

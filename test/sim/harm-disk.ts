@@ -20,9 +20,9 @@ function slowDisk(harm: Harm): boolean {
   const flushMs = harm.chance.pick([10, 80, 400])
   const begin = () => {
     member.flushMs = flushMs
-    harm.say(member.id, `fsync takes ${flushMs} ms`)
+    harm.say(member.name, `fsync takes ${flushMs} ms`)
   }
-  return harm.window(`slow ${member.id}`, 500, 5_000, begin, () => {
+  return harm.window(`slow ${member.host}`, 500, 5_000, begin, () => {
     member.flushMs = FLUSH_MS
   })
 }
@@ -31,7 +31,7 @@ function slowDisk(harm: Harm): boolean {
 function failFsync(harm: Harm): boolean {
   const member = harm.anyone()
   if (!member.isUp) return false
-  harm.say(member.id, 'the next fsync fails')
+  harm.say(member.name, 'the next fsync fails')
   member.disk.failNextFlush('the simulated fsync failed', harm.chance.yes(0.5))
   harm.later(1_000, 4_000, () => member.start())
   return true
@@ -43,24 +43,27 @@ function fill(harm: Harm, leftBytes: number): boolean {
   const { disk } = member
   const begin = () => {
     disk.capacityBytes = disk.space().usedBytes + leftBytes
-    harm.say(member.id, `has ${leftBytes} bytes of disk left`)
+    harm.say(member.name, `has ${leftBytes} bytes of disk left`)
   }
-  return harm.window(`full ${member.id}`, 1_500, 6_000, begin, () => {
+  return harm.window(`full ${member.host}`, 1_500, 6_000, begin, () => {
     disk.capacityBytes = Number.MAX_SAFE_INTEGER
-    harm.say(member.id, 'has room on its disk')
+    harm.say(member.name, 'has room on its disk')
     member.start()
   })
 }
 
 /** A bit of one record at rest turns over, under a running process or not, on the one disk that does so. */
 function flipBit(harm: Harm, what: keyof typeof ROWS): boolean {
-  const { victim, chance } = harm
+  const { victim, chance, operator } = harm
+  // No slot may lose two of its replicas.
+  if (!victim || (operator.lost !== undefined && operator.lost.host !== victim.host)) return false
   const tables: readonly string[] = ROWS[what]
   const keys = victim.disk.keys().filter(key => tables.includes(key[0]!))
   if (keys.length === 0) return false
   const key = chance.pick(keys)
   const bit = chance.int(0, MAX_BITS - 1)
-  harm.say(victim.id, `bit ${bit} flips in ${nameOf(key)}`)
+  harm.say(victim.name, `bit ${bit} flips in ${nameOf(key)}`)
+  harm.hasFlipped = true
   return victim.disk.flipBit(key, bit)
 }
 

@@ -1,4 +1,5 @@
 import type { FaultKind, Harm } from './harm.ts'
+import type { Member } from './member.ts'
 import { FAIR, type Weather } from './network.ts'
 
 /** Bad weather in one respect, for all links. Its effects are counted message by message. */
@@ -46,22 +47,23 @@ function sides(harm: Harm, members: readonly string[]): (id: string) => boolean 
 
 /** One peer is heard and hears nothing, or the other way round. */
 function deafen(harm: Harm): boolean {
-  const { id } = harm.anyone()
+  const { host } = harm.anyone()
   const isDeaf = harm.chance.yes(0.5)
-  return cut(harm, (from, to) => (isDeaf ? to : from) === id)
+  return cut(harm, (from, to) => (isDeaf ? to : from) === host)
 }
 
 function cutPair(harm: Harm, isBothWays: boolean): boolean {
   const [one, other] = harm.pair()
   return cut(
     harm,
-    (from, to) => (from === one.id && to === other.id) || (isBothWays && from === other.id && to === one.id),
+    (from, to) =>
+      (from === one.host && to === other.host) || (isBothWays && from === other.host && to === one.host),
   )
 }
 
 function isolate(harm: Harm): boolean {
-  const { id } = harm.anyone()
-  return cut(harm, (from, to) => from === id || to === id)
+  const { host } = harm.anyone()
+  return cut(harm, (from, to) => from === host || to === host)
 }
 
 /** Two groups that do not hear each other. */
@@ -72,7 +74,7 @@ function partition(harm: Harm): boolean {
 
 /** Two groups that hear each other's words only through one peer, which hears both. */
 function bridge(harm: Harm): boolean {
-  const [middle, ...rest] = [harm.anyone().id, ...harm.cluster.members.keys()]
+  const [middle, ...rest] = [harm.anyone().host, ...harm.cluster.members.keys()]
   const outer = rest.filter(id => id !== middle)
   const side = sides(harm, outer)
   return cut(harm, (from, to) => from !== middle && to !== middle && side(from) !== side(to))
@@ -91,8 +93,8 @@ function partial(harm: Harm): boolean {
 function clog(harm: Harm): boolean {
   const { network } = harm.cluster
   const [one, other] = harm.pair()
-  const links = [`${one.id}>${other.id}`]
-  if (harm.chance.yes(0.5)) links.push(`${other.id}>${one.id}`)
+  const links = [`${one.host}>${other.host}`]
+  if (harm.chance.yes(0.5)) links.push(`${other.host}>${one.host}`)
   let fired = false
   for (const link of links) {
     const begin = () => {
@@ -123,18 +125,18 @@ function closeConnection(harm: Harm): boolean {
 function lateTransfer(harm: Harm): boolean {
   const { cluster, chance } = harm
   const slot = chance.pick(cluster.slots)
-  const holders = cluster.replicas(slot).map(id => cluster.members.get(id)!)
+  const holders = cluster.replicas(slot)
   const live = holders.filter(({ isUp, life, engine }) => isUp && !life.isPaused && engine.holds(slot))
   const primary = live.find(({ engine }) => engine.status(slot).raft.role === 'leader')
   const heir = chance.pick(holders)
   if (!primary || heir === primary) return false
-  const number = (id: string) => cluster.roster.peers.find(peer => peer.id === id)!.number
+  const number = (of: Member) => cluster.roster.peers.find(({ uid }) => uid === of.uid)!.number
   const { term } = primary.engine.status(slot).raft
-  const message = { type: 'timeoutNow', from: number(primary.id), to: number(heir.id), term } as const
-  harm.say(primary.id, `hands slot ${slot} to ${heir.id}, out of turn`)
+  const message = { type: 'timeoutNow', from: number(primary), to: number(heir), term } as const
+  harm.say(primary.name, `hands slot ${slot} to ${heir.name}, out of turn`)
   cluster.network.transport(primary).send(heir.id, [{ slot, message }])
   // A primary that is deaf from now on does not learn that another one leads.
-  if (chance.yes(0.5)) cut(harm, (_from, to) => to === primary.id)
+  if (chance.yes(0.5)) cut(harm, (_from, to) => to === primary.host)
   return true
 }
 

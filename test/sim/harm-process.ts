@@ -49,7 +49,7 @@ function crashAtWrite(harm: Harm, step: WriteStep, isPowerLoss: boolean, kind: s
   const begin = () => {
     disk.onStep = onStep
   }
-  return harm.window(`crash ${member.id}`, 1_000, 5_000, begin, () => {
+  return harm.window(`crash ${member.host}`, 1_000, 5_000, begin, () => {
     if (disk.onStep === onStep) disk.onStep = () => {}
   })
 }
@@ -68,10 +68,10 @@ function pause(harm: Harm): boolean {
   const member = harm.anyone()
   if (!member.isUp || member.life.isPaused) return false
   const { life } = member
-  harm.say(member.id, 'is paused')
+  harm.say(member.name, 'is paused')
   life.pause()
   harm.later(100, 5_000, () => {
-    harm.say(member.id, 'is continued')
+    harm.say(member.name, 'is continued')
     life.resume(harm.cluster.world)
   })
   return true

@@ -1,5 +1,6 @@
 import type { Cluster } from './cluster.ts'
 import type { Member } from './member.ts'
+import type { Operator } from './operator.ts'
 import type { Chance } from './world.ts'
 
 /** One kind of fault. */
@@ -18,19 +19,34 @@ export interface FaultKind {
 export class Harm {
   readonly cluster: Cluster
   readonly chance: Chance
-  /** The one peer whose disk flips bits: a minority of every slot's replicas, since none is rebuilt yet. */
-  readonly victim: Member
+  readonly operator: Operator
+  /** A bit was flipped: what that harmed stays harmed until the disk is replaced. */
+  hasFlipped = false
+  /** The machine whose disk flips bits: a minority of every slot's replicas. */
+  readonly #victim: string
   readonly #count: (kind: string) => void
   readonly #isActive: () => boolean
   /** What lasts for a while, each at most once at a time. */
   readonly #windows = new Set<string>()
 
-  constructor(cluster: Cluster, chance: Chance, count: (kind: string) => void, isActive: () => boolean) {
+  constructor(
+    cluster: Cluster,
+    chance: Chance,
+    operator: Operator,
+    count: (kind: string) => void,
+    isActive: () => boolean,
+  ) {
     this.cluster = cluster
     this.chance = chance
     this.#count = count
     this.#isActive = isActive
-    this.victim = this.anyone()
+    this.operator = operator
+    this.#victim = this.anyone().host
+  }
+
+  /** The one peer whose disk flips bits; undefined when it has left. */
+  get victim(): Member | undefined {
+    return this.cluster.members.get(this.#victim)
   }
 
   anyone(): Member {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { placement, slotOf } from '../../services/peer/cube/placement.ts'
+import { replicasOf, slotOf } from '../../services/peer/cube/placement.ts'
 import type { Roster } from '../../services/peer/cube/roster.ts'
 import { ERRORS, type ErrorCode, HypercastError } from '../../services/peer/errors.ts'
 import { asHypercastError } from '../../services/peer/http/problems.ts'
@@ -15,6 +15,7 @@ import { ProducerStamps } from '../../services/peer/links/producer.ts'
 import { packedHeaders } from '../../services/peer/links/replicate.ts'
 import { Router } from '../../services/peer/links/router.ts'
 import type { Operation, OperationResult } from '../../services/peer/links/types.ts'
+import type { Configuration } from '../../services/peer/raft/types.ts'
 import { TopicStreams } from '../../services/peer/streams/hub.ts'
 import type { Request } from '../../services/peer/topics/types.ts'
 import type { Connections, Response } from './connections.ts'
@@ -76,10 +77,10 @@ export class Ingress {
       trouble: peer => engine.connectionClosed(peer),
     })
     const executor = new Executor(self, engine)
-    const router = new Router({ self, roster: () => roster, clock, executor, edges: this.#edges })
+    const router = new Router({ self, roster: () => engine.roster, clock, executor, edges: this.#edges })
     this.#dispatcher = new CubeDispatcher({
       self,
-      roster: () => roster,
+      roster: () => engine.roster,
       clock,
       random,
       log,
@@ -101,7 +102,7 @@ export class Ingress {
       }),
       settings: STREAM_SETTINGS,
       slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), roster.slots),
-      replicasOf: slot => placement(slot, roster, LIMITS.REPLICAS),
+      replicasOf: slot => replicasOf(slot, engine.roster, LIMITS),
       bounds: STREAM_BOUNDS,
     })
     this.handlers = new LinkHandlers({
@@ -142,6 +143,17 @@ export class Ingress {
       if (code === 'STALE_PRODUCER') return { kind: 'error', code: 'OUTCOME_UNKNOWN' }
     }
     return answered(result)
+  }
+
+  /** For the engine: who takes part in a slot. */
+  async members(slot: number, deadlineMs: number): Promise<Configuration | null> {
+    const { result } = await this.#dispatcher.dispatch({ kind: 'members', slot }, deadlineMs)
+    return result.kind === 'members' ? result.configuration : null
+  }
+
+  /** The same for somebody outside; null when nobody could say. */
+  membersWithin(slot: number, patienceMs: number): Promise<Configuration | null> {
+    return this.members(slot, this.#deadline(patienceMs))
   }
 
   /** A read of a client. */

@@ -1,6 +1,7 @@
 import type { Roster } from '../../services/peer/cube/roster.ts'
 import { Engine } from '../../services/peer/engine/engine.ts'
-import type { CubeEvent, Transport } from '../../services/peer/engine/types.ts'
+import { type CubeEvent, SlotError, type Transport } from '../../services/peer/engine/types.ts'
+import type { Configuration } from '../../services/peer/raft/types.ts'
 import { StoreError } from '../../services/peer/store/errors.ts'
 import { slotOf, TABLES } from '../../services/peer/store/keys.ts'
 import { MemoryDisk } from '../../services/peer/store/memory.ts'
@@ -32,18 +33,46 @@ export interface MemberEvents {
   /** Its engine has stopped; resolves when what stands above it has too. */
   stopped(member: Member): Promise<void>
   /** A sign of life of another peer. */
-  heard(member: Member, peer: string): void
+  heard(member: Member, from: Member): void
+  /** It goes by this roster now. */
+  roster(member: Member, roster: Roster): void
   /** The process ended, for whatever reason. */
   ended(member: Member): void
   notice(member: Member, slot: number, notice: SlotNotice): void
+  /** Its replica of the slot is about to be told of notices, from the first one on. */
+  follows(member: Member, slot: number): void
+  /** Who takes part in a slot, asked through what stands above the engine. */
+  members(member: Member, slot: number, deadlineMs: number): Promise<Configuration | null>
   violation(what: string): void
   /** The store as its engine sees it; a test may put something broken in its place. */
   store(store: LogStore): LogStore
 }
 
+/** Who a member is. */
+export interface MemberIdentity {
+  /** Label in the cube. */
+  readonly id: string
+  /** The machine it runs on, which outlives a disk that is replaced; its address says it. */
+  readonly host: string
+  /** Names its disk: never used again for another one. */
+  readonly name: string
+}
+
+/** Uid of the store of the member that is called so. */
+export function uidOf(name: string): string {
+  return `uid-${name}`
+}
+
+/** What the member is called whose store has this uid. */
+export function nameOf(uid: string): string {
+  return uid.slice('uid-'.length)
+}
+
 /** One peer: its disk, which outlives its processes, and the process that runs now, if one does. */
 export class Member {
   readonly id: string
+  readonly host: string
+  readonly name: string
   readonly disk: MemoryDisk
   life: Life
   engine!: Engine
@@ -64,13 +93,15 @@ export class Member {
     info: () => {},
     warn: () => {},
     error: (fields: object, message: string) =>
-      this.#trace.say(this.id, `${message}: ${JSON.stringify(fields)}`),
+      this.#trace.say(this.name, `${message}: ${JSON.stringify(fields)}`),
   }
   #isUp = false
   #isLost = false
+  #isRetired = false
 
+  /** @param roster the one that a process on an empty disk starts with */
   constructor(
-    id: string,
+    { id, host, name }: MemberIdentity,
     roster: Roster,
     world: World,
     chance: Chance,
@@ -79,6 +110,8 @@ export class Member {
     transport: (member: Member) => Transport,
   ) {
     this.id = id
+    this.host = host
+    this.name = name
     this.#roster = roster
     this.#world = world
     this.#chance = chance
@@ -96,9 +129,25 @@ export class Member {
     this.life.die()
   }
 
+  get uid(): string {
+    return uidOf(this.name)
+  }
+
   /** Another peer's message came in. */
-  heard(peer: string): void {
-    this.#events.heard(this, peer)
+  heard(from: Member): void {
+    this.#events.heard(this, from)
+  }
+
+  /** A replica of a slot came to it while it runs: what becomes of it is to be seen from its beginning. */
+  founded(slot: number): void {
+    const { life, engine } = this
+    if (this.#isUp) queueMicrotask(() => life.run(() => this.#follow(life, engine, slot)))
+  }
+
+  /** Its machine is gone, or its disk: no process runs on it any more. */
+  retire(how: string): void {
+    this.#isRetired = true
+    this.kill(0, how)
   }
 
   /** The process runs and its port is open. */
@@ -118,23 +167,26 @@ export class Member {
 
   /** Starts a process on the disk. Founding is skipped: the roster is put there. */
   start(): void {
-    if (!this.life.isDead || this.#isLost) return
+    if (!this.life.isDead || this.#isLost || this.#isRetired) return
     this.life = this.#newLife()
     const { life } = this
     let store: LogStore
+    let roster: Roster | null
     try {
-      store = openMemoryStore(this.disk, { newUid: () => `uid-${this.id}` })
+      store = openMemoryStore(this.disk, { newUid: () => this.uid })
+      roster = store.roster()
     } catch (error) {
       this.#fatal(life, error)
       return
     }
     if (life.isDead) return
     this.store = this.#events.store(store)
-    this.#trace.say(this.id, `starts, boot ${this.store.identity.boot}`)
+    this.#trace.say(this.name, `starts, boot ${this.store.identity.boot}`)
     const random = this.#chance.fork()
     this.engine = new Engine({
       self: this.id,
-      roster: this.#roster,
+      roster: roster ?? this.#roster,
+      members: (slot, deadlineMs) => this.#events.members(this, slot, deadlineMs),
       store: this.store,
       transport: this.#transport(this),
       clock: life.clock,
@@ -142,16 +194,23 @@ export class Member {
       log: this.#log,
       observer: { committed() {}, flushed() {}, election() {}, beat() {} },
       settings: SETTINGS,
+      onRemoved: () => {
+        this.#isRetired = true
+        this.#gone(life, 'is off the list')
+      },
       onFatal: error => this.#fatal(life, error),
     })
     this.engine.onCubeEvent(event => this.#traceEvent(event))
+    this.engine.onRoster(now => {
+      if (!life.isDead) this.#events.roster(this, now)
+    })
     this.#open(life).catch(error => life.run(() => this.#fatal(life, error)))
   }
 
   /** kill -9, or the power is gone: what was not flushed is lost, but for the first `keep` writes. */
   kill(keep: number, how = 'is killed'): void {
     if (this.life.isDead) return
-    this.#trace.say(this.id, `${how}, ${this.disk.pendingWrites} writes under way, ${keep} of them landed`)
+    this.#trace.say(this.name, `${how}, ${this.disk.pendingWrites} writes under way, ${keep} of them landed`)
     this.life.die()
     this.#isUp = false
     this.disk.crash(keep)
@@ -162,7 +221,7 @@ export class Member {
   stop(): void {
     const { life, engine, store } = this
     if (life.isDead || !this.#isUp) return
-    this.#trace.say(this.id, 'stops')
+    this.#trace.say(this.name, 'stops')
     life.run(() => {
       this.#events.stopping(this)
       engine
@@ -181,17 +240,26 @@ export class Member {
     await this.engine.start()
     if (life.isDead) return
     this.#isUp = true
-    for (const slot of this.engine.held) {
-      this.engine.follow(slot, notice => {
+    this.#events.started(this)
+    for (const slot of this.store.slots()) this.#follow(life, this.engine, slot)
+  }
+
+  #follow(life: Life, engine: Engine, slot: number): void {
+    try {
+      engine.follow(slot, notice => {
         if (!life.isDead) this.#events.notice(this, slot, notice)
       })
+    } catch (error) {
+      // A corrupt record keeps it out of service.
+      if (!(error instanceof SlotError)) throw error
+      return
     }
-    this.#events.started(this)
+    this.#events.follows(this, slot)
   }
 
   #gone(life: Life, how: string): void {
     if (this.life !== life || life.isDead) return
-    this.#trace.say(this.id, how)
+    this.#trace.say(this.name, how)
     life.die()
     this.#isUp = false
     this.disk.crash(0)
@@ -205,13 +273,13 @@ export class Member {
     const isDisk = error instanceof StoreError && error.code === 'WRITE_FAILED'
     if (!isDisk && !this.#isLost) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      this.#events.violation(`peer ${this.id} ended itself: ${text}`)
+      this.#events.violation(`peer ${this.name} ended itself: ${text}`)
     }
     this.#gone(life, `ends: ${String(error)}`)
   }
 
   #newLife(): Life {
-    const life: Life = new Life(this.id, this.#world, this.#chance, this.clock, error =>
+    const life: Life = new Life(this.name, this.#world, this.#chance, this.clock, error =>
       this.#fatal(life, error),
     )
     return life
@@ -220,9 +288,10 @@ export class Member {
   #traceEvent(event: CubeEvent): void {
     if (event.kind === 'reclaimed' && event.peer === this.id) this.onReclaimed()
     if ('slot' in event) {
-      this.#trace.say(this.id, `slot ${event.slot}: ${event.kind} ${event.peer}, term ${event.term}`)
-    } else if ('why' in event) this.#trace.say(this.id, `${event.kind} ${event.peer}: ${event.why}`)
-    else this.#trace.say(this.id, event.kind)
+      const term = 'term' in event ? `, term ${event.term}` : ''
+      this.#trace.say(this.name, `slot ${event.slot}: ${event.kind} ${event.peer}${term}`)
+    } else if ('why' in event) this.#trace.say(this.name, `${event.kind} ${event.peer}: ${event.why}`)
+    else this.#trace.say(this.name, event.kind)
   }
 }
 

@@ -5,10 +5,21 @@ import type {
   SnapshotChunk,
   Transport,
 } from '../../services/peer/engine/types.ts'
-import { beatBody, messagesBody, snapshotBody } from '../../services/peer/engine/wire.ts'
+import { beatBody, messagesBody, rosterBody, snapshotBody } from '../../services/peer/engine/wire.ts'
 import type { Member } from './member.ts'
 import type { Trace } from './trace.ts'
 import type { Chance, World } from './world.ts'
+
+/** The address of a machine. */
+export function urlOf(host: string): string {
+  return `http://${host}.invalid`
+}
+
+/** The machine that a peer asks when it means `id`, by the roster it goes by; undefined when that does not list it. */
+export function hostOf({ engine }: Member, id: string): string | undefined {
+  const url = engine.roster.peers.find(peer => peer.id === id)?.url
+  return url?.slice('http://'.length, -'.invalid'.length)
+}
 
 /** A call that got no answer. `refused` is definite: it never reached a process. */
 export class NetworkError extends Error {
@@ -46,7 +57,7 @@ const HEARTBEAT_TIMEOUT_MS = 400
 const DIAL_TIMEOUT_MS = 500
 const SNAPSHOT_TIMEOUT_MS = 2_000
 
-/** The members' network. Messages travel in the bytes they have on the wire. */
+/** The network between machines. Messages travel in the bytes they have on the wire. */
 export class Network {
   weather: Weather = { ...FAIR }
   /** Told of each message that the weather harms. */
@@ -76,15 +87,21 @@ export class Network {
       send: (to, messages) => this.#send(from, life, to, messages),
       heartbeat: async (to, beat) => {
         const body = beatBody.encode(beat)
-        const answer = await this.call(from.id, life, to, HEARTBEAT_TIMEOUT_MS, target => {
-          target.heard(from.id)
+        const answer = await this.#ask(from, life, to, HEARTBEAT_TIMEOUT_MS, target => {
+          target.heard(from)
           return beatBody.encode(target.engine.heartbeat(from.id, beatBody.decode(body) as Beat))
         })
         return beatBody.decode(answer)
       },
+      roster: async to => {
+        const answer = await this.#ask(from, life, to, HEARTBEAT_TIMEOUT_MS, target =>
+          rosterBody.encode(target.engine.roster),
+        )
+        return rosterBody.decode(answer)
+      },
       dial: to => this.#dial(from, to),
       snapshot: async (to, slot, afterIndex) => {
-        const answer = await this.call(from.id, life, to, SNAPSHOT_TIMEOUT_MS, target =>
+        const answer = await this.#ask(from, life, to, SNAPSHOT_TIMEOUT_MS, target =>
           snapshotBody.encode(target.engine.snapshotChunk(from.id, slot, afterIndex)),
         )
         return snapshotBody.decode(answer) as SnapshotChunk
@@ -92,8 +109,21 @@ export class Network {
     }
   }
 
+  /** What one peer asks another, at the address it knows of it. */
+  #ask<T>(
+    from: Member,
+    life: Member['life'],
+    id: string,
+    timeoutMs: number,
+    serve: (target: Member) => T | Promise<T>,
+  ): Promise<T> {
+    const host = hostOf(from, id)
+    if (host === undefined) return Promise.reject(new NetworkError('refused'))
+    return this.call(from.host, life, host, timeoutMs, serve)
+  }
+
   /**
-   * A request and its answer. Rejects with NetworkError, or with what `serve` rejects with.
+   * A request and its answer, from host to host. Rejects with NetworkError, or with what `serve` rejects with.
    * @param caller the life that gets the answer; undefined for a client outside
    */
   call<T>(
@@ -145,37 +175,41 @@ export class Network {
       if (call.servedBy === member.life) this.#world.after(this.#delay(), call.reset)
     }
     for (const other of this.#members.values()) {
-      if (other.id === member.id || this.#chance.yes(0.1)) continue
-      this.#travel(member.id, other.id, () =>
-        this.#enter(other.id, target => target.engine.connectionClosed(member.id)),
+      if (other === member || this.#chance.yes(0.1)) continue
+      this.#travel(member.host, other.host, () =>
+        this.#enter(other.host, target => {
+          if (hostOf(target, member.id) === member.host) target.engine.connectionClosed(member.id)
+        }),
       )
     }
   }
 
   /** @param life the one that sends: what a process still does in the turn of its death stays inside */
-  #send(from: Member, life: Member['life'], to: string, messages: readonly SlotMessage[]): void {
-    if (life.isDead) return
-    const link = `${from.id}>${to}`
+  #send(from: Member, life: Member['life'], id: string, messages: readonly SlotMessage[]): void {
+    const to = hostOf(from, id)
+    if (life.isDead || to === undefined) return
+    const link = `${from.host}>${to}`
     const body = messagesBody.encode(messages)
     const arrive = () =>
       this.#enter(
         to,
         target => {
           this.#trace.note(`${link} ${body.length}`)
-          target.heard(from.id)
+          target.heard(from)
           void target.engine.receive(from.id, messagesBody.decode(body) as readonly SlotMessage[])
         },
-        () => life.run(() => from.life === life && from.engine.unreachable(to)),
+        () => life.run(() => from.life === life && from.engine.unreachable(id)),
       )
-    this.#travel(from.id, to, arrive, true)
-    if (this.#strikes(this.weather.doubling, 'doubled message')) this.#travel(from.id, to, arrive, true)
+    this.#travel(from.host, to, arrive, true)
+    if (this.#strikes(this.weather.doubling, 'doubled message')) this.#travel(from.host, to, arrive, true)
   }
 
   #dial(from: Member, to: string): Promise<DialResult> {
-    return this.call<DialResult>(from.id, from.life, to, DIAL_TIMEOUT_MS, () => 'open').catch(error => {
+    const host = hostOf(from, to)
+    return this.#ask<DialResult>(from, from.life, to, DIAL_TIMEOUT_MS, () => 'open').catch(error => {
       // A stopped process answers nothing, but its kernel accepts the connection.
-      const target = this.#members.get(to)
-      if (target?.isUp && target.life.isPaused && !this.isCut(from.id, to)) return 'open'
+      const target = this.#members.get(host ?? '')
+      if (target?.isUp && target.life.isPaused && !this.isCut(from.host, target.host)) return 'open'
       return error instanceof NetworkError && error.kind === 'refused' ? 'refused' : 'silent'
     })
   }

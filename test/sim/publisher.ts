@@ -7,6 +7,7 @@ import type { PlannedTopic } from './topics.ts'
 import type { Chance } from './world.ts'
 
 const KEYED_ATTEMPTS = 6
+const MAX_ABSENT = 30
 /** Errors that are final: the same request would get the same answer. */
 const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNKNOWN_TOPIC', 'IDEMPOTENCY_KEY_REUSED'])
 
@@ -24,6 +25,8 @@ interface Attempted {
   readonly result?: Published
   readonly code?: ErrorCode
   readonly why: string
+  /** Nobody listened at the peer that was asked. */
+  readonly isAbsent?: true
 }
 
 /**
@@ -53,8 +56,11 @@ export class Publisher {
     counts.published++
     let isMaybe = false
     let last: Attempted
-    for (let attempt = 1; ; attempt++) {
+    // A peer that is not there says nothing about the cube: another one is asked, and it counts as no attempt.
+    for (let attempt = 0, absent = 0; ; ) {
       last = await this.#attemptOnce(message)
+      if (last.isAbsent && absent < MAX_ABSENT) absent++
+      else attempt++
       if (last.result) break
       isMaybe ||= last.outcome === 'unknown'
       const isFinal = last.code !== undefined && FINAL.has(last.code)
@@ -161,6 +167,6 @@ function judge(seen: Seen): Attempted {
   }
   const code = definiteCode(seen)
   if (code === undefined) return { outcome: 'unknown', why: seen.kind === 'error' ? seen.code : seen.kind }
-  if (code === 'NOT THERE') return { outcome: 'refused', why: code }
+  if (code === 'NOT THERE') return { outcome: 'refused', why: code, isAbsent: true }
   return { outcome: 'refused', code, why: code }
 }

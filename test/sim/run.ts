@@ -102,7 +102,7 @@ async function heal(cluster: Cluster, clients: Clients, faults: Faults): Promise
   await world.runUntil(world.nowMs + HEAL_MS, () => isBroken() || clients.operations >= MIN_OPERATIONS)
   clients.stop()
   await world.runUntil(world.nowMs + SETTLE_MS, () => isBroken() || clients.isQuiet)
-  const unhealed = () => checks.unhealed()
+  const unhealed = () => faults.unfinished() ?? checks.unhealed()
   let missing = await within(cluster, unhealed)
   if (missing === undefined) missing = await probe(cluster, clients)
   if (missing === undefined) missing = await within(cluster, unhealed)

@@ -1,6 +1,6 @@
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
-import type { Configuration, Message } from '../raft/types.ts'
+import type { Configuration, Message, RaftMember } from '../raft/types.ts'
 import { CorruptRecord, type LogStore } from '../store/types.ts'
 import type { Request, SlotNotice, StoredEvent, TopicRow } from '../topics/types.ts'
 import { untilNextMs } from './clock.ts'
@@ -80,6 +80,8 @@ export class Engine implements SlotLogs {
   readonly #upkeep: Upkeep
   readonly #cubeListeners = new Set<(event: CubeEvent) => void>()
   readonly #rosterListeners = new Set<(roster: Roster) => void>()
+  /** Slots of which this peer is a voter, as was last told. */
+  readonly #served = new Set<number>()
   /** Peers to exchange heartbeats with; undefined when they have to be found anew. */
   #partners: readonly PeerId[] | undefined
   #cancelTick: (() => void) | undefined
@@ -99,7 +101,11 @@ export class Engine implements SlotLogs {
     }
     const changed = () => this.#rosterChanged()
     this.#sync = new RosterSync({ self, rosters, store, transport, clock, log, event, changed, fatal })
-    const slots = new HeldSlots({ self, rosters, store, log, dropped: slot => this.#turns.drop(slot), fatal })
+    const dropped = (slot: Slot) => {
+      this.#turns.drop(slot)
+      this.#served.delete(slot.slot)
+    }
+    const slots = new HeldSlots({ self, rosters, store, log, dropped, fatal })
     this.#slots = slots
     const stopped = () => this.#state === 'stopped'
     const written = (bytes: number) => this.#upkeep.written(bytes)
@@ -181,9 +187,7 @@ export class Engine implements SlotLogs {
     await this.#slots.open({
       ...this.#options,
       rosters: this.#rosters,
-      moved: () => {
-        this.#partners = undefined
-      },
+      moved: slot => this.#moved(slot),
       rosterApplied: roster => this.#sync.adopt(roster),
       touch: slot => this.#turns.touch(slot),
       changed: (slot, before) => this.#leaders.changed(slot, before),
@@ -300,7 +304,7 @@ export class Engine implements SlotLogs {
   }
 
   members(slot: number): Configuration {
-    return this.#slots.get(slot).raft.configuration
+    return everybody(this.#slots.get(slot).raft)
   }
 
   async append(slot: number, request: Request, deadlineMs: number): Promise<Appended> {
@@ -428,6 +432,18 @@ export class Engine implements SlotLogs {
     return this.#slots.add(slot)
   }
 
+  /** Who takes part in a slot has changed: perhaps this peer does, or does not any more. */
+  #moved(slot: Slot): void {
+    this.#partners = undefined
+    if (slot.isVoter === this.#served.has(slot.slot)) return
+    if (slot.isVoter) this.#served.add(slot.slot)
+    else this.#served.delete(slot.slot)
+    if (this.#state === 'new') return
+    const { self, clock } = this.#options
+    const kind = slot.isVoter ? 'arrived' : 'departed'
+    this.#emit({ kind, slot: slot.slot, peer: self, timeMs: clock.nowMs() })
+  }
+
   #rosterChanged(): void {
     const { self, store, onRemoved } = this.#options
     this.#partners = undefined
@@ -452,4 +468,17 @@ export class Engine implements SlotLogs {
   #emit(event: CubeEvent): void {
     for (const listener of this.#cubeListeners) listener(event)
   }
+}
+
+/**
+ * Who takes part in a slot: while its configuration is not committed, those of the one before it too, who still count
+ * if it never is.
+ */
+function everybody({ configuration, committedConfiguration }: RaftMember): Configuration {
+  if (configuration === committedConfiguration) return configuration
+  const { voters, outgoing = [], learners = [] } = configuration
+  const before = committedConfiguration
+  const old = [...outgoing, ...before.voters, ...(before.outgoing ?? []), ...(before.learners ?? [])]
+  const unlisted = old.filter(({ number }, at) => old.findIndex(one => one.number === number) === at)
+  return { rosterVersion: configuration.rosterVersion, voters, outgoing: unlisted, learners }
 }

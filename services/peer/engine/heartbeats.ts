@@ -123,8 +123,10 @@ export class Heartbeats {
   #take(from: PeerId, beat: Beat): [slot: number, term: number][] {
     if (this.#stopped) return []
     const { liveness, rosters, slots, step, newerRoster, newcomer } = this.#options
-    liveness.heard(from, beat)
     if (beat.rosterVersion > rosters.current.version) newerRoster(from)
+    // Another store than the roster lists by that label: what it leads and follows is another member's.
+    if (beat.uid !== rosters.uidOf(from)) return []
+    liveness.heard(from, beat)
     const sender = rosters.numberOf(from)
     const accepted: [number, number][] = []
     for (const [number, term, commit] of beat.leads) {

@@ -31,13 +31,15 @@ export class Rosters {
     return true
   }
 
-  lists(id: PeerId): boolean {
-    return this.#byId.has(id)
-  }
 
   /** Member number of a peer; 0 when the roster does not list it. */
   numberOf(id: PeerId): number {
     return this.#byId.get(id)?.number ?? 0
+  }
+
+  /** The store a peer is listed with; undefined when the roster does not list it. */
+  uidOf(id: PeerId): string | undefined {
+    return this.#byId.get(id)?.uid
   }
 
   /** Id of a member; null for 0 or a number the roster does not list (any more). */

@@ -58,8 +58,6 @@ export class Slot {
   readonly raft: RaftMember
   readonly appends: Appends
   leadership: Leadership
-  /** Messages of other members so far. */
-  heard = 0
   /** Monotonic time since when the leadership is as it is. */
   leadsSinceMs: number
   readonly #context: SlotContext
@@ -187,7 +185,6 @@ export class Slot {
 
   /** Steps a message of another member and notices what it changed. */
   step(message: Message): void {
-    this.heard++
     this.raft.step(message)
     this.settle()
   }

@@ -84,6 +84,8 @@ export type CubeEvent = { readonly timeMs: number } & (
     }
   | { readonly kind: 'reclaimed'; readonly slot: number; readonly peer: PeerId; readonly term: number }
   | { readonly kind: 'ready' }
+  /** A replica of the slot is served by this peer from now on, or no longer. */
+  | { readonly kind: 'arrived' | 'departed'; readonly slot: number; readonly peer: PeerId }
   | {
       readonly kind: 'joined' | 'leaving' | 'left' | 'replaced' | 'moved'
       readonly peer: PeerId
@@ -153,7 +155,10 @@ export interface SlotLogs {
    * Rejects with SlotError.
    */
   append(slot: number, request: Request, deadlineMs: number): Promise<Appended>
-  /** Who takes part in a slot, as its log says; changes under way included. Behind a `barrier` nobody knows better. */
+  /**
+   * Everybody who takes part in a slot or still may: while a change is not committed, those before it count as outgoing.
+   * Behind a `barrier` nobody knows better.
+   */
   members(slot: number): Configuration
   /** Resolves when everything committed before the call is applied here (ReadIndex). Primary only; rejects with SlotError. */
   barrier(slot: number, deadlineMs: number): Promise<void>

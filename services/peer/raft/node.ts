@@ -74,6 +74,11 @@ export class RaftNode implements RaftMember {
     return this.#state.configurations.current
   }
 
+  get committedConfiguration(): Configuration {
+    const { configurations, log } = this.#state
+    return configurations.at(log.commit)
+  }
+
   tick(): void {
     const state = this.#state
     if (state.role === 'leader') {

@@ -249,6 +249,8 @@ export interface RaftMember {
   readonly leader: number
   /** The newest one in the log, which is in force as soon as it is appended. */
   readonly configuration: Configuration
+  /** The newest one that is known to be committed. */
+  readonly committedConfiguration: Configuration
   tick(): void
   step(message: Message): void
   /**

@@ -43,7 +43,7 @@ export class Audit {
   }
 
   #ask(member: Member, slot: number): void {
-    const { engine, life, id } = member
+    const { engine, life, name } = member
     const due = this.#options.committed(slot)
     engine.barrier(slot, life.clock.monotonicMs() + PATIENCE_MS).then(
       () => {
@@ -51,7 +51,7 @@ export class Audit {
         const { applied } = engine.status(slot).raft
         if (applied >= due) return
         this.#options.violation(
-          `reads are linearizable: ${id} served one of slot ${slot} at entry ${applied}, ${due} was committed`,
+          `reads are linearizable: ${name} served one of slot ${slot} at entry ${applied}, ${due} was committed`,
         )
       },
       error => {

@@ -1,5 +1,6 @@
 import { LIMITS } from '../../../services/peer/limits.ts'
 import type { Member } from '../member.ts'
+import { isQuorum } from './voters.ts'
 
 /** Between two looks. */
 export const LOOK_MS = 250
@@ -13,7 +14,7 @@ const SKEW_MARGIN_MS = 1_000
 /** What one life of a peer has done without the right to; counted in looks in which it ran. */
 interface Watched {
   looks: number
-  /** Look at which another peer was last heard. */
+  /** Look at which another peer was last heard, by uid. */
   readonly heard: Map<string, number>
   /** Looks in a row at which its clock was wrong and it could know, by slot. */
   readonly wrong: Map<number, number>
@@ -21,7 +22,8 @@ interface Watched {
 
 export interface AuthorityOptions {
   readonly members: ReadonlyMap<string, Member>
-  readonly replicas: (slot: number) => readonly string[]
+  /** Who the other means by a label. */
+  readonly known: (member: Member, id: string) => Member | undefined
   readonly violation: (what: string) => void
 }
 
@@ -34,9 +36,9 @@ export class Authority {
     this.#options = options
   }
 
-  heard({ life }: Member, peer: string): void {
+  heard({ life }: Member, from: Member): void {
     const watched = this.#of(life)
-    watched.heard.set(peer, watched.looks)
+    watched.heard.set(from.uid, watched.looks)
   }
 
   /** Looks at all members that run; those that are stopped do nothing. */
@@ -53,19 +55,17 @@ export class Authority {
   }
 
   /** A primary stamped a command. */
-  stamped({ id, life }: Member, slot: number): void {
+  stamped({ name, life }: Member, slot: number): void {
     if ((this.#of(life).wrong.get(slot) ?? 0) < LOOKS_WITH_WRONG_CLOCK) return
-    this.#options.violation(`a wrong clock stamps nothing: ${id} stamped a command of slot ${slot}`)
+    this.#options.violation(`a wrong clock stamps nothing: ${name} stamped a command of slot ${slot}`)
   }
 
   #judge(member: Member, slot: number, { looks, heard, wrong }: Watched): void {
-    const replicas = this.#options.replicas(slot)
-    const since = (peer: string) => looks - (heard.get(peer) ?? 0)
-    const answering = replicas.filter(id => id === member.id || since(id) < LOOKS_WITHOUT_QUORUM)
-    if (answering.length * 2 <= replicas.length) {
-      this.#options.violation(
-        `who hears no quorum does not lead: ${member.id} leads slot ${slot} and hears ${answering.length - 1} others`,
-      )
+    const { replicas, raft } = member.engine.status(slot)
+    const answers = (uid: string) =>
+      uid === member.uid || looks - (heard.get(uid) ?? 0) < LOOKS_WITHOUT_QUORUM
+    if (!isQuorum(raft.configuration, answers)) {
+      this.#options.violation(`who hears no quorum does not lead: ${member.name} leads slot ${slot}`)
     }
     if (this.#isWrong(member, replicas)) wrong.set(slot, (wrong.get(slot) ?? 0) + 1)
     else wrong.delete(slot)
@@ -73,10 +73,11 @@ export class Authority {
 
   /** Its clock is beyond the bound from the median's of its voters, all of which it believes up. */
   #isWrong(member: Member, replicas: readonly string[]): boolean {
-    const { members } = this.#options
+    const { known } = this.#options
     const others = replicas.filter(id => id !== member.id)
     if (replicas.length < 3 || others.some(id => member.engine.peerState(id) !== 'up')) return false
-    const clocks = replicas.map(id => members.get(id)!.clock.wallMs()).sort((a, b) => a - b)
+    const voters = replicas.flatMap(id => (id === member.id ? member : (known(member, id) ?? [])))
+    const clocks = voters.map(({ clock }) => clock.wallMs()).sort((a, b) => a - b)
     const median = clocks[Math.floor((clocks.length - 1) / 2)]!
     const allowedMs = LIMITS.MAX_CLOCK_SKEW_MS + SKEW_MARGIN_MS
     return Math.abs(member.clock.wallMs() - median) > allowedMs

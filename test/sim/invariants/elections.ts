@@ -1,5 +1,6 @@
 import type { Message } from '../../../services/peer/raft/types.ts'
 import type { LogEnd, Replica } from './slot-disk.ts'
+import { isQuorum } from './voters.ts'
 
 /** A voter's log may grow between its answer and the moment it is seen here. */
 const ANSWER_MS = 1_000
@@ -12,8 +13,8 @@ interface Dated extends LogEnd {
 
 export interface ElectionsOptions {
   readonly nowMs: () => number
-  readonly replica: (slot: number, member: number) => Replica
-  readonly replicas: (slot: number) => readonly Replica[]
+  /** By member number, and by uid. */
+  readonly replica: (slot: number, member: number | string) => Replica
   /** Somebody leads a slot for the first time in a term. */
   readonly leads: (leader: Replica, term: number) => void
   readonly violation: (what: string) => void
@@ -91,10 +92,15 @@ export class Elections {
     this.#voted(candidate, term, from)
     if (transfer) return
     const key = `${slot}/${peer}/${term}`
-    const backers = this.#backers.get(key)?.size ?? 0
-    if ((backers + 1) * 2 > this.#options.replicas(slot).length) return
+    const backers = this.#backers.get(key)
+    const { configuration } = candidate.written
+    const agrees = (uid: string) => {
+      const voter = this.#options.replica(slot, uid)
+      return voter === candidate || backers?.has(voter.peer) === true
+    }
+    if (configuration === undefined || isQuorum(configuration, agrees)) return
     this.#violation(
-      `who cannot win disturbs nobody: ${peer} begins term ${term} of slot ${slot}, its log is good enough for ${backers} others`,
+      `who cannot win disturbs nobody: ${peer} begins term ${term} of slot ${slot}, its log is good enough for ${backers?.size ?? 0} others`,
     )
   }
 

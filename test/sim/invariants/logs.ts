@@ -1,5 +1,6 @@
-import type { Entry } from '../../../services/peer/raft/types.ts'
+import type { Configuration, Entry } from '../../../services/peer/raft/types.ts'
 import type { Replica } from './slot-disk.ts'
+import { isQuorum, quorumsMeet, textOf, votersOf } from './voters.ts'
 
 interface Known {
   readonly term: number
@@ -21,15 +22,16 @@ interface SlotLog {
 }
 
 export interface LogsOptions {
-  /** The slot's replicas. */
-  readonly replicas: (slot: number) => readonly Replica[]
+  readonly replica: (slot: number, uid: string) => Replica
+  /** What a leader counts by, which it may not have written yet; undefined when it does not run. */
+  readonly inForce: (leader: Replica) => Configuration | undefined
   readonly violation: (what: string) => void
 }
 
 /**
- * Log matching: two entries with the same index and term are the same, and so is what is before them. Leader
- * completeness and state-machine safety: an index is committed once, durably at a majority, and only by counting
- * entries of the leader's own term.
+ * Quorums: those of a configuration and of the one before it in a log have somebody in common. Log matching: two entries with the same index and term are the same, and so is what is before them. Leader
+ * completeness and state-machine safety: an index is committed once, durably at a quorum of the configuration in force
+ * at its leader, and only by counting entries of the leader's own term.
  */
 export class Logs {
   readonly #options: LogsOptions
@@ -40,10 +42,15 @@ export class Logs {
   }
 
   /** A replica wrote entries behind one of the term `before`. */
-  wrote({ peer, slot }: Replica, entries: readonly Entry[], before: number | undefined): void {
+  wrote({ peer, slot, written }: Replica, entries: readonly Entry[], before: number | undefined): void {
     const { entries: known } = this.#slot(slot)
     let previous = before
+    let inForce = entries[0] && written.configurationAt(entries[0].index - 1)
     for (const { index, term, data, configuration: given } of entries) {
+      if (given) {
+        this.#changes(peer, slot, inForce, given)
+        inForce = given
+      }
       const configuration = given && JSON.stringify(given)
       known[index] ??= []
       const same = known[index].find(one => one.term === term)
@@ -91,18 +98,35 @@ export class Logs {
       this.#commits(leader, index, last, term - 1)
   }
 
-  #commits({ slot, written }: Replica, index: number, last: number, term: number): void {
+  #commits(leader: Replica, index: number, last: number, term: number): void {
+    const { slot, written } = leader
     const { committed, byTerm } = this.#slot(slot)
     for (let at = committed.length; at <= index; at++) {
       committed[at] = written.termAt(at) ?? last
       byTerm[at] = Math.max(term, byTerm[at - 1] ?? 0)
     }
-    const replicas = this.#options.replicas(slot)
-    const holders = replicas.filter(({ durable }) => durable.holds(index, last)).length
-    if (holders * 2 > replicas.length) return
+    // A leader counts by the newest one in its log, which it may have appended behind this entry.
+    const inForce = this.#options.inForce(leader)
+    const configurations = [...written.configurationsFrom(index), ...(inForce ? [inForce] : [])]
+    const holds = (uid: string) => this.#options.replica(slot, uid).durable.holds(index, last)
+    if (configurations.length === 0 || configurations.some(one => isQuorum(one, holds))) return
+    const voters = votersOf(configurations[0]!)
     this.#violation(
-      `committed is durable: entry ${index} of slot ${slot} is committed, durable at ${holders} of ${replicas.length}`,
+      `committed is durable: entry ${index} of slot ${slot} is committed, durable at ${voters.filter(holds).length} of ${voters.length}`,
     )
+  }
+
+  /** The newest configuration that is committed; undefined of a log that does not hold all that is. */
+  committedConfiguration({ slot, written }: Replica): Configuration | undefined {
+    const index = this.committed(slot)
+    const term = this.#slot(slot).committed[index]
+    const isWhole = term !== undefined && written.last >= index && written.holds(index, term)
+    return isWhole ? written.configurationAt(index) : undefined
+  }
+
+  #changes(peer: string, slot: number, before: Configuration | undefined, after: Configuration): void {
+    if (before === undefined || before.voters.length === 0 || quorumsMeet(before, after)) return
+    this.#violation(`quorums meet: ${peer} has slot ${slot} go from ${textOf(before)} to ${textOf(after)}`)
   }
 
   /** Highest index known to be committed. */

@@ -60,6 +60,12 @@ export class Machines {
     this.replaced(replica, image)
   }
 
+  /** The replica was dropped: one that comes again begins with nothing. */
+  dropped(replica: Replica): void {
+    this.#rows.dropped(replica)
+    this.#held.delete(replica)
+  }
+
   /** A whole state: loaded, or of a snapshot. */
   replaced(replica: Replica, image: SlotImage): void {
     this.#rows.replaced(replica, image)

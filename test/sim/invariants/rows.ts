@@ -55,6 +55,11 @@ export class Rows {
     this.#at(replica, held, slot)
   }
 
+  /** The replica was dropped with all its rows. */
+  dropped(replica: Replica): void {
+    this.#held.delete(replica)
+  }
+
   /** A whole state: loaded, or of a snapshot. */
   replaced(replica: Replica, { slot, topics, keys, producers }: SlotImage): void {
     const held = none()
@@ -67,7 +72,7 @@ export class Rows {
 
   #at({ peer, slot }: Replica, held: Held, row: SlotRow): void {
     held.appliedIndex = row.appliedIndex
-    put(held, 'slot', [row.sequence, row.incarnation, row.timeMs].join())
+    put(held, 'slot', [row.sequence, row.incarnation, row.timeMs, row.roster?.version].join())
     const { appliedIndex, rows, sum } = held
     const states = this.#states.get(slot) ?? new Map<number, State>()
     this.#states.set(slot, states)

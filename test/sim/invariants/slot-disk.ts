@@ -1,3 +1,4 @@
+import type { Configuration, DatedConfiguration, SnapshotMeta } from '../../../services/peer/raft/types.ts'
 import type { SlotWrite } from '../../../services/peer/store/types.ts'
 
 /** Where a log ends. */
@@ -27,7 +28,32 @@ export class SlotDisk {
   last = 0
   /** Virtual time at which the log was last cut or replaced. */
   cutMs = Number.NEGATIVE_INFINITY
+  /** The replica was dropped; term and vote stay known. */
+  isDropped = false
   readonly #terms: number[] = [0]
+  /** Configurations by the index from which they are in force, ascending. */
+  #configurations: DatedConfiguration[] = []
+
+  /** Who takes part by the entries up to `index`; undefined when that is not known here. */
+  configurationAt(index: number): Configuration | undefined {
+    return this.#configurations.findLast(dated => dated.index <= index)?.configuration
+  }
+
+  /** The one in force at `index` and all that follow it in the log. */
+  configurationsFrom(index: number): readonly Configuration[] {
+    const first = this.#configurations.findLastIndex(dated => dated.index <= index)
+    return this.#configurations.slice(Math.max(0, first)).map(({ configuration }) => configuration)
+  }
+
+  /** Index of the entry that holds the one before that at `index`; 0 where that is not known. */
+  configuredBefore(index: number): number {
+    return this.#configurations.findLast(dated => dated.index < index)?.index ?? 0
+  }
+
+  /** The newest one in the log. */
+  get configuration(): Configuration | undefined {
+    return this.#configurations.at(-1)?.configuration
+  }
 
   /** Term of the entry at `index`; undefined when the log does not hold it. */
   termAt(index: number): number | undefined {
@@ -44,8 +70,11 @@ export class SlotDisk {
   }
 
   take(write: SlotWrite, nowMs: number): void {
-    const { found, hardState, truncateFrom, entries, install, changes, compact } = write
-    if (found) this.#restart(found.snapshot, nowMs)
+    const { found, hardState, truncateFrom, entries, install, changes, compact, drop } = write
+    if (found) {
+      this.isDropped = false
+      this.#restart(found.snapshot, nowMs)
+    }
     if (hardState) {
       this.term = hardState.term
       this.vote = hardState.vote
@@ -54,10 +83,12 @@ export class SlotDisk {
     if (truncateFrom !== undefined) {
       this.last = Math.min(this.last, truncateFrom - 1)
       this.cutMs = nowMs
+      this.#configurations = this.#configurations.filter(({ index }) => index < truncateFrom)
     }
-    for (const entry of entries ?? []) {
-      this.#terms[entry.index] = entry.term
-      this.last = entry.index
+    for (const { index, term, configuration } of entries ?? []) {
+      this.#terms[index] = term
+      this.last = index
+      if (configuration) this.#configurations.push({ index, configuration })
     }
     if (install) {
       this.#restart(install.snapshot, nowMs)
@@ -65,12 +96,15 @@ export class SlotDisk {
     }
     if (changes) this.applied = changes.slot.appliedIndex
     if (compact && compact.index > this.start) this.start = compact.index
+    if (drop) this.#drop(nowMs)
   }
 
   copy(): SlotDisk {
     const copy = new SlotDisk()
     Object.assign(copy, this.state(), { cutMs: this.cutMs })
+    copy.isDropped = this.isDropped
     copy.#terms.push(...this.#terms.slice(1))
+    copy.#configurations = [...this.#configurations]
     return copy
   }
 
@@ -79,11 +113,24 @@ export class SlotDisk {
     return { term, vote, commit, applied, start, last }
   }
 
-  #restart({ index, term }: LogEnd, nowMs: number): void {
+  #restart({ index, term, configuration }: SnapshotMeta, nowMs: number): void {
     this.start = index
     this.last = index
     this.#terms[index] = term
     this.cutMs = nowMs
+    this.#configurations = [{ index, configuration }]
+  }
+
+  /** Only term and vote outlive the log: its tombstone has them. */
+  #drop(nowMs: number): void {
+    this.isDropped = true
+    this.start = 0
+    this.last = 0
+    this.commit = 0
+    this.applied = 0
+    this.cutMs = nowMs
+    this.#terms.length = 1
+    this.#configurations = []
   }
 }
 
@@ -103,12 +150,8 @@ export class Replica {
     this.slot = slot
   }
 
-  /** A transaction is handed over. The one that founds the slot is the first of a new process. */
+  /** A transaction is handed over. */
   write(writes: readonly SlotWrite[], nowMs: number): void {
-    if (writes.some(({ found }) => found)) {
-      this.#pending = []
-      this.written = new SlotDisk()
-    }
     this.#pending.push(writes)
     for (const write of writes) this.written.take(write, nowMs)
   }
@@ -117,6 +160,22 @@ export class Replica {
   landed(writes: readonly SlotWrite[], nowMs: number): void {
     const upTo = this.#pending.indexOf(writes)
     for (const one of this.#pending.splice(0, upTo + 1)) this.#land(one, nowMs)
+  }
+
+  /**
+   * A new process has opened the store and does not find the slot in it. True when that may be: it was dropped, perhaps
+   * by a transaction that was under way, or never came to be.
+   */
+  isGone(nowMs: number): boolean {
+    const pending = this.#pending
+    this.#pending = []
+    for (let i = 0; i < pending.length && !this.#isNothing(); i++) this.#land(pending[i]!, nowMs)
+    this.written = this.durable.copy()
+    return this.#isNothing()
+  }
+
+  #isNothing(): boolean {
+    return this.durable.isDropped || this.durable.configuration === undefined
   }
 
   /**

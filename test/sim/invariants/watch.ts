@@ -1,14 +1,27 @@
-import type { Beat, SlotMessage, Transport } from '../../../services/peer/engine/types.ts'
-import type { LogReader, Message } from '../../../services/peer/raft/types.ts'
+import {
+  type Beat,
+  SlotError,
+  type SlotMessage,
+  type Transport,
+} from '../../../services/peer/engine/types.ts'
+import type {
+  Configuration,
+  Entry,
+  LogReader,
+  Message,
+  RaftStatus,
+} from '../../../services/peer/raft/types.ts'
 import type { LoadedSlot, LogStore, SlotWrite } from '../../../services/peer/store/types.ts'
 import type { Cluster } from '../cluster.ts'
-import type { Member } from '../member.ts'
+import { type Member, nameOf, uidOf } from '../member.ts'
+import { hostOf } from '../network.ts'
 import { Audit } from './audit.ts'
 import { Authority, LOOK_MS } from './authority.ts'
 import { Elections } from './elections.ts'
 import { Logs } from './logs.ts'
 import { Machines } from './machines.ts'
 import { Replica, type Restart } from './slot-disk.ts'
+import { isMember, textOf } from './voters.ts'
 import { WatchedStore } from './watched-store.ts'
 
 /**
@@ -17,9 +30,10 @@ import { WatchedStore } from './watched-store.ts'
  */
 export class Watch {
   readonly #cluster: Cluster
+  /** By slot and uid. */
   readonly #replicas = new Map<number, Map<string, Replica>>()
-  /** The replicas that a slot has by its placement. */
-  readonly #placed = new Map<number, readonly Replica[]>()
+  /** Uids by member number, from all configurations there were. */
+  readonly #uids = new Map<number, string>()
   readonly #logs: Logs
   readonly #elections: Elections
   readonly #machines: Machines
@@ -30,12 +44,14 @@ export class Watch {
     this.#cluster = cluster
     const violation = (what: string) => cluster.violation(what)
     const { members, world } = cluster
-    const replicas = (slot: number) => this.#all(slot)
-    this.#logs = new Logs({ replicas, violation })
+    this.#logs = new Logs({
+      replica: (slot, uid) => this.#replica(slot, uid),
+      inForce: leader => this.#statusOf(leader)?.configuration,
+      violation,
+    })
     this.#elections = new Elections({
       nowMs: () => world.nowMs,
-      replica: (slot, number) => this.#replica(slot, this.#idOf(number)),
-      replicas,
+      replica: (slot, who) => this.#replica(slot, typeof who === 'string' ? who : this.#uidOf(who)),
       leads: (leader, term) => {
         this.#logs.leads(leader, term)
         this.#logs.learned(leader, this.#commitOf(leader), term)
@@ -46,7 +62,7 @@ export class Watch {
     this.#machines = new Machines(violation)
     this.#authority = new Authority({
       members,
-      replicas: slot => replicas(slot).map(({ peer }) => peer),
+      known: (member, id) => this.#known(member, id),
       violation,
     })
     const committed = (slot: number) => this.#logs.committed(slot)
@@ -55,11 +71,13 @@ export class Watch {
   }
 
   /** The store as a member's engine gets it. */
-  store(id: string, store: LogStore): LogStore {
+  store(name: string, store: LogStore): LogStore {
+    const uid = uidOf(name)
     return new WatchedStore(store, {
-      writes: (slot, writes) => this.#writes(id, slot, writes),
-      durable: (slot, writes) => this.#replica(slot, id).landed(writes, this.#cluster.world.nowMs),
-      loads: (loaded, log) => this.#loads(id, loaded, log),
+      opens: slots => this.#opens(uid, slots),
+      writes: (slot, writes) => this.#writes(uid, slot, writes),
+      durable: (slot, writes) => this.#replica(slot, uid).landed(writes, this.#cluster.world.nowMs),
+      loads: (loaded, log) => this.#loads(uid, loaded, log),
     })
   }
 
@@ -68,22 +86,23 @@ export class Watch {
     return {
       ...transport,
       send: (to, messages) => {
-        for (const message of messages) this.#says(member.id, to, message)
+        for (const message of messages) this.#says(member, message)
         transport.send(to, messages)
       },
       heartbeat: async (to, beat) => {
-        this.#beats(member.id, beat)
+        this.#beats(beat)
         const answer = await transport.heartbeat(to, beat)
-        this.#authority.heard(member, to)
-        this.#beats(to, answer)
+        const from = this.#cluster.memberOf(answer)
+        if (from) this.#authority.heard(member, from)
+        this.#beats(answer)
         return answer
       },
     }
   }
 
   /** A message of another peer came in. */
-  heard(member: Member, peer: string): void {
-    this.#authority.heard(member, peer)
+  heard(member: Member, from: Member): void {
+    this.#authority.heard(member, from)
   }
 
   #look(): void {
@@ -91,15 +110,29 @@ export class Watch {
     this.#authority.look()
   }
 
-  #writes(id: string, slot: number, writes: readonly SlotWrite[]): void {
-    const replica = this.#replica(slot, id)
+  #opens(uid: string, slots: readonly number[]): void {
+    for (const [slot, replicas] of this.#replicas) {
+      const replica = replicas.get(uid)
+      if (slots.includes(slot) || !replica || replica.isGone(this.#cluster.world.nowMs)) continue
+      this.#violation(`never goes back: ${replica.peer} restarts without slot ${slot}`)
+    }
+  }
+
+  #writes(uid: string, slot: number, writes: readonly SlotWrite[]): void {
+    const replica = this.#replica(slot, uid)
+    const { peer } = replica
     const { nowMs } = this.#cluster.world
-    for (const { found, hardState, entries } of writes) {
-      if (found && replica.durable.last > 0) {
-        this.#violation(`never goes back: ${id} founds slot ${slot} again`)
+    for (const { found, hardState, entries, install, drop } of writes) {
+      if (found && replica.written.configuration !== undefined) {
+        this.#violation(`never goes back: ${peer} founds slot ${slot} again`)
       }
+      if (found) this.#cluster.everyone.get(peer)!.founded(slot)
+      if (drop) this.#drops(replica)
+      if (hardState) this.#follows(replica, hardState.term, hardState.vote)
       if (found && hardState) this.#logs.founded(slot, hardState.commit, hardState.term)
-      else if (hardState) this.#follows(replica, hardState.term, hardState.vote)
+      for (const { configuration } of entries ?? []) if (configuration) this.#meets(configuration)
+      if (install) this.#meets(install.snapshot.configuration)
+      if (found) this.#meets(found.snapshot.configuration)
       if (!entries || entries.length === 0) continue
       this.#logs.wrote(replica, entries, replica.written.termAt(entries[0]!.index - 1))
     }
@@ -107,9 +140,9 @@ export class Watch {
     replica.write(writes, nowMs)
     this.#elections.moved(replica)
     const { term } = replica.written
-    const leads = this.#elections.leaderOf(slot, term) === id
+    const leads = this.#elections.leaderOf(slot, term) === peer
     // A leader that was deposed in this turn writes what it committed before with its new term.
-    const led = leads ? term : this.#elections.leaderOf(slot, before) === id ? before : undefined
+    const led = leads ? term : this.#elections.leaderOf(slot, before) === peer ? before : undefined
     for (const { hardState, changes, install, entries } of writes) {
       if (install) this.#machines.installs(replica, install.image)
       if (hardState && led !== undefined) this.#logs.claimed(replica, led, hardState.commit)
@@ -119,10 +152,46 @@ export class Watch {
         this.#logs.applied(replica, appliedIndex, appliedTerm)
         this.#machines.changed(replica, changes)
       }
+      if (leads && entries) this.#changes(replica, entries)
       if (leads && entries?.some(entry => entry.type === 'data' && entry.term === term)) {
-        this.#authority.stamped(this.#cluster.members.get(id)!, slot)
+        this.#authority.stamped(this.#cluster.everyone.get(peer)!, slot)
       }
     }
+  }
+
+  /** A leader changes who takes part only when the change before is committed (paper section 6). */
+  #changes(leader: Replica, entries: readonly Entry[]): void {
+    const { slot, peer, written } = leader
+    for (const { index, term, configuration } of entries) {
+      if (!configuration || term !== written.term) continue
+      this.#logs.claimed(leader, term, this.#commitOf(leader, term))
+      const before = written.configuredBefore(index)
+      if (before <= this.#logs.committed(slot)) continue
+      this.#violation(
+        `one change at a time: ${peer} has slot ${slot} go to ${textOf(configuration)} at ${index}, the change at ${before} is not committed`,
+      )
+    }
+  }
+
+  /** Who is what number. */
+  #meets({ voters, outgoing = [], learners = [] }: Configuration): void {
+    for (const { number, uid } of [...voters, ...outgoing, ...learners]) this.#uids.set(number, uid)
+  }
+
+  /** A replica goes only when a configuration that is committed leaves it out. */
+  #drops(replica: Replica): void {
+    const { slot, peer } = replica
+    this.#machines.dropped(replica)
+    const leaders = [...this.#cluster.members.values()].map(({ uid }) => this.#replica(slot, uid))
+    const [leader] = leaders
+      .filter(one => this.#commitOf(one) > 0)
+      .sort((one, other) => other.written.term - one.written.term)
+    if (leader) this.#logs.claimed(leader, leader.written.term, this.#commitOf(leader))
+    const [configuration] = leaders.flatMap(one => this.#logs.committedConfiguration(one) ?? [])
+    if (configuration === undefined || !isMember(configuration, uidOf(peer))) return
+    this.#violation(
+      `a replica goes when it is out: ${peer} deletes slot ${slot}, where ${textOf(configuration)} is committed`,
+    )
   }
 
   #follows({ peer, slot, written }: Replica, term: number, vote: number): void {
@@ -135,8 +204,8 @@ export class Watch {
     }
   }
 
-  #loads(id: string, { slot, hardState, snapshot, image }: LoadedSlot, log: LogReader): void {
-    const replica = this.#replica(slot, id)
+  #loads(uid: string, { slot, hardState, snapshot, image }: LoadedSlot, log: LogReader): void {
+    const replica = this.#replica(slot, uid)
     const loaded: Restart = {
       ...hardState,
       applied: image.slot.appliedIndex,
@@ -148,12 +217,12 @@ export class Watch {
     this.#machines.replaced(replica, image)
     if (lost === undefined) return
     this.#violation(
-      `never goes back: ${id} restarts slot ${slot} from ${JSON.stringify(loaded)}, durable was ${JSON.stringify(lost)}`,
+      `never goes back: ${replica.peer} restarts slot ${slot} from ${JSON.stringify(loaded)}, durable was ${JSON.stringify(lost)}`,
     )
   }
 
-  #beats(id: string, { leads }: Beat): void {
-    for (const [slot, term, commit] of leads) this.#leads(this.#replica(slot, id), term, commit)
+  #beats({ uid, leads }: Beat): void {
+    for (const [slot, term, commit] of leads) this.#leads(this.#replica(slot, uid), term, commit)
   }
 
   #leads(replica: Replica, term: number, commit: number): void {
@@ -163,15 +232,30 @@ export class Watch {
   }
 
   /** Commit index of a member that leads now, in this term if one is given; 0 of one that does not. */
-  #commitOf({ slot, peer }: Replica, term?: number): number {
-    const { engine } = this.#cluster.members.get(peer)!
-    if (!engine.holds(slot)) return 0
-    const { raft } = engine.status(slot)
+  #commitOf(replica: Replica, term?: number): number {
+    const raft = this.#statusOf(replica)
+    if (raft === undefined) return 0
     return raft.role === 'leader' && (term ?? raft.term) === raft.term ? raft.commit : 0
   }
 
-  #says(from: string, to: string, { slot, message }: SlotMessage): void {
-    const replica = this.#replica(slot, from)
+  /** Also of a slot that the peer holds and is no voter of; undefined when it does not hold it, or does not run. */
+  #statusOf({ slot, peer }: Replica): RaftStatus | undefined {
+    const { engine, isUp } = this.#cluster.everyone.get(peer)!
+    if (!isUp) return undefined
+    try {
+      return engine.status(slot).raft
+    } catch (error) {
+      if (error instanceof SlotError) return undefined
+      throw error
+    }
+  }
+
+  #says({ name: from, uid }: Member, { slot, message }: SlotMessage): void {
+    const replica = this.#replica(slot, uid)
+    const to = () => this.#replica(slot, this.#uidOf(message.to))
+    if (replica.written.isDropped) {
+      this.#violation(`who is out says nothing: ${from} says ${message.type} about slot ${slot}`)
+    }
     // A pre-vote is about a term that nobody is in yet, and so is its answer.
     if (!message.type.startsWith('preVote') && message.term > replica.durable.term) {
       this.#violation(
@@ -200,10 +284,10 @@ export class Watch {
         break
       case 'timeoutNow':
         this.#elections.ledBy(replica, message.term)
-        this.#handsOver(replica, this.#replica(slot, to))
+        this.#handsOver(replica, to())
         break
       case 'appendResponse':
-        if (!message.rejected) this.#acknowledges(replica, this.#replica(slot, to), message)
+        if (!message.rejected) this.#acknowledges(replica, to(), message)
         break
     }
   }
@@ -233,31 +317,27 @@ export class Watch {
     )
   }
 
-  #all(slot: number): readonly Replica[] {
-    let all = this.#placed.get(slot)
-    if (all === undefined) {
-      all = this.#cluster.replicas(slot).map(id => this.#replica(slot, id))
-      this.#placed.set(slot, all)
-    }
-    return all
-  }
-
-  #replica(slot: number, id: string): Replica {
+  #replica(slot: number, uid: string): Replica {
     let bySlot = this.#replicas.get(slot)
     if (bySlot === undefined) {
       bySlot = new Map()
       this.#replicas.set(slot, bySlot)
     }
-    let replica = bySlot.get(id)
+    let replica = bySlot.get(uid)
     if (replica === undefined) {
-      replica = new Replica(id, slot)
-      bySlot.set(id, replica)
+      replica = new Replica(nameOf(uid), slot)
+      bySlot.set(uid, replica)
     }
     return replica
   }
 
-  #idOf(number: number): string {
-    return this.#cluster.roster.peers.find(peer => peer.number === number)!.id
+  #uidOf(number: number): string {
+    return this.#uids.get(number)!
+  }
+
+  /** Who a member means by a label. */
+  #known(member: Member, id: string): Member | undefined {
+    return this.#cluster.members.get(hostOf(member, id) ?? '')
   }
 
   #violation(what: string): void {

@@ -6,11 +6,14 @@ import type {
   RunRecord,
   SlotWrite,
   StoreIdentity,
+  Tombstone,
 } from '../../../services/peer/store/types.ts'
 import type { Run } from '../../../services/peer/topics/types.ts'
 
 /** Told of what goes into a store and of what a new process first reads from it. */
 export interface StoreWatcher {
+  /** A process opened the store, which has these slots. */
+  opens(slots: readonly number[]): void
   /** Before the store takes it. */
   writes(slot: number, writes: readonly SlotWrite[]): void
   durable(slot: number, writes: readonly SlotWrite[]): void
@@ -26,6 +29,7 @@ export class WatchedStore implements LogStore {
   constructor(store: LogStore, watcher: StoreWatcher) {
     this.#store = store
     this.#watcher = watcher
+    watcher.opens(store.slots())
   }
 
   get identity(): StoreIdentity {
@@ -39,7 +43,11 @@ export class WatchedStore implements LogStore {
       if (known) known.push(write)
       else bySlot.set(write.slot, [write])
     }
-    for (const [slot, own] of bySlot) this.#watcher.writes(slot, own)
+    for (const [slot, own] of bySlot) {
+      // What this process founded is not what one before it left.
+      if (own.some(({ found }) => found)) this.#loaded.add(slot)
+      this.#watcher.writes(slot, own)
+    }
     const done = this.#store.write(writes)
     done.then(
       () => {
@@ -97,6 +105,14 @@ export class WatchedStore implements LogStore {
 
   staged(slot: number): number {
     return this.#store.staged(slot)
+  }
+
+  tombstone(slot: number): Tombstone | undefined {
+    return this.#store.tombstone(slot)
+  }
+
+  leftovers(): number[] {
+    return this.#store.leftovers()
   }
 
   sweep(slot: number, limit: number): boolean {

@@ -12,11 +12,11 @@ export const SLOT_MUTANTS: readonly Mutant[] = [
   {
     name: 'truncate on a bad checksum',
     file: 'store/slot-state.ts',
-    find: 'last: Math.max(member.snapshot.index, lastIndex(kv, TABLES.log, slot)),',
+    find: 'last: Math.max(member.snapshot.index, lastIndex(kv, TABLES.log, replica)),',
     replace: `last: (() => {
       let last = member.snapshot.index
       try {
-        for (; last < lastIndex(kv, TABLES.log, slot); last++) readEntry(kv, slot, last + 1)
+        for (; last < lastIndex(kv, TABLES.log, replica); last++) readEntry(kv, replica, last + 1)
       } catch {}
       return last
     })(),`,
