@@ -316,6 +316,7 @@ const results = ['created', 'configured', 'deleted', 'trimmed', 'roster', 'refus
 const beat = {
   uid: 'u',
   boot: 2,
+  to: 'uid',
   rosterVersion: 1,
   nowMs: 3.5,
   lowDisk: false,

@@ -10,6 +10,7 @@ function beat(clock: FakeClock, boot = 1): Beat {
   return {
     uid: 'u',
     boot,
+    to: 'uid',
     rosterVersion: 1,
     nowMs: clock.nowMs(),
     lowDisk: false,

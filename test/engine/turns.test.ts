@@ -5,10 +5,11 @@ import { anyTime, Engines, text } from './engines.ts'
 
 const THREE = ['00', '01', '10']
 
-function beatOf(uid: string, cube: Engines, leads: Beat['leads']): Beat {
+function beatOf(uid: string, cube: Engines, leads: Beat['leads'], to = 'uid-10'): Beat {
   const nowMs = cube.clock.nowMs()
   return {
     uid,
+    to,
     boot: 1,
     rosterVersion: 1,
     nowMs,
@@ -121,7 +122,7 @@ t.test('a heartbeat that breaks an invariant ends the peer, asked or answered', 
   const other = new Engines(THREE)
   await other.start()
   const asked = other.peer('10').engine
-  asked.heartbeat = () => beatOf('uid-10', other, [[0, term + 1, 1_000_000]])
+  asked.heartbeat = () => beatOf('uid-10', other, [[0, term + 1, 1_000_000]], 'uid-00')
   await other.clock.advance(300)
   t.match(other.peer('00').fatal, [{ message: /acknowledged entries are missing/ }])
 })
@@ -133,7 +134,7 @@ t.test('a peer that has stopped says so and claims nothing', async t => {
   const stopped = engine.stop()
   await cube.clock.advance(2_000)
   await stopped
-  const answer = engine.heartbeat('0', beatOf('uid-0', cube, []))
+  const answer = engine.heartbeat('0', beatOf('uid-0', cube, [], 'uid-1'))
   t.match(answer, { stopping: true, leads: [], follows: [] })
 })
 
@@ -198,5 +199,7 @@ t.test('a beat of another store than the roster lists by that label is not heard
   t.same(follows, [[0, term]], 'the listed one is')
   const stranger = engine.heartbeat('01', beatOf('uid-of-a-new-disk', cube, [[0, term + 1, commit]]))
   t.same(stranger.follows, [])
+  const mistaken = engine.heartbeat('00', beatOf('uid-00', cube, [[0, term, commit]], 'uid-of-a-lost-disk'))
+  t.same(mistaken.follows, [], 'nor one that is meant for the store that was here before')
   t.equal(engine.status(0).raft.term, term, 'nobody follows it')
 })

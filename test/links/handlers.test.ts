@@ -11,6 +11,7 @@ const PACKED = 'application/vnd.msgpack'
 const beat = {
   uid: 'u',
   boot: 1,
+  to: 'uid',
   rosterVersion: 1,
   nowMs: 5,
   lowDisk: false,

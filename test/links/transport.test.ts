@@ -34,6 +34,7 @@ const response = (index: number): SlotMessage => ({
 const beat = {
   uid: 'u',
   boot: 1,
+  to: 'uid',
   rosterVersion: 1,
   nowMs: 5,
   lowDisk: false,

@@ -124,9 +124,10 @@ export class Heartbeats {
     if (this.#stopped) return []
     const { liveness, rosters, slots, step, newerRoster, newcomer } = this.#options
     if (beat.rosterVersion > rosters.current.version) newerRoster(from)
-    // Another store than the roster lists by that label: what it leads and follows is another member's.
+    // Another store than the roster lists by that label, here or there: what is said is of another member.
     if (beat.uid !== rosters.uidOf(from)) return []
     liveness.heard(from, beat)
+    if (beat.to !== this.#options.identity.uid) return []
     const sender = rosters.numberOf(from)
     const accepted: [number, number][] = []
     for (const [number, term, commit] of beat.leads) {
@@ -158,6 +159,7 @@ export class Heartbeats {
     }
     return {
       uid: identity.uid,
+      to: rosters.uidOf(to) ?? '',
       boot: identity.boot,
       rosterVersion: rosters.current.version,
       nowMs: clock.nowMs(),

@@ -31,7 +31,6 @@ export class Rosters {
     return true
   }
 
-
   /** Member number of a peer; 0 when the roster does not list it. */
   numberOf(id: PeerId): number {
     return this.#byId.get(id)?.number ?? 0

@@ -24,7 +24,9 @@ export interface SlotMessage {
 
 /** One side of the single heartbeat exchange between two peers. */
 export interface Beat {
+  /** The sender's store, and the one it takes the receiver's to be: by its roster, which may be old. */
   readonly uid: string
+  readonly to: string
   readonly boot: number
   readonly rosterVersion: number
   /** The sender's wall clock. */

@@ -97,15 +97,18 @@ const message = variant<Message, 'type'>('type', {
 })
 const slotMessage = record<SlotMessage>({ slot: uint, message })
 
+/** The roster's own slot lies behind the topic slots. */
+const MAX_ALL_SLOTS = LIMITS.MAX_SLOTS + 1
 const beat = record<Beat>({
   uid: text,
+  to: text,
   boot: uint,
   rosterVersion: uint,
   nowMs: real,
   lowDisk: bool,
   stopping: bool,
-  leads: list(tuple<readonly [number, number, number]>(uint, uint, uint), LIMITS.MAX_SLOTS),
-  follows: list(tuple<readonly [number, number]>(uint, uint), LIMITS.MAX_SLOTS),
+  leads: list(tuple<readonly [number, number, number]>(uint, uint, uint), MAX_ALL_SLOTS),
+  follows: list(tuple<readonly [number, number]>(uint, uint), MAX_ALL_SLOTS),
 })
 
 const topicRow = record<TopicRow>({
