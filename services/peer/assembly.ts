@@ -167,6 +167,7 @@ export function assemble({
     format: WIRE_FORMAT,
     identify: url => identify(url, config.peerTimeoutMs, clock),
     adopt: now => engine.adopt(now),
+    isUp: peer => engine.peerState(peer) === 'up',
   })
   const departures = new Departures({
     self,
@@ -176,6 +177,7 @@ export function assemble({
     log,
     evictAfterMs: config.evictAfterMs,
     isRosterPrimary: () => engine.holds(roster.slots) && engine.status(roster.slots).primary === self,
+    isLost: () => engine.isLost(),
     askForRoster: peer => engine.askForRoster(peer),
     silentForMs: peer => engine.silentForMs(peer),
     reaches: async (peer, deadlineMs) => {

@@ -83,6 +83,10 @@ export const LIMITS = {
   /** Between two looks at peers that leave or are dead for good, and how long what follows may take. */
   DEPARTURE_LOOK_MS: 1_000,
   DEPARTURE_PATIENCE_MS: 10_000,
+  /** Longest pause between two looks at a dead peer that cannot be evicted yet. */
+  EVICTION_PAUSE_MAX_MS: 30_000,
+  /** Attempts after which a new peer's address that nobody reaches is a mistake and no accident. */
+  JOIN_ADDRESS_ATTEMPTS: 4,
   /** Pauses between two attempts to join a cluster. */
   JOIN_RETRY_MIN_MS: 250,
   JOIN_RETRY_MAX_MS: 5_000,

@@ -93,6 +93,11 @@ export async function runPeer(config: PeerConfig): Promise<void> {
     announce({ kind: 'listening', url: peer.url }, `${name} listens on ${peer.url} (pid ${process.pid})`)
     await peer.ready
     announce({ kind: 'ready' }, `${name} is ready`)
+    const warning = peer.warning()
+    if (warning) {
+      log.log.warn({ event: 'warning' }, warning)
+      process.stdout.write(`${warning}\n`)
+    }
   } catch (error) {
     grace.uninstall()
     log.log.fatal({ err: error }, 'the peer cannot run')

@@ -5,6 +5,7 @@ import type { PeerConfig } from './config.ts'
 import type { PeerId } from './cube/labels.ts'
 import type { Roster } from './cube/roster.ts'
 import { systemClock } from './engine/clock.ts'
+import type { Engine } from './engine/engine.ts'
 import { Founding, StrangerError } from './engine/founding.ts'
 import type { EngineLog } from './engine/settings.ts'
 import { WIRE_FORMAT } from './engine/wire.ts'
@@ -12,6 +13,7 @@ import { HypercastError } from './errors.ts'
 import type { LinksApi, MembershipApi, PeerApi, PeerStatus, StreamsApi } from './http/api.ts'
 import { buildApp } from './http/app.ts'
 import { askFounding, handleFounding } from './links/founding.ts'
+import { fetchRoster, identify } from './links/identity.ts'
 import { askToJoin } from './links/join.ts'
 import { tellAddress } from './membership/address.ts'
 import { Joining } from './membership/joining.ts'
@@ -20,11 +22,16 @@ import { openLmdbStore } from './store/open.ts'
 import type { LogStore } from './store/types.ts'
 import type { TopicStreams } from './streams/hub.ts'
 
+/** Peers from which on the loss of one leaves a majority of every slot. */
+const SURVIVING_PEERS = 3
+
 /** One running peer. */
 export interface Peer {
   readonly url: string
   /** Resolves when every slot held here has a primary; rejects when the cube cannot be founded or joined. */
   readonly ready: Promise<void>
+  /** What a person should know of the cube this peer belongs to; undefined when there is nothing to say. */
+  warning(): string | undefined
   /** Hands the slots over, ends the streams and the requests under way, writes what is left. */
   close(): Promise<void>
 }
@@ -62,7 +69,10 @@ class RunningPeer implements Peer {
   /** Undefined for a peer that joins. */
   readonly #founding: Founding | undefined
   readonly #abort = new AbortController()
+  /** Names this process, apart from others that run on a copy of its store. */
+  readonly #run = randomUUID()
   #app: FastifyInstance | undefined
+  #engine: Engine | undefined
   #parts: Parts | undefined
   #isReady = false
   #stopping = false
@@ -84,6 +94,13 @@ class RunningPeer implements Peer {
     return this.#config.url
   }
 
+  warning(): string | undefined {
+    const peers = this.#parts?.engine.roster.peers.filter(({ leaving }) => !leaving).length ?? 0
+    if (peers === 0 || peers >= SURVIVING_PEERS) return undefined
+    const many = peers === 1 ? 'one peer' : `${peers} peers`
+    return `a cluster of ${many} does not survive a failure: let others join, up to three at least`
+  }
+
   async listen(): Promise<void> {
     const { host, port } = this.#config
     this.#app = await buildApp(this.#api())
@@ -96,7 +113,7 @@ class RunningPeer implements Peer {
     this.#stopping = true
     this.#abort.abort(new Error('the peer stops'))
     this.#parts?.departures.stop()
-    await this.#parts?.engine.stop()
+    await this.#engine?.stop()
     this.#parts?.journal.close()
     await this.#app?.close()
     await this.#parts?.close()
@@ -105,6 +122,8 @@ class RunningPeer implements Peer {
 
   async #begin(): Promise<void> {
     const roster = await this.#belong()
+    await this.#checkAlone(roster)
+    this.#abort.signal.throwIfAborted()
     const { log, onFatal, onRemoved } = this.#options
     const parts = assemble({
       config: this.#config,
@@ -123,13 +142,16 @@ class RunningPeer implements Peer {
         resolve()
       })
     })
+    this.#engine = engine
     await engine.start()
+    this.#abort.signal.throwIfAborted()
     parts.journal.start()
     parts.departures.start()
     this.#parts = parts
+    // Not only when it is ready: at an old address nobody finds it, and it may never hear of a primary.
+    void this.#tellAddress(parts)
     await ready
     this.#isReady = true
-    void this.#tellAddress(parts)
   }
 
   /** The roster this peer starts with: it founds the cube, joins one, or has belonged to one before. */
@@ -137,7 +159,9 @@ class RunningPeer implements Peer {
     const { signal } = this.#abort
     const { join } = this.#config
     const stored = this.#store.roster()
-    if (this.#founding === undefined) return stored ?? this.#joining(join!).run(signal)
+    if (this.#founding === undefined) {
+      return stored ? this.#latest(join!, stored) : this.#joining(join!).run(signal)
+    }
     try {
       return await this.#founding.run(signal)
     } catch (error) {
@@ -151,6 +175,37 @@ class RunningPeer implements Peer {
     }
   }
 
+  /** A roster that was stored long ago may name addresses where nobody is any more: the peer given by --join knows. */
+  async #latest(via: string, stored: Roster): Promise<Roster> {
+    try {
+      const roster = await fetchRoster(via, stored.clusterId, this.#config.peerTimeoutMs, systemClock)
+      if (roster.version <= stored.version) return stored
+      await this.#store.writeRoster(roster)
+      return roster
+    } catch (error) {
+      this.#options.log.info(
+        { via, error: String(error) },
+        'no later roster could be had: the stored one is used',
+      )
+      return stored
+    }
+  }
+
+  /**
+   * Two processes with the same uid would vote twice as one member. At another address than the listed one this one asks
+   * whether somebody answers there in its name. Throws StrangerError.
+   */
+  async #checkAlone(roster: Roster): Promise<void> {
+    const { uid } = this.#store.identity
+    const own = roster.peers.find(peer => peer.uid === uid)
+    if (own === undefined || own.url === this.#config.url) return
+    const other = await identify(own.url, this.#config.peerTimeoutMs, systemClock).catch(() => undefined)
+    if (other?.uid !== uid || other.run === this.#run) return
+    throw new StrangerError(
+      `A process at ${own.url} runs on this same store (uid ${uid}): this data folder is a copy of it. Start this peer with an empty one.`,
+    )
+  }
+
   #joining(via: string): Joining {
     const { nodeId, url, slots, slotsGiven } = this.#config
     return new Joining({
@@ -161,6 +216,7 @@ class RunningPeer implements Peer {
       format: WIRE_FORMAT,
       store: this.#store,
       ask: askToJoin,
+      identify: url => identify(url, this.#config.peerTimeoutMs, systemClock),
       clock: systemClock,
       log: this.#options.log,
     })
@@ -244,6 +300,7 @@ class RunningPeer implements Peer {
       identity: async () => ({
         uid: this.#store.identity.uid,
         clusterId: this.#store.roster()?.clusterId ?? null,
+        run: this.#run,
       }),
       founding: async (type, body) => {
         const founding = this.#founding

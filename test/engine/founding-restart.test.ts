@@ -24,6 +24,16 @@ t.test('the roster on disk counts, but a list that contradicts it is an error th
   }
 })
 
+t.test('a peer may come back at another address: the others are told when it runs', async t => {
+  const world = started('00', '01')
+  await world.calm()
+  world.crash('00')
+  const list = [{ id: '00', url: 'http://127.0.0.1:7000' }, listOf('00', '01')[1]!]
+  const life = world.start('00', { list })
+  await world.settle()
+  t.ok('roster' in life.outcome!, JSON.stringify(life.outcome))
+})
+
 t.test('a later version of the roster has moved on from the list', async t => {
   const world = started('00', '01')
   await world.calm()

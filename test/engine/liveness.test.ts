@@ -33,7 +33,7 @@ function setUp() {
     gone: peer => gone.push(peer),
     event: event => events.push(event),
   })
-  liveness.list(['001', '010'])
+  liveness.list(['001', '010'].map(id => ({ id, uid: `uid-${id}` })))
   return { clock, dials, gone, events, liveness, kinds: () => events.map(event => event.kind) }
 }
 

@@ -19,6 +19,7 @@ function admission(world: World, answers: Record<string, { uid: string; clusterI
       if (!identity) throw new Error('connect ECONNREFUSED')
       return identity
     },
+    isUp: peer => world.up.has(peer),
     adopt: roster => void world.rosters.adopt(roster),
   })
 }
@@ -121,4 +122,25 @@ t.test('what was judged under a roster that is no longer the last is judged agai
   t.match(joined, { fresh: true })
   t.same(world.applied, ['join', 'join'])
   t.equal(new Set(world.committed.peers.map(({ id }) => id)).size, 4)
+})
+
+t.test('a store that is listed and asks again is answered though its slots wait for it', async t => {
+  const world = new World(3)
+  const gate = admission(world)
+  await decided(world, gate.join(wish, deadline(world)))
+  world.stuck.set(1, {
+    rosterVersion: 1,
+    voters: [{ number: 1, uid: 'uid-0' }],
+    learners: [{ number: 4, uid: 'new' }],
+  })
+  t.match(await decided(world, gate.join(wish, deadline(world))), { fresh: false, peer: { id: '11' } })
+})
+
+t.test('a peer that is heard of is not replaced by whoever answers at its address', async t => {
+  const world = new World(4)
+  world.up.add('01')
+  const gate = admission(world, { 'http://127.0.0.1:2': { uid: 'new', clusterId: null } })
+  const joining = gate.join({ ...wish, url: 'http://127.0.0.1:2' }, deadline(world))
+  await t.rejects(decided(world, joining), { code: 'CHANGE_UNDER_WAY', message: /is heard of/ })
+  t.same(world.applied, [])
 })

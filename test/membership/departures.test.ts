@@ -12,10 +12,17 @@ interface Sight {
   silentMs: Map<string, number>
   reached: Set<string>
   asked: string[]
+  isLost: boolean
 }
 
 function departures(t: Test, world: World, evictAfterMs = EVICT_AFTER_MS): Sight {
-  const sight: Sight = { isRosterPrimary: true, silentMs: new Map(), reached: new Set(), asked: [] }
+  const sight: Sight = {
+    isRosterPrimary: true,
+    silentMs: new Map(),
+    reached: new Set(),
+    asked: [],
+    isLost: false,
+  }
   const running = new Departures({
     self: '00',
     rosters: world.rosters,
@@ -23,6 +30,7 @@ function departures(t: Test, world: World, evictAfterMs = EVICT_AFTER_MS): Sight
     clock: world.clock,
     log: quiet,
     isRosterPrimary: () => sight.isRosterPrimary,
+    isLost: () => sight.isLost,
     askForRoster: peer => sight.asked.push(peer),
     silentForMs: peer => sight.silentMs.get(peer) ?? 0,
     reaches: async peer => sight.reached.has(peer),
@@ -86,8 +94,12 @@ t.test('a peer that is silent for too long is evicted, and nobody else before it
   t.same(world.applied, ['evict'])
   t.match(world.committed.change, { kind: 'evict', id: '10', by: '00', why: 'silent for 60 s' })
   world.rosters.adopt(world.committed)
-  await world.clock.advance(5_000)
-  t.same(world.applied, ['evict'], 'one at a time')
+  world.stuck.set(2, { rosterVersion: 1, voters: [{ number: 3, uid: 'uid-2' }] })
+  await world.clock.advance(60_000)
+  t.same(world.applied, ['evict'], 'its slots have not settled')
+  world.stuck.clear()
+  await world.clock.advance(60_000)
+  t.same(world.applied.slice(0, 2), ['evict', 'evict'], 'then the next one')
 })
 
 t.test(
@@ -116,6 +128,26 @@ t.test(
     t.same(sight.asked, [])
     heard(world, { kind: 'leave', id: '00', ...why })
     await world.clock.advance(3_000)
-    t.same([...new Set(sight.asked)], ['01'])
+    t.same([...new Set(sight.asked)], ['01', '10', '11'], 'one after the other: some may be down')
   },
 )
+
+t.test('a dead peer that slots wait for is evicted all the same, also while another one leaves', async t => {
+  const world = new World(4)
+  const sight = departures(t, world)
+  sight.isRosterPrimary = false
+  heard(world, { kind: 'leave', id: '01', ...why })
+  sight.silentMs.set('10', 2 * EVICT_AFTER_MS)
+  const learners = [{ number: 3, uid: 'uid-2' }]
+  world.stuck.set(1, { rosterVersion: 1, voters: [{ number: 1, uid: 'uid-0' }], learners })
+  await world.clock.advance(5_000)
+  t.same(world.applied, ['leave', 'evict'], 'or nothing would ever go on')
+})
+
+t.test('a peer whose slots have had no primary for long asks whether it is still listed', async t => {
+  const world = new World(4)
+  const sight = departures(t, world)
+  sight.isLost = true
+  await world.clock.advance(2_000)
+  t.ok(sight.asked.length > 0)
+})

@@ -40,6 +40,7 @@ function joiner(answers: (() => { status: number; body: unknown })[], change: Pa
       asked.push(wish)
       return answers[Math.min(asked.length, answers.length) - 1]!()
     },
+    identify: async () => ({ uid: 'another' }),
     clock,
     log: quiet,
     ...change,
@@ -75,7 +76,9 @@ t.test('what passes by itself is waited for, with the same wish each time', asyn
 
 t.test('a refusal for good ends it with what the cluster said', async t => {
   for (const code of ['LABEL_TAKEN', 'ADDRESS_UNREACHABLE', 'JOIN_REFUSED']) {
-    const { run, written } = joiner([() => problem(409, code)])
+    const { run, written, clock } = joiner([() => problem(409, code)])
+    run.catch(() => {})
+    await clock.advance(60_000)
     await t.rejects(run, { name: 'JoinError', message: new RegExp(`because of ${code}`) })
     t.same(written, [])
   }
@@ -97,4 +100,18 @@ t.test('a peer that stops stops joining', async t => {
   abort.abort(new Error('enough'))
   await clock.advance(1_000)
   await ended
+})
+
+t.test('an address that is not reached once may be an accident', async t => {
+  const { run, clock } = joiner([
+    () => problem(422, 'ADDRESS_UNREACHABLE'),
+    () => ({ status: 201, body: { roster: rosterWith('me') } }),
+  ])
+  await clock.advance(5_000)
+  t.equal((await run).version, 2)
+})
+
+t.test('a peer that is told to join itself says so', async t => {
+  const { run } = joiner([], { identify: async () => ({ uid: 'me' }) })
+  await t.rejects(run, { name: 'JoinError', message: /is this peer itself/ })
 })

@@ -36,6 +36,8 @@ export class World {
   readonly lost = new Set<number>()
   /** Slots that stay where they are; the others follow the roster at once. */
   readonly stuck = new Map<number, Configuration>()
+  /** Peers that are heard of. */
+  readonly up = new Set<string>()
   /** Called before a change is applied. */
   onAppend: () => void = () => {}
 

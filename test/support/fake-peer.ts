@@ -209,7 +209,7 @@ class FakeLinks implements LinksApi {
   }
 
   async identity() {
-    return { uid: 'uid', clusterId: 'cluster' }
+    return { uid: 'uid', clusterId: 'cluster', run: 'run' }
   }
 
   async founding(contentType: string, body: Buffer) {

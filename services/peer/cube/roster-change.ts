@@ -198,8 +198,6 @@ function leave(roster: Roster, peer: RosterPeer | undefined, id: string): Drafte
 function evict(roster: Roster, { id, uid }: Noted<'evict'>): Drafted {
   const peer = peerAt(roster, id)
   if (peer !== undefined && peer.uid !== uid) return otherStore(peer, uid)
-  const leaver = roster.peers.find(({ leaving }) => leaving)
-  if (peer !== undefined && leaver !== undefined && !peer.leaving) return underWay(leaver)
   return leave(roster, peer, id)
 }
 

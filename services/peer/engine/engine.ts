@@ -36,6 +36,9 @@ import { Upkeep } from './upkeep.ts'
 /** Whether a slot belongs to its home again is looked at in one of so many ticks. */
 const RECLAIM_EVERY_TICKS = 2
 
+/** Election timeouts without a primary after which a peer asks the others whether it is still listed. */
+const LOST_AFTER_ELECTIONS = 3
+
 /** A peer that stops gives its successors this long to take its slots over. */
 const RESIGN_MS = 1_500
 
@@ -119,7 +122,7 @@ export class Engine implements SlotLogs {
       event,
     })
     this.#liveness = liveness
-    liveness.list(rosters.current.peers.map(({ id }) => id).filter(id => id !== self))
+    liveness.list(rosters.current.peers.filter(({ id }) => id !== self))
     const suspect = (peer: PeerId) => liveness.suspect(peer)
     const ready = () => this.ready()
     this.#leaders = new Leaders({ self, rosters, slots, clock, settings, log, suspect, ready, event })
@@ -161,9 +164,18 @@ export class Engine implements SlotLogs {
     return this.#rosters
   }
 
-  /** For how long a peer has been silent, in milliseconds; 0 for one that is up, or was never looked for. */
+  /** A slot held here has had no primary for a while: perhaps this peer is off the list, and nobody tells it. */
+  isLost(): boolean {
+    const { clock, settings } = this.#options
+    const sinceMs = clock.monotonicMs() - LOST_AFTER_ELECTIONS * settings.electionMs
+    return [...this.#slots.all.values()].some(
+      slot => slot.leadership.leader === 0 && slot.leadsSinceMs < sinceMs,
+    )
+  }
+
+  /** For how long a peer that shares a slot or a link with this one is silent, in milliseconds; 0 for one that is up. */
   silentForMs(peer: PeerId): number {
-    return this.#liveness.silentForMs(peer)
+    return this.#partnersNow().includes(peer) ? this.#liveness.silentForMs(peer) : 0
   }
 
   /** Goes over to a later version of the roster, got from a peer that goes by it; an earlier one is ignored. */
@@ -193,6 +205,7 @@ export class Engine implements SlotLogs {
       changed: (slot, before) => this.#leaders.changed(slot, before),
       stampRefusal: (slot, kind) => this.#stampRefusal(slot, kind),
     })
+    if (this.#state !== 'new') return
     this.#state = 'running'
     // The store may hold what was committed when its copy of the roster was not written yet.
     for (const slot of this.#slots.all.values()) slot.tellRoster()
@@ -206,6 +219,8 @@ export class Engine implements SlotLogs {
 
   /** Hands its slots over, writes what is left and stops time. The store stays open. */
   async stop(): Promise<void> {
+    // One that is still starting does not begin.
+    if (this.#state === 'new') this.#state = 'stopped'
     if (this.#state !== 'running') return
     this.#state = 'stopping'
     const { clock, settings } = this.#options
@@ -235,7 +250,8 @@ export class Engine implements SlotLogs {
     if (this.#state !== 'running' && this.#state !== 'stopping') return Promise.resolve()
     const sender = this.#rosters.numberOf(from)
     for (const { slot: number, message } of messages) {
-      const slot = this.#slots.all.get(number) ?? this.#invited(number, message)
+      const slot =
+        this.#slots.all.get(number) ?? (message.from === sender ? this.#invited(number, message) : undefined)
       if (!slot || message.from !== sender || message.to !== slot.number) continue
       if (message.type === 'preVote') this.#leaders.doubt(slot, from, message)
       if (message.type === 'snapshot') this.#snapshots.pull(slot, from, message)
@@ -448,7 +464,7 @@ export class Engine implements SlotLogs {
     const { self, store, onRemoved } = this.#options
     this.#partners = undefined
     const { peers } = this.#rosters.current
-    this.#liveness.list(peers.map(({ id }) => id).filter(id => id !== self))
+    this.#liveness.list(peers.filter(({ id }) => id !== self))
     for (const slot of this.#slots.all.values()) this.#slots.guard(slot, () => slot.place())
     for (const listener of this.#rosterListeners) listener(this.#rosters.current)
     if (!peers.some(({ uid }) => uid === store.identity.uid)) onRemoved()

@@ -120,7 +120,9 @@ export function checkStored(me: Founder, roster: Roster): void {
   // Later versions have moved on from the list; the founding one is exactly the list.
   if (roster.version > 1 || me.plan.list.length === 0) return
   // The number of slots has a default, so a difference may be nobody's wish; the roster's counts.
-  const here = { ...me.plan, slots: roster.slots }
+  // The own address may be another than at the founding: the peer tells the others of it when it runs.
+  const list = me.plan.list.map(peer => (peer.id === own.id ? { ...peer, url: own.url } : peer))
+  const here = { ...me.plan, list, slots: roster.slots }
   const difference = planDifference(here, planOf(roster), 'in the data folder')
   if (difference === undefined) return
   throw new FoundingError(

@@ -64,10 +64,20 @@ export class HeldSlots {
   add(slot: number): Slot | undefined {
     const { store, rosters, self, log } = this.#options
     if (this.#corrupt.has(slot)) return undefined
-    const { term = 0, vote = 0 } = store.tombstone(slot) ?? {}
     const configuration = { rosterVersion: 0, voters: [] }
     const found = { number: rosters.numberOf(self), snapshot: { index: 0, term: 0, configuration } }
-    store.write([{ slot, found, hardState: { term, vote, commit: 0 } }]).catch(this.#options.fatal)
+    try {
+      const { term = 0, vote = 0 } = store.tombstone(slot) ?? {}
+      store.write([{ slot, found, hardState: { term, vote, commit: 0 } }]).catch(this.#options.fatal)
+    } catch (error) {
+      if (!(error instanceof CorruptRecord)) throw error
+      this.#corrupt.add(slot)
+      log.error(
+        { slot, error: error.message },
+        'what this peer promised for a slot cannot be read: it stays out of it',
+      )
+      return undefined
+    }
     log.info({ slot }, 'slot moves here: a replica of it begins')
     return this.#load(slot)
   }

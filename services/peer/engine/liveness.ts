@@ -6,6 +6,8 @@ import type { Beat, Clock, CubeEvent, DialResult } from './types.ts'
 export type PeerState = 'unknown' | 'up' | 'suspected' | 'down'
 
 interface Seen {
+  /** The store the roster lists. */
+  readonly listed: string
   state: PeerState
   uid: string
   boot: number
@@ -46,12 +48,14 @@ export class Liveness {
   }
 
   /** The peers there are, besides this one: new ones are unknown, those that are no longer listed are forgotten. */
-  list(ids: readonly PeerId[]): void {
+  list(peers: readonly { readonly id: PeerId; readonly uid: string }[]): void {
     const nowMs = this.#options.clock.monotonicMs()
-    for (const id of this.#peers.keys()) if (!ids.includes(id)) this.#peers.delete(id)
-    for (const id of ids) {
-      if (this.#peers.has(id)) continue
+    for (const id of this.#peers.keys()) if (!peers.some(peer => peer.id === id)) this.#peers.delete(id)
+    for (const { id, uid } of peers) {
+      // Another store by that label has a silence of its own.
+      if (this.#peers.get(id)?.listed === uid) continue
       this.#peers.set(id, {
+        listed: uid,
         state: 'unknown',
         uid: '',
         boot: 0,
@@ -70,10 +74,10 @@ export class Liveness {
     return this.#peers.get(peer)?.state ?? 'unknown'
   }
 
-  /** How long nothing was heard of the peer, in milliseconds; 0 when it is up, or nobody looked for it. */
+  /** How long nothing was heard of the peer, or since it was listed, in milliseconds; 0 when it is up. */
   silentForMs(peer: PeerId): number {
     const seen = this.#peers.get(peer)
-    if (seen === undefined || seen.state === 'up' || seen.state === 'unknown') return 0
+    if (seen === undefined || seen.state === 'up') return 0
     return this.#options.clock.monotonicMs() - seen.heardMs
   }
 

@@ -83,11 +83,11 @@ function isSame(one: readonly Member[], other: readonly Member[]): boolean {
 }
 
 /** Near enough that waiting for it in a joint configuration holds nobody up. */
-function isLevel({ progress, lastIndex }: RaftStatus, { number }: Member): boolean {
+function isLevel({ progress, commit }: RaftStatus, { number }: Member): boolean {
   const follower = progress.get(number)
   return (
     follower?.state === 'replicate' &&
     follower.recentActive &&
-    lastIndex - follower.match <= LIMITS.LEVEL_WITHIN_ENTRIES
+    commit - follower.match <= LIMITS.LEVEL_WITHIN_ENTRIES
   )
 }

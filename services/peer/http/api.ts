@@ -49,7 +49,7 @@ export interface LinksApi {
   roster(): Promise<PeerAnswer>
   snapshot(from: PeerId, slot: number, afterIndex: number): Promise<PeerAnswer>
   /** Who this is: its store, and the cluster it belongs to, if any. Anybody may ask. */
-  identity(): Promise<{ readonly uid: string; readonly clusterId: string | null }>
+  identity(): Promise<{ readonly uid: string; readonly clusterId: string | null; readonly run: string }>
   /** Before there is a roster: anybody may ask. */
   founding(contentType: string, body: Buffer): Promise<PeerAnswer>
 }

@@ -19,6 +19,8 @@ export interface EngineSide {
   receive(from: PeerId, messages: readonly SlotMessage[]): Promise<void>
   connectionClosed(peer: PeerId): void
   unreachable(peer: PeerId): void
+  /** The peer does not know this one: one of the two goes by an old roster. */
+  askForRoster(peer: PeerId): void
 }
 
 export interface LinkLog {
@@ -188,7 +190,9 @@ export class HttpTransport implements Transport {
       received: messages => this.#received(to, messages),
       failed: error => {
         log.debug({ peer: to, failure: error.failure, error: error.message }, 'messages were not delivered')
-        if (!this.#stopped) this.#engine?.unreachable(to)
+        if (this.#stopped) return
+        if (error.status === STRANGER_STATUS) this.#engine?.askForRoster(to)
+        this.#engine?.unreachable(to)
       },
     })
     this.#links.set(to, link)

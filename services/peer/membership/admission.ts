@@ -46,6 +46,8 @@ export interface AdmissionOptions {
   /** Asks whoever answers at `url` who it is. Rejects when nobody does in time. */
   identify(url: string): Promise<Identity>
   adopt(roster: Roster): void
+  /** The peer is heard of, as seen from here. */
+  isUp(peer: PeerId): boolean
 }
 
 /**
@@ -70,10 +72,13 @@ export class Admission {
     this.#checkFit(wish)
     await this.#checkAddress(wish)
     for (;;) {
-      const change = changeFor(wish, this.#options.rosters.current)
       try {
-        if (change.kind === 'join') await this.#settled(deadlineMs)
-        const { roster, changed } = await this.#append(change, deadlineMs)
+        // One that is listed and asks again has crashed before it knew: the slots on the move wait for nobody but it.
+        if (!this.#isListed(wish)) await this.#ripe(wish, deadlineMs)
+        const { roster, changed } = await this.#append(
+          changeFor(wish, this.#options.rosters.current),
+          deadlineMs,
+        )
         const peer = roster.peers.find(({ uid }) => uid === wish.uid)
         if (peer === undefined) throw new HypercastError('INTERNAL')
         return { roster, peer, fresh: changed }
@@ -91,14 +96,21 @@ export class Admission {
    */
   async leave(id: PeerId, by: string, force: boolean, deadlineMs: number): Promise<Omit<Admitted, 'fresh'>> {
     const { rosters } = this.#options
-    const listed = peerAt(rosters.current, id)
-    if (listed === undefined) throw new HypercastError('UNKNOWN_PEER', `The roster has no peer ${id}.`)
-    const change: Wish = force
-      ? { kind: 'evict', id: listed.id, uid: listed.uid, by, why: 'evicted by hand' }
-      : { kind: 'leave', id: listed.id, by, why: 'leaves' }
-    if (!force && !listed.leaving) await this.#settled(deadlineMs)
-    const { roster } = await this.#append(change, deadlineMs)
-    return { roster, peer: peerAt(roster, id) ?? { ...listed, leaving: true } }
+    for (;;) {
+      const listed = peerAt(rosters.current, id)
+      if (listed === undefined) throw new HypercastError('UNKNOWN_PEER', `The roster has no peer ${id}.`)
+      try {
+        if (!force && !listed.leaving) await this.#settled(deadlineMs)
+        const { version: follows } = rosters.current
+        const change: Wish = force
+          ? { kind: 'evict', id: listed.id, uid: listed.uid, by, why: 'evicted by hand' }
+          : { kind: 'leave', id: listed.id, follows, by, why: 'leaves' }
+        const { roster } = await this.#append(change, deadlineMs)
+        return { roster, peer: peerAt(roster, id) ?? { ...listed, leaving: true } }
+      } catch (error) {
+        if (!isUnderWay(error) || !(await this.#pause(deadlineMs))) throw error
+      }
+    }
   }
 
   survey(deadlineMs: number): Promise<Survey> {
@@ -153,9 +165,27 @@ export class Admission {
     )
   }
 
+  #isListed({ uid, url }: JoinWish): boolean {
+    return this.#options.rosters.current.peers.some(peer => peer.uid === uid && peer.url === url)
+  }
+
+  /** Waits until the change may be. */
+  async #ripe(wish: JoinWish, deadlineMs: number): Promise<void> {
+    const { kind, ...change } = changeFor(wish, this.#options.rosters.current)
+    if (kind === 'join') return this.#settled(deadlineMs, () => this.#isListed(wish))
+    // A store is lost only when nothing is heard of it: it may have moved, and be about to say so.
+    if (kind === 'replace' && 'id' in change && this.#options.isUp(change.id as PeerId)) {
+      throw new HypercastError(
+        'CHANGE_UNDER_WAY',
+        `Peer ${change.id} is heard of, and another store answers at its address: try again when it is silent, or let it leave.`,
+      )
+    }
+  }
+
   /** Rejects with CHANGE_UNDER_WAY when slots are still on the move at the deadline, with NO_PRIMARY when one is lost. */
-  async #settled(deadlineMs: number): Promise<void> {
+  async #settled(deadlineMs: number, isIdle: () => boolean = () => false): Promise<void> {
     for (;;) {
+      if (isIdle()) return
       const { moving, unknown } = await this.survey(deadlineMs)
       const isLeaving = this.#options.rosters.current.peers.some(({ leaving }) => leaving)
       if (moving === 0 && unknown === 0 && !isLeaving) return

@@ -1,4 +1,5 @@
 import type { PeerId } from '../cube/labels.ts'
+import type { RosterPeer } from '../cube/roster.ts'
 import type { Rosters } from '../engine/rosters.ts'
 import type { EngineLog } from '../engine/settings.ts'
 import type { Clock } from '../engine/types.ts'
@@ -17,6 +18,8 @@ export interface DeparturesOptions {
   isRosterPrimary(): boolean
   /** For how long a peer has been silent, as seen from here, in milliseconds; 0 for one that is up or was never seen. */
   silentForMs(peer: PeerId): number
+  /** A slot held here has had no primary for long: perhaps this peer is off the list. */
+  isLost(): boolean
   /** Asks a peer for the roster it goes by. */
   askForRoster(peer: PeerId): void
   /** Whether anybody reaches the peer: this one may merely be cut off from it. Never rejects. */
@@ -33,6 +36,9 @@ export interface DeparturesOptions {
 export class Departures {
   readonly #options: DeparturesOptions
   #cancel: (() => void) | undefined
+  #asked = 0
+  #pauseMs: number = LIMITS.DEPARTURE_LOOK_MS
+  #nextEvictionMs = 0
 
   constructor(options: DeparturesOptions) {
     this.#options = options
@@ -56,43 +62,67 @@ export class Departures {
   }
 
   async #look(): Promise<void> {
-    const { self, rosters, isRosterPrimary, askForRoster } = this.#options
+    const { self, rosters, isRosterPrimary, isLost, askForRoster } = this.#options
     const { peers } = rosters.current
-    // Off the list, it is told nothing any more: it has to ask.
-    if (peers.some(({ id, leaving }) => id === self && leaving)) {
-      const [other] = peers.filter(({ id, leaving }) => id !== self && !leaving)
-      if (other) askForRoster(other.id)
+    // Off the list, it is told nothing any more: it has to ask, one peer after the other.
+    if (isLost() || peers.some(({ id, leaving }) => id === self && leaving)) {
+      const others = peers.filter(({ id }) => id !== self)
+      const next = others[this.#asked++ % Math.max(1, others.length)]
+      if (next) askForRoster(next.id)
     }
-    const leaving = peers.find(peer => peer.leaving)
-    if (leaving === undefined) await this.#evict()
-    else if (isRosterPrimary()) await this.#remove(leaving.uid, leaving.number)
+    const leaving = peers.filter(peer => peer.leaving)
+    if (leaving.length > 0 && isRosterPrimary()) await this.#remove(leaving)
+    await this.#evict()
   }
 
-  async #remove(uid: string, number: number): Promise<void> {
+  async #remove(leaving: readonly RosterPeer[]): Promise<void> {
     const { rosters, dispatcher, self, log } = this.#options
     const deadlineMs = this.#deadline()
-    if (mayBeNamed(await survey(dispatcher, rosters, deadlineMs), number)) return
-    const why = 'it holds nothing any more'
-    await appendChange(dispatcher, { kind: 'remove', uid, by: self, why }, deadlineMs)
-    log.info({ uid, number }, 'a peer is off the list')
+    const seen = await survey(dispatcher, rosters, deadlineMs)
+    for (const { uid, number } of leaving) {
+      if (mayBeNamed(seen, number)) continue
+      const why = 'it holds nothing any more'
+      await appendChange(dispatcher, { kind: 'remove', uid, by: self, why }, deadlineMs)
+      log.info({ uid, number }, 'a peer is off the list')
+    }
   }
 
+  /** One at a time: the next one when every slot has settled but those that wait for nobody but the dead. */
   async #evict(): Promise<void> {
-    const { rosters, dispatcher, self, evictAfterMs, silentForMs, reaches, log } = this.#options
-    if (evictAfterMs === 0) return
-    const dead = rosters.current.peers.find(({ id }) => id !== self && silentForMs(id) > evictAfterMs)
-    if (dead === undefined) return
+    const { rosters, self, evictAfterMs, silentForMs, clock } = this.#options
+    if (evictAfterMs === 0 || clock.monotonicMs() < this.#nextEvictionMs) return
+    const silent = rosters.current.peers.filter(
+      ({ id, leaving }) => id !== self && !leaving && silentForMs(id) > evictAfterMs,
+    )
+    let isDone = silent.length === 0
+    for (const peer of silent) isDone ||= await this.#evictOne(peer)
+    // What stands in the way may last: looking costs every slot a question.
+    this.#pauseMs = isDone
+      ? LIMITS.DEPARTURE_LOOK_MS
+      : Math.min(2 * this.#pauseMs, LIMITS.EVICTION_PAUSE_MAX_MS)
+    this.#nextEvictionMs = clock.monotonicMs() + (isDone ? 0 : this.#pauseMs)
+  }
+
+  async #evictOne({ id, uid, number }: RosterPeer): Promise<boolean> {
+    const { rosters, dispatcher, self, silentForMs, reaches, log } = this.#options
     const deadlineMs = this.#deadline()
-    if (await reaches(dead.id, deadlineMs)) return
-    const { unknown, moving, roster } = await survey(dispatcher, rosters, deadlineMs)
+    if (await reaches(id, deadlineMs)) return false
+    const { unknown, roster, configurations } = await survey(dispatcher, rosters, deadlineMs)
+    const moving = configurations.filter(
+      (configuration, slot) =>
+        configuration !== null &&
+        !rosters.settles(slot, configuration) &&
+        !(configuration.learners ?? []).some(learner => learner.number === number),
+    ).length
     if (unknown > 0 || moving > 0) {
-      log.warn({ peer: dead.id, unknown, moving }, 'a dead peer stays until every slot has settled')
-      return
+      log.warn({ peer: id, unknown, moving }, 'a dead peer stays until every slot has settled')
+      return false
     }
-    const why = `silent for ${Math.round(silentForMs(dead.id) / 1_000)} s`
-    const change = { kind: 'evict', id: dead.id, uid: dead.uid, by: self, why } as const
-    await appendChange(dispatcher, { ...change, follows: roster.version }, deadlineMs)
-    log.warn({ peer: dead.id, why }, 'a dead peer is evicted')
+    const why = `silent for ${Math.round(silentForMs(id) / 1_000)} s`
+    const change = { kind: 'evict', id, uid, by: self, why, follows: roster.version } as const
+    await appendChange(dispatcher, change, deadlineMs)
+    log.warn({ peer: id, why }, 'a dead peer is evicted')
+    return true
   }
 
   #deadline(): number {

@@ -22,6 +22,8 @@ export interface JoiningOptions {
   readonly store: Pick<LogStore, 'identity' | 'writeRoster'>
   /** POST /v1/peers. Rejects when nobody answers in time; it must settle. */
   readonly ask: (via: string, wish: object) => Promise<JoinAnswer>
+  /** Which store answers at `via`. Rejects when none does in time. */
+  readonly identify: (via: string) => Promise<{ readonly uid: string }>
   readonly clock: Clock
   readonly log: EngineLog
 }
@@ -40,6 +42,8 @@ export class JoinError extends HypercastError {
  */
 export class Joining {
   readonly #options: JoiningOptions
+  /** How often the cluster did not reach this peer. */
+  #unreached = 0
 
   constructor(options: JoiningOptions) {
     this.#options = options
@@ -74,16 +78,22 @@ export class Joining {
   async #ask(): Promise<{ readonly roster: Roster } | { readonly why: string }> {
     const { via, url, id, slots, format, store, ask } = this.#options
     const { uid } = store.identity
-    let answer: JoinAnswer
+    let answer: JoinAnswer | undefined
     try {
-      answer = await ask(via, { uid, url, ...(id && { id }), ...(slots && { slots }), format })
+      const isSelf = (await this.#options.identify(via)).uid === uid
+      const wish = { uid, url, ...(id && { id }), ...(slots && { slots }), format }
+      answer = isSelf ? undefined : await ask(via, wish)
     } catch (error) {
       return { why: `${via} does not answer: ${error instanceof Error ? error.message : String(error)}` }
+    }
+    if (answer === undefined) {
+      throw new JoinError(`${via} is this peer itself: give the URL of a peer of the cluster with --join.`)
     }
     const { status, body } = answer
     if (status === 200 || status === 201) return { roster: readRoster(body, uid, via) }
     const { code, detail } = problemOf(body)
     const why = `${via} answers ${status} ${code}: ${detail}`
+    if (code === 'ADDRESS_UNREACHABLE' && ++this.#unreached < LIMITS.JOIN_ADDRESS_ATTEMPTS) return { why }
     if (status >= 500 || status === 429 || PASSING.has(code)) return { why }
     throw new JoinError(`${via} does not let this peer join: ${detail}`)
   }
@@ -92,10 +102,11 @@ export class Joining {
     const { clock } = this.#options
     return new Promise(resolve => {
       const cancel = clock.after(pauseMs, resolve)
-      signal.addEventListener('abort', () => {
+      const end = () => {
         cancel()
         resolve()
-      })
+      }
+      signal.addEventListener('abort', end, { once: true })
     })
   }
 }

@@ -178,6 +178,8 @@ export class FakeEngine {
   onLost: (peer: PeerId) => void = () => {}
   onChunk: (slot: number, afterIndex: number) => SnapshotChunk = () => ({ records: [] })
 
+  askForRoster(): void {}
+
   async receive(from: PeerId, messages: readonly SlotMessage[]): Promise<void> {
     this.received.push({ from, messages })
     await this.onReceive(from, messages)
