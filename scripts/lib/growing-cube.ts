@@ -98,6 +98,14 @@ export class GrowingCube {
     await this.#start(peer)
   }
 
+  /** Gives a peer that does not run another port, for its next start. */
+  async move(peer: number): Promise<void> {
+    const plan = this.#plans[peer]!
+    const [port] = await freePorts(1)
+    const arguments_ = plan.arguments.map(word => (word === String(plan.port) ? String(port) : word))
+    this.#plans[peer] = { ...plan, port: port!, url: `http://127.0.0.1:${port}`, arguments: arguments_ }
+  }
+
   /** What another peer says of this one. */
   async listed(peer: number, through: number): Promise<ListedPeer> {
     const { peers } = await this.peers(through)

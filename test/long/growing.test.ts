@@ -113,3 +113,20 @@ t.test('a peer whose disk was wiped is replaced under a new number and is home a
     Array.from({ length: 20 }, (_, index) => `event ${index + 1}`),
   )
 })
+
+t.test('a peer that comes back at another port is one entry of the roster, not a new peer', async t => {
+  const cube = await GrowingCube.found()
+  t.teardown(() => cube.close())
+  for (let count = 2; count <= 4; count += 1) {
+    await cube.join(0)
+    await cube.settled(count, 0)
+  }
+  // The highest label: the others ask it for heartbeats, at the address they know.
+  const before = await cube.listed(3, 0)
+  await cube.kill(3)
+  await cube.move(3)
+  await cube.restart(3)
+  await cube.settled(4, 0)
+  const { id, uid, status } = await cube.listed(3, 0)
+  t.same({ id, uid, status }, { id: before.id, uid: before.uid, status: 'up' })
+})
