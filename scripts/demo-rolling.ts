@@ -3,7 +3,7 @@
  * while messages are published and a subscriber on every peer reads. Exit code 0 only when every publish was
  * acknowledged, none of them tried again by the client, and every subscriber has every message once and in order.
  */
-import { expect, Story } from './lib/story.ts'
+import { expect, Story, tellStory } from './lib/story.ts'
 import { TestCube } from './lib/test-cube.ts'
 import { WatchedTopic } from './lib/watched-topic.ts'
 
@@ -33,40 +33,41 @@ async function restart(cube: TestCube, id: string, watched: readonly WatchedTopi
 }
 
 let cube: TestCube | undefined
-try {
-  await story.step('start 8 peers on the corners of a 3-cube', async () => {
-    cube = (await TestCube.start({ peers: 8 })).closeOnSignals()
-    return 'every slot has its primary'
-  })
-  const running = cube!
-  const watched: WatchedTopic[] = []
-  await story.step(`publish ${RATE_PER_S} messages a second to each of ${TOPICS.length} topics`, async () => {
-    for (const topic of TOPICS)
-      watched.push(await WatchedTopic.start(running, topic, running.ids[0]!, RATE_PER_S))
-    return `${running.ids.length} subscribers on each`
-  })
-  for (const id of running.ids) {
-    await story.step(`stop ${id} in order and start it again`, () => restart(running, id, watched))
-  }
-  await story.step('every publish was acknowledged, every subscriber has all in order', async () => {
-    let published = 0
-    for (const one of watched) {
-      const { topic, history } = one
-      const violations = await one.finish()
-      expect(violations.length === 0, violations.slice(0, 10).join('\n    '))
-      const rest = history.publishes.filter(({ outcome }) => outcome !== 'acknowledged')
-      expect(
-        rest.length === 0,
-        `${rest.length} publishes to ${topic} were not acknowledged: ${rest[0]?.outcome}`,
-      )
-      published += history.publishes.length
+await tellStory(
+  story,
+  async () => {
+    await story.step('start 8 peers on the corners of a 3-cube', async () => {
+      cube = (await TestCube.start({ peers: 8 })).closeOnSignals()
+      return 'every slot has its primary'
+    })
+    const running = cube!
+    const watched: WatchedTopic[] = []
+    await story.step(
+      `publish ${RATE_PER_S} messages a second to each of ${TOPICS.length} topics`,
+      async () => {
+        for (const topic of TOPICS)
+          watched.push(await WatchedTopic.start(running, topic, running.ids[0]!, RATE_PER_S))
+        return `${running.ids.length} subscribers on each`
+      },
+    )
+    for (const id of running.ids) {
+      await story.step(`stop ${id} in order and start it again`, () => restart(running, id, watched))
     }
-    return `${published} messages, nothing lost, doubled or out of order`
-  })
-  console.log(`\nall ${story.steps} steps as promised, after ${story.elapsed}`)
-} catch (error) {
-  console.log(`    ${(error as Error).message}\n\nthe demo failed at step ${story.steps}`)
-  process.exitCode = 1
-} finally {
-  await cube?.close()
-}
+    await story.step('every publish was acknowledged, every subscriber has all in order', async () => {
+      let published = 0
+      for (const one of watched) {
+        const { topic, history } = one
+        const violations = await one.finish()
+        expect(violations.length === 0, violations.slice(0, 10).join('\n    '))
+        const rest = history.publishes.filter(({ outcome }) => outcome !== 'acknowledged')
+        expect(
+          rest.length === 0,
+          `${rest.length} publishes to ${topic} were not acknowledged: ${rest[0]?.outcome}`,
+        )
+        published += history.publishes.length
+      }
+      return `${published} messages, nothing lost, doubled or out of order`
+    })
+  },
+  async () => cube?.close(),
+)

@@ -5,7 +5,7 @@
  */
 import { PeerClient, Publisher, Subscriber } from '../clients/typescript/src/index.ts'
 import { History } from './lib/history.ts'
-import { expect, Story } from './lib/story.ts'
+import { expect, Story, tellStory } from './lib/story.ts'
 import { TestCube } from './lib/test-cube.ts'
 
 const TOPIC = 'sports'
@@ -128,16 +128,14 @@ async function tell(cube: TestCube): Promise<void> {
 }
 
 let cube: TestCube | undefined
-try {
-  await step('start 8 peers on the corners of a 3-cube', async () => {
-    cube = (await TestCube.start({ peers: 8 })).closeOnSignals()
-    return `ports ${cube.plans[0]!.port}–${cube.plans.at(-1)!.port}, every slot has its primary`
-  })
-  await tell(cube!)
-  console.log(`\nall ${story.steps} steps as promised, after ${story.elapsed}`)
-} catch (error) {
-  console.log(`    ${(error as Error).message}\n\nthe demo failed at step ${story.steps}`)
-  process.exitCode = 1
-} finally {
-  await cube?.close()
-}
+await tellStory(
+  story,
+  async () => {
+    await step('start 8 peers on the corners of a 3-cube', async () => {
+      cube = (await TestCube.start({ peers: 8 })).closeOnSignals()
+      return `ports ${cube.plans[0]!.port}–${cube.plans.at(-1)!.port}, every slot has its primary`
+    })
+    await tell(cube!)
+  },
+  async () => cube?.close(),
+)

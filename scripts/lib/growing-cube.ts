@@ -69,6 +69,14 @@ export class GrowingCube {
     return this.#add(['--join', this.url(through)])
   }
 
+  /** Lets so many peers in all be there, one after the other, and waits until every slot has moved. */
+  async grow(count: number): Promise<void> {
+    while (this.#plans.length < count) {
+      await this.join(0)
+      await this.settled(this.#plans.length, 0)
+    }
+  }
+
   /** Asks through another peer that this one leaves; resolves when its process has ended by itself. */
   async leave(peer: number, through: number): Promise<PeerExit> {
     const { id } = await this.listed(peer, through)

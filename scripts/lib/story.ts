@@ -30,6 +30,23 @@ export class Story {
   }
 }
 
+/** Tells a story to its end and says how it went; the process ends with code 0 only when every step was as promised. */
+export async function tellStory(
+  story: Story,
+  tell: () => Promise<void>,
+  clean: () => Promise<void>,
+): Promise<void> {
+  try {
+    await tell()
+    console.log(`\nall ${story.steps} steps as promised, after ${story.elapsed}`)
+  } catch (error) {
+    console.log(`    ${(error as Error).message}\n\nthe demo failed at step ${story.steps}`)
+    process.exitCode = 1
+  } finally {
+    await clean()
+  }
+}
+
 /** Fails the step with `otherwise` unless the condition holds. */
 export function expect(condition: boolean, otherwise: string): void {
   if (!condition) throw new Error(otherwise)

@@ -89,10 +89,7 @@ t.test(
 t.test('a peer whose disk was wiped is replaced under a new number and is home again', async t => {
   const cube = await GrowingCube.found()
   t.teardown(() => cube.close())
-  for (let count = 2; count <= 4; count += 1) {
-    await cube.join(0)
-    await cube.settled(count, 0)
-  }
+  await cube.grow(4)
   await askJson(cube.topicUrl('sports', 0), { method: 'PUT' })
   for (let event = 1; event <= 20; event += 1)
     await askJson(`${cube.topicUrl('sports', 0)}/publish`, { method: 'POST', body: `event ${event}` })
@@ -117,10 +114,7 @@ t.test('a peer whose disk was wiped is replaced under a new number and is home a
 t.test('a peer that comes back at another port is one entry of the roster, not a new peer', async t => {
   const cube = await GrowingCube.found()
   t.teardown(() => cube.close())
-  for (let count = 2; count <= 4; count += 1) {
-    await cube.join(0)
-    await cube.settled(count, 0)
-  }
+  await cube.grow(4)
   // The highest label: the others ask it for heartbeats, at the address they know.
   const before = await cube.listed(3, 0)
   await cube.kill(3)

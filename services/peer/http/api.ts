@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
 import type { PeerId } from '../cube/labels.ts'
-import type { Roster, RosterPeer } from '../cube/roster.ts'
+import type { Roster } from '../cube/roster.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
 import type { FollowRequest } from '../links/follow-wire.ts'
 import type { Dispatcher } from '../links/types.ts'
+import type { Admitted, JoinWish } from '../membership/admission.ts'
 import type { PeerMetrics } from '../metrics.ts'
 import type { TopicPage } from '../streams/history.ts'
 import type { OpenedStream, Sink, StreamOptions, StreamStart } from '../streams/types.ts'
@@ -57,24 +58,13 @@ export interface LinksApi {
 /** How peers come and go. Deadlines are monotonic. Everything rejects with HypercastError. */
 export interface MembershipApi {
   /** Takes a store in as a peer. The same store again gets the same answer, with `fresh` false. */
-  join(
-    wish: {
-      readonly uid: string
-      readonly url: string
-      readonly id?: PeerId
-      readonly slots?: number
-      readonly format?: number
-      /** Who asks, for the roster's note. */
-      readonly by: string
-    },
-    deadlineMs: number,
-  ): Promise<{ readonly roster: Roster; readonly peer: RosterPeer; readonly fresh: boolean }>
+  join(wish: JoinWish, deadlineMs: number): Promise<Admitted>
   /** Marks a peer as leaving; `force` is for one that is dead. */
   leave(
     id: PeerId,
     options: { readonly force: boolean; readonly by: string },
     deadlineMs: number,
-  ): Promise<{ readonly roster: Roster; readonly peer: RosterPeer }>
+  ): Promise<Omit<Admitted, 'fresh'>>
   /** How many slots do not stand yet where the roster places them, and for how many nobody answered. */
   progress(deadlineMs: number): Promise<{ readonly moving: number; readonly unknown: number }>
 }
