@@ -92,7 +92,7 @@ export async function runPeer(config: PeerConfig): Promise<void> {
     const name = config.nodeId === undefined ? 'the peer' : `peer ${config.nodeId}`
     announce({ kind: 'listening', url: peer.url }, `${name} listens on ${peer.url} (pid ${process.pid})`)
     await peer.ready
-    announce({ kind: 'ready' }, `${name} is ready`)
+    announce({ kind: 'ready' }, `peer ${peer.id} is ready`)
     const warning = peer.warning()
     if (warning) {
       log.log.warn({ event: 'warning' }, warning)

@@ -28,6 +28,8 @@ const SURVIVING_PEERS = 3
 /** One running peer. */
 export interface Peer {
   readonly url: string
+  /** Undefined before this peer belongs to a cube. */
+  readonly id: PeerId | undefined
   /** Resolves when every slot held here has a primary; rejects when the cube cannot be founded or joined. */
   readonly ready: Promise<void>
   /** What a person should know of the cube this peer belongs to; undefined when there is nothing to say. */
@@ -92,6 +94,10 @@ class RunningPeer implements Peer {
 
   get url(): string {
     return this.#config.url
+  }
+
+  get id(): PeerId | undefined {
+    return this.#parts?.self
   }
 
   warning(): string | undefined {
