@@ -1,7 +1,7 @@
 import t from 'tap'
 import { listOf, seeded, World } from './founding-world.ts'
 
-const SEEDS = 120
+const SEEDS = 70
 const FAULTY_STEPS = 120
 
 interface Faults {

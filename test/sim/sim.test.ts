@@ -7,7 +7,7 @@ import { mutate } from './mutants/mutant.ts'
 import { MUTANTS } from './mutants/table.ts'
 import { REGRESSIONS } from './regressions/table.ts'
 
-const SEEDS = 50
+const SEEDS = 25
 /** A slow machine may take its time: what is tested is what happens, not how fast. */
 const TIMEOUT_MS = 230_000
 
