@@ -1,4 +1,5 @@
 import { LIMITS } from '../../../services/peer/limits.ts'
+import type { Configuration } from '../../../services/peer/raft/types.ts'
 import type { Member } from '../member.ts'
 import { isQuorum } from './voters.ts'
 
@@ -18,6 +19,8 @@ interface Watched {
   readonly heard: Map<string, number>
   /** Looks in a row at which its clock was wrong and it could know, by slot. */
   readonly wrong: Map<number, number>
+  /** Since which look it leads a slot as it does now: another configuration asks for other voters' answers. */
+  readonly leads: Map<number, { readonly term: number; readonly by: Configuration; readonly sinceLook: number }>
 }
 
 export interface AuthorityOptions {
@@ -49,7 +52,10 @@ export class Authority {
       watched.looks++
       for (const slot of member.engine.held) {
         if (member.engine.status(slot).primary === member.id) this.#judge(member, slot, watched)
-        else watched.wrong.delete(slot)
+        else {
+          watched.wrong.delete(slot)
+          watched.leads.delete(slot)
+        }
       }
     }
   }
@@ -60,11 +66,15 @@ export class Authority {
     this.#options.violation(`a wrong clock stamps nothing: ${name} stamped a command of slot ${slot}`)
   }
 
-  #judge(member: Member, slot: number, { looks, heard, wrong }: Watched): void {
+  #judge(member: Member, slot: number, { looks, heard, wrong, leads }: Watched): void {
     const { replicas, raft } = member.engine.status(slot)
     const answers = (uid: string) =>
       uid === member.uid || looks - (heard.get(uid) ?? 0) < LOOKS_WITHOUT_QUORUM
-    if (!isQuorum(raft.configuration, answers)) {
+    const known = leads.get(slot)
+    const { term, configuration: by } = raft
+    const now = known?.term === term && known.by === by ? known : { term, by, sinceLook: looks }
+    leads.set(slot, now)
+    if (looks - now.sinceLook >= LOOKS_WITHOUT_QUORUM && !isQuorum(by, answers)) {
       this.#options.violation(`who hears no quorum does not lead: ${member.name} leads slot ${slot}`)
     }
     if (this.#isWrong(member, replicas)) wrong.set(slot, (wrong.get(slot) ?? 0) + 1)
@@ -86,7 +96,7 @@ export class Authority {
   #of(life: Member['life']): Watched {
     let watched = this.#watched.get(life)
     if (watched === undefined) {
-      watched = { looks: 0, heard: new Map(), wrong: new Map() }
+      watched = { looks: 0, heard: new Map(), wrong: new Map(), leads: new Map() }
       this.#watched.set(life, watched)
     }
     return watched

@@ -186,10 +186,12 @@ export class Replica {
     const before = this.durable.state()
     const pending = this.#pending
     this.#pending = []
-    let isKnown = isSame(this.durable.state(), loaded)
+    // A replica that begins anew on a tombstone looks like the tombstone.
+    const isLoaded = () => !this.#isNothing() && isSame(this.durable.state(), loaded)
+    let isKnown = isLoaded()
     for (let i = 0; i < pending.length && !isKnown; i++) {
       this.#land(pending[i]!, nowMs)
-      isKnown = isSame(this.durable.state(), loaded)
+      isKnown = isLoaded()
     }
     this.written = this.durable.copy()
     return isKnown ? undefined : before
