@@ -1,6 +1,6 @@
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
-import type { Configuration, Message, RaftMember } from '../raft/types.ts'
+import type { Configuration, Message } from '../raft/types.ts'
 import { CorruptRecord, type LogStore } from '../store/types.ts'
 import type { Request, SlotNotice, StoredEvent, TopicRow } from '../topics/types.ts'
 import { untilNextMs } from './clock.ts'
@@ -9,6 +9,7 @@ import { HeldSlots } from './held-slots.ts'
 import { Leaders } from './leaders.ts'
 import { Liveness, type PeerState } from './liveness.ts'
 import { Mover } from './mover.ts'
+import { Place } from './place.ts'
 import { offsetAt, readEvents } from './reading.ts'
 import { Reclaim } from './reclaim.ts'
 import { Removals } from './removals.ts'
@@ -17,6 +18,7 @@ import { Rosters } from './rosters.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
 import type { Slot } from './slot.ts'
 import { Snapshots } from './snapshots.ts'
+import { everybody } from './standing.ts'
 import { Turns } from './turns.ts'
 import {
   type Appended,
@@ -35,9 +37,6 @@ import { Upkeep } from './upkeep.ts'
 
 /** Whether a slot belongs to its home again is looked at in one of so many ticks. */
 const RECLAIM_EVERY_TICKS = 2
-
-/** Election timeouts without a primary after which a peer asks the others whether it is still listed. */
-const LOST_AFTER_ELECTIONS = 3
 
 /** A peer that stops gives its successors this long to take its slots over. */
 const RESIGN_MS = 1_500
@@ -74,6 +73,7 @@ export class Engine implements SlotLogs {
   readonly #mover: Mover
   readonly #removals: Removals
   readonly #slots: HeldSlots
+  readonly #place: Place
   readonly #turns: Turns
   readonly #leaders: Leaders
   readonly #liveness: Liveness
@@ -82,11 +82,6 @@ export class Engine implements SlotLogs {
   readonly #snapshots: Snapshots
   readonly #upkeep: Upkeep
   readonly #cubeListeners = new Set<(event: CubeEvent) => void>()
-  readonly #rosterListeners = new Set<(roster: Roster) => void>()
-  /** Slots of which this peer is a voter, as was last told. */
-  readonly #served = new Set<number>()
-  /** Peers to exchange heartbeats with; undefined when they have to be found anew. */
-  #partners: readonly PeerId[] | undefined
   #cancelTick: (() => void) | undefined
   #ticks = 0
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
@@ -102,11 +97,11 @@ export class Engine implements SlotLogs {
       if (what.kind === 'suspected') this.#sync.pull(what.peer)
       this.#emit(what)
     }
-    const changed = () => this.#rosterChanged()
+    const changed = () => this.#place.rosterChanged()
     this.#sync = new RosterSync({ self, rosters, store, transport, clock, log, event, changed, fatal })
     const dropped = (slot: Slot) => {
       this.#turns.drop(slot)
-      this.#served.delete(slot.slot)
+      this.#place.dropped(slot)
     }
     const slots = new HeldSlots({ self, rosters, store, log, dropped, fatal })
     this.#slots = slots
@@ -122,7 +117,18 @@ export class Engine implements SlotLogs {
       event,
     })
     this.#liveness = liveness
-    liveness.list(rosters.current.peers.filter(({ id }) => id !== self))
+    this.#place = new Place({
+      self,
+      uid: store.identity.uid,
+      rosters,
+      slots,
+      liveness,
+      clock,
+      settings,
+      event: what => this.#emit(what),
+      started: () => this.#state !== 'new',
+      removed: options.onRemoved,
+    })
     const suspect = (peer: PeerId) => liveness.suspect(peer)
     const ready = () => this.ready()
     this.#leaders = new Leaders({ self, rosters, slots, clock, settings, log, suspect, ready, event })
@@ -134,12 +140,23 @@ export class Engine implements SlotLogs {
     const failed = (slot: Slot, error: unknown) => slots.failed(slot, error)
     const step = (slot: Slot, message: Message) => slots.guard(slot, () => slot.step(message))
     this.#snapshots = new Snapshots({ store, transport, log, write, step, failed })
-    this.#upkeep = new Upkeep({ slots: slots.all, store, reclaim, clock, settings, log, write, failed })
+    this.#upkeep = new Upkeep({
+      self,
+      slots: slots.all,
+      store,
+      reclaim,
+      liveness,
+      clock,
+      settings,
+      log,
+      write,
+      failed,
+    })
     this.#heartbeats = new Heartbeats({
       self,
       rosters,
       identity: store.identity,
-      partners: () => this.#partnersNow(),
+      partners: () => this.#place.partners,
       slots: slots.all,
       transport,
       liveness,
@@ -166,16 +183,12 @@ export class Engine implements SlotLogs {
 
   /** A slot held here has had no primary for a while: perhaps this peer is off the list, and nobody tells it. */
   isLost(): boolean {
-    const { clock, settings } = this.#options
-    const sinceMs = clock.monotonicMs() - LOST_AFTER_ELECTIONS * settings.electionMs
-    return [...this.#slots.all.values()].some(
-      slot => slot.leadership.leader === 0 && slot.leadsSinceMs < sinceMs,
-    )
+    return this.#place.isLost()
   }
 
   /** For how long a peer that shares a slot or a link with this one is silent, in milliseconds; 0 for one that is up. */
   silentForMs(peer: PeerId): number {
-    return this.#partnersNow().includes(peer) ? this.#liveness.silentForMs(peer) : 0
+    return this.#place.silentForMs(peer)
   }
 
   /** Goes over to a later version of the roster, got from a peer that goes by it; an earlier one is ignored. */
@@ -190,8 +203,7 @@ export class Engine implements SlotLogs {
 
   /** Calls `listener` with every version of the roster this peer goes over to. Returns the way to stop. */
   onRoster(listener: (roster: Roster) => void): () => void {
-    this.#rosterListeners.add(listener)
-    return () => this.#rosterListeners.delete(listener)
+    return this.#place.onRoster(listener)
   }
 
   /** Founds the slots of a new cube, loads all the store holds, and starts time. */
@@ -199,11 +211,11 @@ export class Engine implements SlotLogs {
     await this.#slots.open({
       ...this.#options,
       rosters: this.#rosters,
-      moved: slot => this.#moved(slot),
+      moved: slot => this.#place.moved(slot),
       rosterApplied: roster => this.#sync.adopt(roster),
       touch: slot => this.#turns.touch(slot),
       changed: (slot, before) => this.#leaders.changed(slot, before),
-      stampRefusal: (slot, kind) => this.#stampRefusal(slot, kind),
+      stampRefusal: (slot, kind) => this.#upkeep.stampRefusal(slot, kind),
     })
     if (this.#state !== 'new') return
     this.#state = 'running'
@@ -398,21 +410,6 @@ export class Engine implements SlotLogs {
     }
   }
 
-  #stampRefusal(slot: Slot, kind: Request['kind']): 'DISK_FULL' | 'CLOCK_SKEW' | undefined {
-    // What frees space, or may, goes on: trims above all, or a full disk would stay full.
-    if ((kind === 'publish' || kind === 'create') && this.#isShortOfDisk(slot)) return 'DISK_FULL'
-    return this.#reclaim.clockIsWrong(slot) ? 'CLOCK_SKEW' : undefined
-  }
-
-  #isShortOfDisk(slot: Slot): boolean {
-    const { self } = this.#options
-    const low = slot.succession.filter(id =>
-      id === self ? this.#upkeep.lowDisk : this.#liveness.lowDisk(id),
-    )
-    const majority = Math.floor(slot.succession.length / 2) + 1
-    return low.includes(self) || slot.succession.length - low.length < majority
-  }
-
   /** Reads from the store with all that is applied in it; a corrupt record takes the slot out of service. */
   #reading<T>(slot: number, read: (held: Slot) => T): T {
     const held = this.#slots.get(slot)
@@ -426,17 +423,6 @@ export class Engine implements SlotLogs {
     }
   }
 
-  /** Every peer that shares a slot or a link with this one. */
-  #partnersNow(): readonly PeerId[] {
-    if (this.#partners) return this.#partners
-    const { self } = this.#options
-    const partners = new Set<PeerId>(this.#rosters.neighbours(self))
-    for (const slot of this.#slots.all.values()) for (const id of slot.members) partners.add(id)
-    partners.delete(self)
-    this.#partners = [...partners]
-    return this.#partners
-  }
-
   /** A slot's primary has made this peer a learner: its first append, or snapshot, finds no replica here. */
   #invited(slot: number, { type, to }: Message): Slot | undefined {
     if (type !== 'append' && type !== 'snapshot') return undefined
@@ -446,28 +432,6 @@ export class Engine implements SlotLogs {
   #newcomer(slot: number): Slot | undefined {
     if (this.#state !== 'running' || slot > this.#rosters.current.slots) return undefined
     return this.#slots.add(slot)
-  }
-
-  /** Who takes part in a slot has changed: perhaps this peer does, or does not any more. */
-  #moved(slot: Slot): void {
-    this.#partners = undefined
-    if (slot.isVoter === this.#served.has(slot.slot)) return
-    if (slot.isVoter) this.#served.add(slot.slot)
-    else this.#served.delete(slot.slot)
-    if (this.#state === 'new') return
-    const { self, clock } = this.#options
-    const kind = slot.isVoter ? 'arrived' : 'departed'
-    this.#emit({ kind, slot: slot.slot, peer: self, timeMs: clock.nowMs() })
-  }
-
-  #rosterChanged(): void {
-    const { self, store, onRemoved } = this.#options
-    this.#partners = undefined
-    const { peers } = this.#rosters.current
-    this.#liveness.list(peers.filter(({ id }) => id !== self))
-    for (const slot of this.#slots.all.values()) this.#slots.guard(slot, () => slot.place())
-    for (const listener of this.#rosterListeners) listener(this.#rosters.current)
-    if (!peers.some(({ uid }) => uid === store.identity.uid)) onRemoved()
   }
 
   #fatal(error: unknown): void {
@@ -484,17 +448,4 @@ export class Engine implements SlotLogs {
   #emit(event: CubeEvent): void {
     for (const listener of this.#cubeListeners) listener(event)
   }
-}
-
-/**
- * Who takes part in a slot: while its configuration is not committed, those of the one before it too, who still count
- * if it never is.
- */
-function everybody({ configuration, committedConfiguration }: RaftMember): Configuration {
-  if (configuration === committedConfiguration) return configuration
-  const { voters, outgoing = [], learners = [] } = configuration
-  const before = committedConfiguration
-  const old = [...outgoing, ...before.voters, ...(before.outgoing ?? []), ...(before.learners ?? [])]
-  const unlisted = old.filter(({ number }, at) => old.findIndex(one => one.number === number) === at)
-  return { rosterVersion: configuration.rosterVersion, voters, outgoing: unlisted, learners }
 }

@@ -1,5 +1,6 @@
 import type { PeerId } from '../cube/labels.ts'
 import { LIMITS } from '../limits.ts'
+import type { RaftStatus } from '../raft/types.ts'
 import type { Liveness } from './liveness.ts'
 import type { Rosters } from './rosters.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
@@ -30,23 +31,20 @@ export class Reclaim {
 
   /** Looks at one slot this peer leads; starts at most one transfer. */
   look(slot: Slot): void {
-    const status = slot.raft.status()
-    if (status.role !== 'leader' || status.transferee !== 0) return
-    const { clock, liveness, rosters, self, settings, log } = this.#options
+    const { rosters, self, log } = this.#options
     if (this.clockIsWrong(slot)) {
       const heir = slot.succession.find(
         id => id !== self && Math.abs(this.#fromMedianMs(slot, id)) <= LIMITS.MAX_CLOCK_SKEW_MS,
       )
-      if (heir === undefined) return
+      if (heir === undefined || !mayTransfer(slot.raft.status())) return
       log.warn({ slot: slot.slot, to: heir }, 'this clock is beyond the skew bound: handing over')
       slot.raft.transferLeadership(rosters.numberOf(heir))
       slot.settle()
       return
     }
-    // Hysteresis on both sides: the home must have been steady, and this peer must have led, for a while.
-    const ledForMs = clock.monotonicMs() - slot.leadsSinceMs
-    if (slot.home === self || !slot.succession.includes(slot.home)) return
-    if (Math.min(ledForMs, liveness.steadyForMs(slot.home)) < settings.reclaimAfterMs) return
+    if (!this.#isHomeSteady(slot)) return
+    const status = slot.raft.status()
+    if (!mayTransfer(status)) return
     const home = status.progress.get(rosters.numberOf(slot.home))
     if (home?.state !== 'replicate' || home.match < status.commit) return
     if (Math.abs(this.#fromMedianMs(slot, slot.home)) > LIMITS.MAX_CLOCK_SKEW_MS) return
@@ -54,6 +52,14 @@ export class Reclaim {
     log.info({ slot: slot.slot, to: slot.home, term: status.term }, 'giving the slot back to its home')
     slot.raft.transferLeadership(rosters.numberOf(slot.home))
     slot.settle()
+  }
+
+  /** Hysteresis on both sides: the home, another peer, has been steady and this one has led for a while. */
+  #isHomeSteady(slot: Slot): boolean {
+    const { clock, liveness, self, settings } = this.#options
+    if (slot.home === self || !slot.succession.includes(slot.home)) return false
+    const ledForMs = clock.monotonicMs() - slot.leadsSinceMs
+    return Math.min(ledForMs, liveness.steadyForMs(slot.home)) >= settings.reclaimAfterMs
   }
 
   /**
@@ -99,4 +105,8 @@ export class Reclaim {
     const median = skews[Math.floor((skews.length - 1) / 2)]!
     return (peer === self ? 0 : (liveness.skewMs(peer) ?? 0)) - median
   }
+}
+
+function mayTransfer({ role, transferee }: RaftStatus): boolean {
+  return role === 'leader' && transferee === 0
 }

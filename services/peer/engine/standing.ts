@@ -1,6 +1,6 @@
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
-import type { Configuration, Member } from '../raft/types.ts'
+import type { Configuration, Member, RaftMember } from '../raft/types.ts'
 import type { Rosters } from './rosters.ts'
 
 /** Who takes part in one slot, by id: its configuration in force, read with the roster. */
@@ -54,4 +54,17 @@ export class Standing {
   #ids(members: readonly Member[]): PeerId[] {
     return [...new Set(members.flatMap(({ number }) => this.#rosters.peerOf(number) ?? []))]
   }
+}
+
+/**
+ * Who takes part in a slot: while its configuration is not committed, those of the one before it too, who still count
+ * if it never is.
+ */
+export function everybody({ configuration, committedConfiguration }: RaftMember): Configuration {
+  if (configuration === committedConfiguration) return configuration
+  const { voters, outgoing = [], learners = [] } = configuration
+  const before = committedConfiguration
+  const old = [...outgoing, ...before.voters, ...(before.outgoing ?? []), ...(before.learners ?? [])]
+  const unlisted = old.filter(({ number }, at) => old.findIndex(one => one.number === number) === at)
+  return { rosterVersion: configuration.rosterVersion, voters, outgoing: unlisted, learners }
 }

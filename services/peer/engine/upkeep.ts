@@ -1,6 +1,9 @@
+import type { PeerId } from '../cube/labels.ts'
 import { LIMITS } from '../limits.ts'
 import type { LogStore } from '../store/types.ts'
 import { planTrim, type RunReader, type Trim } from '../topics/retention.ts'
+import type { Request } from '../topics/types.ts'
+import type { Liveness } from './liveness.ts'
 import type { Reclaim } from './reclaim.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
 import type { Slot } from './slot.ts'
@@ -16,9 +19,11 @@ const WRITE_COST = 2
 const TRIM_PATIENCE_MS = 5_000
 
 export interface UpkeepOptions {
+  readonly self: PeerId
   readonly slots: ReadonlyMap<number, Slot>
   readonly store: LogStore
   readonly reclaim: Reclaim
+  readonly liveness: Liveness
   readonly clock: Clock
   readonly settings: EngineSettings
   readonly log: EngineLog
@@ -28,7 +33,7 @@ export interface UpkeepOptions {
   failed(slot: Slot, error: unknown): void
 }
 
-/** What a peer does on the side: retention of the topics it is primary of, deletion in slices, watching its disk. */
+/** What a peer does on the side: retention of the topics it is primary of, deletion in slices, watching its disk and clock. */
 export class Upkeep {
   readonly #options: UpkeepOptions
   readonly #trimming = new Set<number>()
@@ -54,6 +59,13 @@ export class Upkeep {
   /** So many bytes of entries were handed to the store: the disk is not looked at for each of them. */
   written(bytes: number): void {
     this.#writtenBytes += bytes
+  }
+
+  /** Why the primary of a slot may not stamp a command of this kind; undefined when it may. */
+  stampRefusal(slot: Slot, kind: Request['kind']): 'DISK_FULL' | 'CLOCK_SKEW' | undefined {
+    // What frees space, or may, goes on: trims above all, or a full disk would stay full.
+    if ((kind === 'publish' || kind === 'create') && this.#isShortOfDisk(slot)) return 'DISK_FULL'
+    return this.#options.reclaim.clockIsWrong(slot) ? 'CLOCK_SKEW' : undefined
   }
 
   start(): void {
@@ -101,6 +113,14 @@ export class Upkeep {
       )
     }
     this.#wasLow = isLow
+  }
+
+  /** This peer, or so many of the others that a majority has no room. */
+  #isShortOfDisk({ succession }: Slot): boolean {
+    const { self, liveness } = this.#options
+    const low = succession.filter(id => (id === self ? this.lowDisk : liveness.lowDisk(id)))
+    const majority = Math.floor(succession.length / 2) + 1
+    return low.includes(self) || succession.length - low.length < majority
   }
 
   /** Of replicas that were dropped: a slice a round, there is no hurry. */
