@@ -136,19 +136,21 @@ t.test('heartbeats are summed per peer', async t => {
   ])
 })
 
-t.test('suspicion and failure are warnings, takeover, rejoin and reclamation are information', async t => {
+t.test('suspicion and failure are warnings, what else happens to the cube is information', async t => {
   const { cube, lines } = setUp()
   cube({ timeMs: 1, kind: 'suspected', peer: '110', why: 'silent' })
   cube({ timeMs: 2, kind: 'failed', peer: '110', why: 'refused' })
   cube({ timeMs: 3, kind: 'takeover', slot: 30, peer: '010', from: '110', term: 5 })
   cube({ timeMs: 4, kind: 'rejoined', peer: '110', why: 'answered' })
   cube({ timeMs: 5, kind: 'reclaimed', slot: 30, peer: '110', term: 6 })
+  cube({ timeMs: 6, kind: 'moving', peer: '000', slots: 3, bytes: 5_000 })
   t.match(lines, [
     { level: 'warn', event: 'suspected', who: '110' },
     { level: 'warn', event: 'failed', who: '110', why: 'refused' },
     { level: 'info', event: 'takeover', who: '010', slot: 30, from: '110' },
     { level: 'info', event: 'rejoined' },
     { level: 'info', event: 'reclaimed', term: 6 },
+    { level: 'info', event: 'moving', who: '000', slots: 3, bytes: 5_000 },
   ])
 })
 

@@ -96,6 +96,11 @@ export class GrowingCube {
     this.#running.delete(peer)
   }
 
+  /** Folder of a peer's store. */
+  data(peer: number): string {
+    return this.#plans[peer]!.data
+  }
+
   /** The disk of a peer that does not run is lost. */
   wipe(peer: number): void {
     rmSync(this.#plans[peer]!.data, { recursive: true, force: true })
@@ -108,10 +113,21 @@ export class GrowingCube {
 
   /** Gives a peer that does not run another port, for its next start. */
   async move(peer: number): Promise<void> {
-    const plan = this.#plans[peer]!
     const [port] = await freePorts(1)
+    this.#assign(peer, port!)
+  }
+
+  /** Gives two peers that do not run each other's port, for their next start. */
+  swap(one: number, other: number): void {
+    const [port, otherPort] = [this.#plans[one]!.port, this.#plans[other]!.port]
+    this.#assign(one, otherPort)
+    this.#assign(other, port)
+  }
+
+  #assign(peer: number, port: number): void {
+    const plan = this.#plans[peer]!
     const arguments_ = plan.arguments.map(word => (word === String(plan.port) ? String(port) : word))
-    this.#plans[peer] = { ...plan, port: port!, url: `http://127.0.0.1:${port}`, arguments: arguments_ }
+    this.#plans[peer] = { ...plan, port, url: `http://127.0.0.1:${port}`, arguments: arguments_ }
   }
 
   /** What another peer says of this one. */

@@ -1,32 +1,30 @@
-import { createHash } from 'node:crypto'
 import type { PeerConfig } from './config.ts'
 import type { PeerId } from './cube/labels.ts'
-import { replicasOf, slotOf } from './cube/placement.ts'
 import type { Roster } from './cube/roster.ts'
+import { formatOf } from './cube/roster-format.ts'
 import { systemClock } from './engine/clock.ts'
 import { Engine } from './engine/engine.ts'
+import { wireFormatOf } from './engine/formats.ts'
 import { StrangerError } from './engine/founding.ts'
 import type { EngineLog } from './engine/settings.ts'
-import { WIRE_FORMAT } from './engine/wire.ts'
 import { PeerJournal } from './journal.ts'
 import { LIMITS } from './limits.ts'
-import { CubeDispatcher } from './links/dispatcher.ts'
-import { Edges } from './links/edges.ts'
-import { Executor } from './links/execute.ts'
+import { forgetDeparted } from './links/departed.ts'
+import type { CubeDispatcher } from './links/dispatcher.ts'
 import { makeOpenFollow } from './links/follow.ts'
 import { LinkHandlers } from './links/handlers.ts'
 import { identify } from './links/identity.ts'
 import { InboundSockets } from './links/inbound.ts'
-import { ProducerStamps } from './links/producer.ts'
+import { askRecovery } from './links/recovery.ts'
 import { packedHeaders } from './links/replicate.ts'
-import { Router } from './links/router.ts'
 import { HttpTransport } from './links/transport.ts'
-import { Admission } from './membership/admission.ts'
-import { Departures } from './membership/departures.ts'
+import type { Admission } from './membership/admission.ts'
+import type { Departures } from './membership/departures.ts'
 import type { PeerMetrics } from './metrics.ts'
-import type { Configuration } from './raft/types.ts'
+import { type Recovering, wireRecovery } from './recovering.ts'
 import type { LogStore } from './store/types.ts'
-import { TopicStreams } from './streams/hub.ts'
+import type { TopicStreams } from './streams/hub.ts'
+import { membersOf, type Wiring, wire } from './wiring.ts'
 
 /** What stands only once there is a roster. */
 export interface Parts {
@@ -38,6 +36,7 @@ export interface Parts {
   readonly journal: PeerJournal
   readonly admission: Admission
   readonly departures: Departures
+  readonly recovering: Recovering
   /** Ends what goes out to other peers. */
   close(): Promise<void>
 }
@@ -75,6 +74,7 @@ export function assemble({
     uid: store.identity.uid,
     clusterId: roster.clusterId,
     urlOf: peer => urls.get(peer),
+    wireFormat: () => wireFormatOf(formatOf(engine.roster)),
     clock,
     random,
     log,
@@ -88,7 +88,7 @@ export function assemble({
   const engine: Engine = new Engine({
     self,
     roster,
-    members: (slot, deadlineMs) => membersOf(dispatcher, slot, deadlineMs),
+    members: (slot, deadlineMs) => membersOf(wiring.dispatcher, slot, deadlineMs),
     store,
     transport,
     clock,
@@ -99,6 +99,8 @@ export function assemble({
       flushed: (durationMs, entries) => metrics.flushed(durationMs, entries),
       election: () => metrics.election(),
       beat: (peer, ok) => {
+        // The last one to a peer may end, and fail, when it is off the list.
+        if (!urls.has(peer)) return
         metrics.beat(peer, ok)
         journal.beat(peer, ok)
       },
@@ -112,80 +114,37 @@ export function assemble({
     urls = urlsOf(now)
   })
   const inbound = new InboundSockets(peer => engine.connectionClosed(peer))
-  const edges = new Edges({
-    clock,
-    random,
+  const wiring: Wiring = wire({
+    ...{ self, engine, store: store.identity, clock, random, log },
+    headers: transport.identity,
     pools: transport.pools,
-    identity: transport.identity,
     acceptTimeoutMs: Math.max(config.electionMs / 2, 4 * LIMITS.ACCEPT_AFTER_MS),
-    isUp: peer => engine.peerUp(peer),
-    trouble: peer => engine.connectionClosed(peer),
-  })
-  const executor = new Executor(self, engine)
-  const router = new Router({ self, roster: () => engine.roster, clock, executor, edges })
-  const dispatcher: CubeDispatcher = new CubeDispatcher({
-    self,
-    roster: () => engine.roster,
-    clock,
-    random,
-    log,
-    slots: engine,
-    router,
-    edges,
-    producers: new ProducerStamps(store.identity),
-  })
-  const streams = new TopicStreams({
-    self,
-    slots: engine,
-    dispatcher,
-    clock,
-    random,
-    log,
     openFollow: makeOpenFollow({
       connections: peer => transport.pools.bulk(peer),
       headers: () => packedHeaders(transport.identity),
     }),
-    settings: {
+    streaming: {
       heartbeatMs: config.sseHeartbeatMs,
       stallTimeoutMs: config.stallTimeoutMs,
       retryMs: config.sseRetryMs,
       flushMs: LIMITS.STREAM_FLUSH_MS,
     },
-    slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), roster.slots),
-    replicasOf: slot => replicasOf(slot, engine.roster, LIMITS),
+    evictAfterMs: config.evictAfterMs,
+    identify: url => identify(url, config.peerTimeoutMs, clock),
   })
+  const { edges, router, dispatcher, streams, admission, departures } = wiring
   metrics.watch({
     slots: engine,
     streams,
     neighbours: () => engine.rosters.neighbours(self).map(id => ({ id, up: engine.peerUp(id) })),
   })
-  const { rosters } = engine
-  const admission = new Admission({
-    rosters,
-    dispatcher,
-    clock,
-    format: WIRE_FORMAT,
-    identify: url => identify(url, config.peerTimeoutMs, clock),
-    adopt: now => engine.adopt(now),
-    isUp: peer => engine.peerState(peer) === 'up',
-  })
-  const departures = new Departures({
-    self,
-    rosters,
-    dispatcher,
-    clock,
-    log,
-    evictAfterMs: config.evictAfterMs,
-    isRosterPrimary: () => engine.holds(roster.slots) && engine.status(roster.slots).primary === self,
-    isLost: () => engine.isLost(),
-    askForRoster: peer => engine.askForRoster(peer),
-    silentForMs: peer => engine.silentForMs(peer),
-    reaches: async (peer, deadlineMs) => {
-      const { result } = await dispatcher.dispatch({ kind: 'ping', peer }, deadlineMs)
-      return result.kind === 'pong'
-    },
-  })
   const handlers = new LinkHandlers({ transport, engine, router, edges, inbound, clock, log })
+  const recovering = wireRecovery({
+    ...{ self, uid: store.identity.uid, engine, dispatcher, clock, log },
+    ask: (peer, ask) => askRecovery(transport.pools, transport.identity, peer, ask, clock),
+    identify: url => identify(url, config.peerTimeoutMs, clock),
+  })
+  forgetDeparted({ engine, transport, edges, inbound, dispatcher, metrics })
   return {
     self,
     engine,
@@ -195,6 +154,7 @@ export function assemble({
     journal,
     admission,
     departures,
+    recovering,
     async close() {
       inbound.stop()
       dispatcher.close()
@@ -206,16 +166,6 @@ export function assemble({
 
 function urlsOf({ peers }: Roster): Map<PeerId, string> {
   return new Map(peers.map(({ id, url }) => [id, url]))
-}
-
-/** Who takes part in a slot, asked of its primary; null when nobody can say. */
-async function membersOf(
-  dispatcher: CubeDispatcher,
-  slot: number,
-  deadlineMs: number,
-): Promise<Configuration | null> {
-  const { result } = await dispatcher.dispatch({ kind: 'members', slot }, deadlineMs)
-  return result.kind === 'members' ? result.configuration : null
 }
 
 function ownId(roster: Roster, uid: string): PeerId {

@@ -168,8 +168,7 @@ const table = {
   CHANGE_UNDER_WAY: {
     status: 409,
     title: 'Another change of the roster is under way',
-    remedy:
-      'Try again when its slots have moved: GET /v1/peers?progress=true says how many are still to move.',
+    remedy: 'Try again when its slots have moved: GET /v1/peers?progress=true says what is still to move.',
     retryAfterS: 5,
   },
   LAST_PEER: {
@@ -182,6 +181,31 @@ const table = {
     title: 'The peer is not leaving',
     remedy:
       'Let it leave or evict it with DELETE /v1/peers/{id}; it goes off the list when its slots have moved.',
+  },
+  UPGRADE_UNDER_WAY: {
+    status: 503,
+    title: 'Not all peers run a version that knows this yet',
+    remedy:
+      'Restart the peers that the detail names with the new version, one by one, and try again; GET /v1/peers shows the format of each.',
+    retryAfterS: 5,
+  },
+  PEER_NOT_LOST: {
+    status: 409,
+    title: 'A peer that is said to be lost answers',
+    remedy:
+      'Recover only from peers that are gone for good: stop that one first, or leave it out. Nothing was changed.',
+  },
+  PEER_SILENT: {
+    status: 409,
+    title: 'A peer that is not said to be lost does not answer',
+    remedy: 'Start it, or name it as lost too if it is gone for good. Nothing was changed.',
+  },
+  RECOVERY_INCOMPLETE: {
+    status: 503,
+    title: 'The recovery stopped on its way',
+    remedy:
+      'Do what the detail says and ask for the same again: what is done stays, and it goes on from there.',
+    retryAfterS: 5,
   },
   METHOD_NOT_ALLOWED: {
     status: 405,

@@ -116,7 +116,8 @@ export class PeerJournal {
     // Every line has a `peer` already: the one that writes it.
     const { peer: who, ...more } = { peer: undefined, ...rest }
     const fields = { event: kind, ...(who === undefined ? {} : { who }), ...more }
-    if (kind === 'suspected' || kind === 'failed') this.#log.warn(fields, CUBE_MESSAGES[kind])
+    if (kind === 'suspected' || kind === 'failed' || kind === 'recovered')
+      this.#log.warn(fields, CUBE_MESSAGES[kind])
     else this.#log.info(fields, CUBE_MESSAGES[kind])
   }
 
@@ -176,9 +177,11 @@ const CUBE_MESSAGES: Readonly<Record<CubeEvent['kind'], string>> = {
   primary: 'a slot has a primary',
   takeover: 'a successor took over as primary',
   reclaimed: 'the home is primary again',
+  recovered: 'a slot goes on without its majority',
   ready: 'every slot held here has a primary',
   arrived: 'a slot is served here from now on',
   departed: 'a slot is served elsewhere from now on',
+  moving: 'slots led here are still to move',
   joined: 'a peer has joined the cube',
   leaving: 'a peer leaves the cube: its slots move',
   left: 'a peer has left the cube',

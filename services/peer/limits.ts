@@ -85,6 +85,28 @@ export const LIMITS = {
   DEPARTURE_PATIENCE_MS: 10_000,
   /** Longest pause between two looks at a dead peer that cannot be evicted yet. */
   EVICTION_PAUSE_MAX_MS: 30_000,
+  /** Between two looks at whether the store is damaged, and the first pause between two looks at whether it may go. */
+  REPAIR_LOOK_MS: 1_000,
+  /** Longest of these pauses: asking costs every slot a question, falling silent the slots led here a handover. */
+  REPAIR_PAUSE_MAX_MS: 60_000,
+  /** Longest silence of a peer before it is replaced or goes on with what it has: publishes wait longer by default. */
+  REPAIR_SILENCE_MS: 6_000,
+  /** How long the other peers are asked for one whose store cannot be opened: they may be starting, too. */
+  REPAIR_ASK_MS: 30_000,
+  /** Terms, roster versions and member numbers passed over by a recovery: more than the lost can have given out unseen. */
+  RECOVERY_SKIP: 1_000,
+  /** Slots told to go on in one request of a recovery: their commits share a few transactions. */
+  RECOVERY_BATCH_SLOTS: 256,
+  /** Terms told of a log's uncommitted tail: each is an election that nothing was committed after. */
+  RECOVERY_TERMS: 1_000,
+  /** How long a primary has to be confirmed by its quorum when it is asked whether its slot needs recovery. */
+  RECOVERY_CONFIRM_MS: 2_000,
+  /** How long one step of a recovery may take at one peer. */
+  RECOVERY_STEP_MS: 15_000,
+  /** Rounds of questions when the peers that are left go by different rosters: the first brings the newest. */
+  RECOVERY_ROUNDS: 3,
+  /** Characters of who asks for a recovery: with the address they fit into a note. */
+  MAX_RECOVERED_BY_LENGTH: 100,
   /** Attempts after which a new peer's address that nobody reaches is a mistake and no accident. */
   JOIN_ADDRESS_ATTEMPTS: 4,
   /** Pauses between two attempts to join a cluster. */
@@ -190,6 +212,8 @@ export const LIMITS = {
   MAX_SUMMARY_TOPICS: 200,
   /** Time a peer has to stop in order before its process ends anyway. */
   STOP_TIMEOUT_MS: 10_000,
+  /** Of that, time for requests that were under way and have no answer yet. */
+  STOP_PATIENCE_MS: 5_000,
   /** Peers of a cube started on one machine. */
   MAX_LOCAL_PEERS: 16,
   /** Bytes kept of what a started peer says on stderr, to tell why it ended. */

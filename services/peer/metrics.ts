@@ -107,6 +107,12 @@ export class PeerMetrics implements EngineObserver {
     this.#beats.inc({ peer, outcome: ok ? 'ok' : 'failed' })
   }
 
+  /** Gives no figures any more of peers that are not listed. */
+  async retain(isListed: (peer: PeerId) => boolean): Promise<void> {
+    const { values } = await this.#beats.get()
+    for (const { labels } of values) if (!isListed(String(labels.peer))) this.#beats.remove(labels)
+  }
+
   #lookedUp(): void {
     const sources = (): MetricSources | undefined => this.#sources
     this.#gauge('hypercast_streams', 'Streams of events open at this peer.', gauge => {

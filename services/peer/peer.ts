@@ -6,37 +6,31 @@ import type { PeerId } from './cube/labels.ts'
 import type { Roster } from './cube/roster.ts'
 import { systemClock } from './engine/clock.ts'
 import type { Engine } from './engine/engine.ts'
+import { FORMATS, type Formats, formatFault } from './engine/formats.ts'
 import { Founding, StrangerError } from './engine/founding.ts'
 import type { EngineLog } from './engine/settings.ts'
-import { WIRE_FORMAT } from './engine/wire.ts'
 import { HypercastError } from './errors.ts'
 import type { LinksApi, MembershipApi, PeerApi, PeerStatus, StreamsApi } from './http/api.ts'
 import { buildApp } from './http/app.ts'
+import { LIMITS } from './limits.ts'
 import { askFounding, handleFounding } from './links/founding.ts'
 import { fetchRoster, identify } from './links/identity.ts'
 import { askToJoin } from './links/join.ts'
-import { tellAddress } from './membership/address.ts'
+import { handleRecovery } from './links/recovery.ts'
+import { type Life, Lives, type Peer, type Succession } from './lives.ts'
+import { OwnAddress } from './membership/address.ts'
+import { OwnFormat } from './membership/format.ts'
 import { Joining } from './membership/joining.ts'
+import { Repair } from './membership/repair.ts'
 import { PeerMetrics } from './metrics.ts'
-import { openLmdbStore } from './store/open.ts'
+import { StoreError } from './store/errors.ts'
 import type { LogStore } from './store/types.ts'
 import type { TopicStreams } from './streams/hub.ts'
 
+export type { Peer } from './lives.ts'
+
 /** Peers from which on the loss of one leaves a majority of every slot. */
 const SURVIVING_PEERS = 3
-
-/** One running peer. */
-export interface Peer {
-  readonly url: string
-  /** Undefined before this peer belongs to a cube. */
-  readonly id: PeerId | undefined
-  /** Resolves when every slot held here has a primary; rejects when the cube cannot be founded or joined. */
-  readonly ready: Promise<void>
-  /** What a person should know of the cube this peer belongs to; undefined when there is nothing to say. */
-  warning(): string | undefined
-  /** Hands the slots over, ends the streams and the requests under way, writes what is left. */
-  close(): Promise<void>
-}
 
 export interface PeerOptions {
   readonly log: EngineLog
@@ -44,6 +38,8 @@ export interface PeerOptions {
   readonly onFatal: (error: Error) => void
   /** The roster does not list this peer any more: the process may end. */
   readonly onRemoved: (self: PeerId) => void
+  /** What this program speaks with other peers; FORMATS, but for a test that plays another version. */
+  readonly formats?: Formats
 }
 
 /**
@@ -51,23 +47,36 @@ export interface PeerOptions {
  * from its disk, and then takes part. Resolves as soon as it listens. Rejects with StoreError or with what listening throws.
  */
 export async function startPeer(config: PeerConfig, options: PeerOptions): Promise<Peer> {
-  const store = openLmdbStore(config.data)
-  const peer = new RunningPeer(config, options, store)
-  try {
-    await peer.listen()
-  } catch (error) {
-    await store.close()
-    throw error
-  }
-  return peer
+  const metrics = new PeerMetrics()
+  const others = [...config.peers.map(({ url }) => url), ...(config.join ? [config.join] : [])]
+  const lives = new Lives({
+    url: config.url,
+    data: config.data,
+    others: others.filter(url => url !== config.url),
+    clock: systemClock,
+    log: options.log,
+    begin: (store, succession) => new RunningPeer(config, options, store, metrics, succession),
+    rosterAt: url => rosterAt(url, config.peerTimeoutMs),
+    onFatal: options.onFatal,
+  })
+  await lives.start()
+  return lives
 }
 
-class RunningPeer implements Peer {
+/** Rejects when nobody answers at `url` in time, or who does belongs to no cluster yet. */
+async function rosterAt(url: string, timeoutMs: number): Promise<Roster> {
+  const { clusterId } = await identify(url, timeoutMs, systemClock)
+  if (clusterId === null) throw new HypercastError('NOT_FOUNDED')
+  return fetchRoster(url, clusterId, timeoutMs, systemClock)
+}
+
+class RunningPeer implements Life {
   readonly ready: Promise<void>
   readonly #config: PeerConfig
   readonly #options: PeerOptions
   readonly #store: LogStore
-  readonly #metrics = new PeerMetrics()
+  readonly #metrics: PeerMetrics
+  readonly #succession: Succession
   /** Undefined for a peer that joins. */
   readonly #founding: Founding | undefined
   readonly #abort = new AbortController()
@@ -76,14 +85,25 @@ class RunningPeer implements Peer {
   #app: FastifyInstance | undefined
   #engine: Engine | undefined
   #parts: Parts | undefined
+  #repair: Repair | undefined
   #isReady = false
+  /** It has handed its slots over, to be replaced by an empty store. */
+  #isSilent = false
   #stopping = false
   #listening: () => void = () => {}
 
-  constructor(config: PeerConfig, options: PeerOptions, store: LogStore) {
+  constructor(
+    config: PeerConfig,
+    options: PeerOptions,
+    store: LogStore,
+    metrics: PeerMetrics,
+    succession: Succession,
+  ) {
     this.#config = config
     this.#options = options
     this.#store = store
+    this.#metrics = metrics
+    this.#succession = succession
     this.#founding = config.join === undefined ? this.#newFounding() : undefined
     const listening = new Promise<void>(resolve => {
       this.#listening = resolve
@@ -109,33 +129,53 @@ class RunningPeer implements Peer {
 
   async listen(): Promise<void> {
     const { host, port } = this.#config
+    this.#checkVersion()
     this.#app = await buildApp(this.#api())
     await this.#app.listen({ host, port })
     this.#listening()
+  }
+
+  /** Throws StoreError DATA_VERSION when the cluster of this store is at a format that this program does not speak. */
+  #checkVersion(): void {
+    const stored = this.#store.roster()
+    const fault = stored && formatFault(this.#formats, stored)
+    if (fault) throw new StoreError('DATA_VERSION', `${this.#config.data} cannot be used: ${fault}`)
+  }
+
+  get #formats(): Formats {
+    return this.#options.formats ?? FORMATS
   }
 
   async close(): Promise<void> {
     if (this.#stopping) return
     this.#stopping = true
     this.#abort.abort(new Error('the peer stops'))
+    this.#repair?.stop()
     this.#parts?.departures.stop()
     await this.#engine?.stop()
     this.#parts?.journal.close()
+    // What is under way is tried again for a while, since the slots have just been handed over; off the list in vain.
+    const isListed = this.#parts?.engine.roster.peers.some(({ uid }) => uid === this.#store.identity.uid)
+    const cancel = systemClock.after(isListed ? LIMITS.STOP_PATIENCE_MS : 0, () =>
+      this.#parts?.dispatcher.close(),
+    )
     await this.#app?.close()
+    cancel()
     await this.#parts?.close()
     await this.#store.close()
   }
 
   async #begin(): Promise<void> {
     const roster = await this.#belong()
+    this.#checkListed(roster)
     await this.#checkAlone(roster)
     this.#abort.signal.throwIfAborted()
-    const { log, onFatal, onRemoved } = this.#options
-    const parts = assemble({
+    const { log, onFatal } = this.#options
+    const parts: Parts = assemble({
       config: this.#config,
       log,
       onFatal,
-      onRemoved,
+      onRemoved: () => this.#removed(parts),
       roster,
       store: this.#store,
       metrics: this.#metrics,
@@ -154,8 +194,11 @@ class RunningPeer implements Peer {
     parts.journal.start()
     parts.departures.start()
     this.#parts = parts
+    this.#repair = this.#newRepair(parts)
+    this.#repair.start()
     // Not only when it is ready: at an old address nobody finds it, and it may never hear of a primary.
     void this.#tellAddress(parts)
+    void this.#tellFormat(parts)
     await ready
     this.#isReady = true
   }
@@ -198,6 +241,17 @@ class RunningPeer implements Peer {
   }
 
   /**
+   * A store that the cluster took off its list while nobody ran on it: whoever says --join wants the peer back, as a new
+   * one. Throws StrangerError.
+   */
+  #checkListed({ clusterId, peers }: Roster): void {
+    const { uid } = this.#store.identity
+    if (peers.some(peer => peer.uid === uid)) return
+    if (this.#config.join !== undefined) this.#succession.ended({ kind: 'unlisted' })
+    throw new StrangerError(`Cluster ${clusterId} has taken this store (uid ${uid}) off its list.`)
+  }
+
+  /**
    * Two processes with the same uid would vote twice as one member. At another address than the listed one this one asks
    * whether somebody answers there in its name. Throws StrangerError.
    */
@@ -219,7 +273,7 @@ class RunningPeer implements Peer {
       url,
       ...(slotsGiven && { slots }),
       ...(nodeId !== undefined && { id: nodeId }),
-      format: WIRE_FORMAT,
+      formats: this.#formats,
       store: this.#store,
       ask: askToJoin,
       identify: url => identify(url, this.#config.peerTimeoutMs, systemClock),
@@ -235,6 +289,7 @@ class RunningPeer implements Peer {
       list: peers,
       dimension: nodeId.length,
       slots,
+      formats: this.#formats,
       alone: found,
       store: this.#store,
       ask: (peer, statement) => askFounding(peer.url, statement, peerTimeoutMs, systemClock),
@@ -244,17 +299,70 @@ class RunningPeer implements Peer {
     })
   }
 
+  #newRepair({ self, engine, dispatcher, departures }: Parts): Repair {
+    const { attempts, prepare, ended } = this.#succession
+    return new Repair({
+      self,
+      uid: this.#store.identity.uid,
+      rosters: engine.rosters,
+      dispatcher,
+      clock: systemClock,
+      random: Math.random,
+      log: this.#options.log,
+      attempts,
+      damaged: () => engine.corrupt,
+      prepare,
+      fallSilent: async () => {
+        this.#isSilent = true
+        departures.stop()
+        await engine.stop()
+      },
+      ended,
+    })
+  }
+
+  /** Off the list: for good, or because the store that was prepared has taken its place. */
+  #removed({ self, engine }: Parts): void {
+    const next = this.#succession.nextUid()
+    const { roster } = engine
+    const isReplaced = roster.peers.some(({ uid }) => uid === next)
+    if (isReplaced) this.#succession.ended({ kind: 'replaced', roster })
+    else this.#options.onRemoved(self)
+  }
+
   #tellAddress({ engine, dispatcher }: Parts): Promise<void> {
     const { uid } = this.#store.identity
-    return tellAddress({
+    const address = new OwnAddress({
       uid,
       url: this.#config.url,
+      run: this.#run,
       rosters: engine.rosters,
       dispatcher,
       clock: systemClock,
       log: this.#options.log,
       signal: this.#abort.signal,
+      identify: url => identify(url, this.#config.peerTimeoutMs, systemClock),
+      adopt: roster => engine.adopt(roster),
+      askForRoster: peer => engine.askForRoster(peer),
+      onRoster: listener => engine.onRoster(listener),
     })
+    return address.watch()
+  }
+
+  #tellFormat({ engine, dispatcher }: Parts): Promise<void> {
+    const format = new OwnFormat({
+      uid: this.#store.identity.uid,
+      formats: this.#formats,
+      rosters: engine.rosters,
+      dispatcher,
+      clock: systemClock,
+      log: this.#options.log,
+      signal: this.#abort.signal,
+      adopt: roster => engine.adopt(roster),
+      onRoster: listener => engine.onRoster(listener),
+      unfit: this.#options.onFatal,
+    })
+    return format.watch()
   }
 
   #api(): PeerApi {
@@ -308,6 +416,7 @@ class RunningPeer implements Peer {
         clusterId: this.#store.roster()?.clusterId ?? null,
         run: this.#run,
       }),
+      recovery: (type, body) => handleRecovery(type, body, ask => founded().recovering.survivor.answer(ask)),
       founding: async (type, body) => {
         const founding = this.#founding
         if (!founding) throw new HypercastError('NOT_FOUNDED', 'This peer joins a cluster and founds none.')
@@ -323,12 +432,18 @@ class RunningPeer implements Peer {
 
   #readiness(): { ready: boolean; why: string } {
     if (this.#stopping) return { ready: false, why: 'the peer is stopping' }
+    if (this.#isSilent) return { ready: false, why: 'the store of this peer is damaged and is replaced' }
     if (!this.#parts) return { ready: false, why: 'the cube is not founded yet' }
     const waiting = this.#parts.engine.held.filter(
       slot => this.#parts?.engine.status(slot).primary === null,
     ).length
     if (waiting > 0) return { ready: false, why: `${waiting} slots held here have no primary` }
-    return this.#isReady ? { ready: true, why: 'ready' } : { ready: false, why: 'the peer is starting' }
+    if (!this.#isReady) return { ready: false, why: 'the peer is starting' }
+    const { size } = this.#parts.engine.corrupt
+    return {
+      ready: true,
+      why: size === 0 ? 'ready' : `ready, but for ${size} slots with a corrupt record here`,
+    }
   }
 }
 
@@ -347,6 +462,7 @@ function membershipApi(founded: () => Parts): MembershipApi {
   return {
     join: async (wish, deadlineMs) => founded().admission.join(wish, deadlineMs),
     leave: async (id, { by, force }, deadlineMs) => founded().admission.leave(id, by, force, deadlineMs),
+    recover: async wish => founded().recovering.recovery.recover(wish),
     progress: async deadlineMs => founded().admission.survey(deadlineMs),
   }
 }

@@ -39,6 +39,13 @@ export function formatSize(bytes: number): string {
   return formatWithUnit(bytes, SIZES_BYTES)
 }
 
+/** About so many bytes, for a person who waits: e.g. `12.4 MiB`. */
+export function aboutSize(bytes: number): string {
+  const [unit, factor] = SIZES_BYTES.find(([, each]) => bytes >= each) ?? SIZES_BYTES.at(-1)!
+  const value = bytes / factor
+  return `${value.toFixed(factor === 1 || value >= 100 ? 0 : 1)} ${unit}`
+}
+
 type Units = readonly (readonly [unit: string, factor: number])[]
 
 function parseWithUnit(text: string, units: Units): number | undefined {

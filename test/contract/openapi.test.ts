@@ -135,6 +135,8 @@ t.test('the answers are as the contract says', async t => {
   await ask('DELETE', '/v1/peers/001')
   await ask('DELETE', '/v1/peers/nobody')
   await ask('DELETE', '/v1/peers/001?force=x')
+  await ask('POST', '/v1/recover', { payload: { lost: ['000'] } })
+  await ask('POST', '/v1/recover', { payload: { lost: [] } })
   await ask('GET', '/v1/peers?progress=true')
   await ask('GET', '/v1/cube?progress=true')
   for (const code of [
@@ -146,6 +148,10 @@ t.test('the answers are as the contract says', async t => {
   ] as const) {
     peer.membership.failure = new HypercastError(code)
     await ask('POST', '/v1/peers', { payload: { ...joiner, uid: 'other' } })
+  }
+  for (const code of ['PEER_SILENT', 'RECOVERY_INCOMPLETE', 'OUTCOME_UNKNOWN'] as const) {
+    peer.membership.failure = new HypercastError(code)
+    await ask('POST', '/v1/recover', { payload: { lost: ['000'] } })
   }
   peer.membership.failure = new HypercastError('LAST_PEER')
   await ask('DELETE', '/v1/peers/000')

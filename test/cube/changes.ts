@@ -38,7 +38,18 @@ export interface Wish {
 }
 
 export const anyWish: fc.Arbitrary<Wish> = fc.record({
-  kind: fc.constantFrom('join', 'join', 'join', 'leave', 'evict', 'replace', 'address', 'remove', 'remove'),
+  kind: fc.constantFrom(
+    'join',
+    'join',
+    'join',
+    'leave',
+    'evict',
+    'replace',
+    'address',
+    'remove',
+    'remove',
+    'format',
+  ),
   pick: fc.nat(7),
   store: fc.integer({ min: 1, max: 14 }),
   address: fc.integer({ min: 1, max: 14 }),
@@ -55,16 +66,37 @@ export function changeOf(wish: Wish, { peers }: Roster): RosterChange {
   const [uid, url] = [`u${wish.store}`, urlOf(wish.address)]
   switch (kind) {
     case 'join':
-      return { kind, uid, url, ...(asked !== undefined && { id: asked }), ...NOTE }
+      return { kind, uid, url, ...(asked !== undefined && { id: asked }), ...program(wish), ...NOTE }
     case 'leave':
       return { kind, id: isWrong ? '1111' : peer.id, ...NOTE }
     case 'evict':
       return { kind, id: peer.id, uid: listed, ...NOTE }
     case 'replace':
-      return { kind, id: peer.id, uid, replaces: listed, url: wish.pick % 2 ? url : peer.url, ...NOTE }
+      return {
+        kind,
+        id: peer.id,
+        uid,
+        replaces: listed,
+        url: wish.pick % 2 ? url : peer.url,
+        ...program(wish),
+        ...NOTE,
+      }
     case 'address':
-      return { kind, uid: listed, url, ...NOTE }
+      return { kind, uid: listed, url, ...displaced(wish, peers), ...NOTE }
     case 'remove':
       return { kind, uid: listed, ...NOTE }
+    case 'format':
+      return { kind, uid: listed, format: 1 + (wish.store % 3), ...NOTE }
   }
+}
+
+/** Every other newcomer runs a newer version of the program. */
+function program({ pick }: Wish) {
+  return pick % 2 ? { format: 3 } : {}
+}
+
+/** Every other change of address displaces whoever is in its way. */
+function displaced({ pick, address }: Wish, peers: readonly RosterPeer[]) {
+  const holder = peers.find(({ url }) => url === urlOf(address))
+  return holder && pick % 2 ? { displaces: holder.uid } : {}
 }

@@ -242,6 +242,43 @@ t.test('a peer changes its address to a free one, and may while it leaves', asyn
   t.match(after(three, { kind: 'leave', id: '01' }, what).peers[1], { url: urlOf(9), leaving: true })
 })
 
+t.test('a peer takes the address of one that is there no more, which is given the other for now', async t => {
+  const what = { kind: 'address', uid: 'u2', url: urlOf(3) } as const
+  const swapped = after(three, { ...what, displaces: 'u3' })
+  t.same(
+    swapped.peers.map(({ uid, url }) => [uid, url]),
+    [
+      ['u1', urlOf(1)],
+      ['u2', urlOf(3)],
+      ['u3', urlOf(2)],
+    ],
+  )
+  t.match(swapped.change, { kind: 'address', id: '01' })
+  t.equal(change(swapped, { kind: 'address', uid: 'u3', url: urlOf(2) }).kind, 'unchanged')
+  const around = after(
+    three,
+    { kind: 'address', uid: 'u1', url: urlOf(2), displaces: 'u2' },
+    { kind: 'address', uid: 'u2', url: urlOf(3), displaces: 'u3' },
+  )
+  t.equal(change(around, { kind: 'address', uid: 'u3', url: urlOf(1) }).kind, 'unchanged')
+  t.same(
+    around.peers.map(({ url }) => url),
+    [2, 3, 1].map(urlOf),
+  )
+})
+
+t.test('only the peer that is named loses its address', async t => {
+  const what = { kind: 'address', uid: 'u2', url: urlOf(3) } as const
+  t.match(change(three, { ...what, displaces: 'u1' }), { code: 'CHANGE_UNDER_WAY', detail: /peer 11 by now/ })
+  t.match(change(three, what), { code: 'ADDRESS_TAKEN' })
+  const free = after(three, { ...what, url: urlOf(9), displaces: 'u3' })
+  t.same(
+    free.peers.map(({ url }) => url),
+    [1, 9, 3].map(urlOf),
+    'at a free address nobody is in the way',
+  )
+})
+
 t.test(
   'only a leaving peer is removed; its number is not given again and the cube keeps its size',
   async t => {
@@ -256,6 +293,24 @@ t.test(
     t.equal(shrunk.dimension, 3)
   },
 )
+
+t.test('what was judged under another version is no change, unless it is so already', async t => {
+  const now = after(three, join(9))
+  const changes: Exclude<Bare<RosterChange>, { readonly kind: 'found' }>[] = [
+    join(8),
+    { kind: 'leave', id: '01' },
+    { kind: 'evict', id: '01', uid: 'u2' },
+    { kind: 'replace', id: '01', uid: 'u8', replaces: 'u2', url: urlOf(8) },
+  ]
+  for (const what of changes) {
+    for (const follows of [1, 3]) {
+      const outdated = { code: 'CHANGE_UNDER_WAY', detail: new RegExp(`version ${follows} .* at 2 by now`) }
+      t.match(change(now, { ...what, follows }), outdated, `${what.kind} ${follows}`)
+    }
+    t.match(change(now, { ...what, follows: 2 }), { kind: 'changed' }, what.kind)
+  }
+  t.equal(change(now, { ...join(9), follows: 1 }).kind, 'unchanged', 'the answer it had')
+})
 
 t.test(
   'whatever is asked in whatever order, the roster stays sound and nothing given is taken back',

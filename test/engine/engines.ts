@@ -21,6 +21,10 @@ interface Peer {
   alive: boolean
   readonly events: CubeEvent[]
   readonly fatal: unknown[]
+  /** What it logged as errors. */
+  readonly errors: string[]
+  /** The roster it goes by does not list it any more. */
+  removed: boolean
 }
 
 /** Engines on one fake clock that reach each other by function calls: no loss, one microtask of delay. */
@@ -67,6 +71,8 @@ export class Engines {
       alive: true,
       events: this.peers.get(id)?.events ?? [],
       fatal: [],
+      errors: [],
+      removed: false,
       engine: undefined as never,
     }
     peer.engine = new Engine({
@@ -77,10 +83,12 @@ export class Engines {
       transport: this.#transport(() => peer),
       clock: this.#clockOf(id, () => peer),
       random: () => 0.5,
-      log: quiet,
+      log: { ...quiet, error: (_fields, message) => void peer.errors.push(message) },
       observer: { committed() {}, flushed() {}, election() {}, beat() {} },
       settings: this.#settings,
-      onRemoved: () => {},
+      onRemoved: () => {
+        peer.removed = true
+      },
       onFatal: error => {
         peer.fatal.push(error)
         peer.alive = false

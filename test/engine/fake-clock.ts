@@ -22,6 +22,11 @@ export class FakeClock implements Clock {
     }
   }
 
+  /** Timers that wait, also those that will do nothing. */
+  get timers(): number {
+    return this.#timers.length
+  }
+
   endOfTurn(run: () => void): void {
     this.#turn.push(run)
   }

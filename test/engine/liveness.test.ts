@@ -25,16 +25,18 @@ function setUp() {
   const dials: { peer: string; answer: (result: DialResult) => void }[] = []
   const gone: string[] = []
   const events: CubeEvent[] = []
+  const partners = new Set(['001', '010'])
   const liveness = new Liveness({
     clock,
     settings,
     log: quiet,
+    isPartner: peer => partners.has(peer),
     dial: peer => new Promise(answer => dials.push({ peer, answer })),
     gone: peer => gone.push(peer),
     event: event => events.push(event),
   })
   liveness.list(['001', '010'].map(id => ({ id, uid: `uid-${id}` })))
-  return { clock, dials, gone, events, liveness, kinds: () => events.map(event => event.kind) }
+  return { clock, dials, gone, events, partners, liveness, kinds: () => events.map(event => event.kind) }
 }
 
 t.test('a refused dial is evidence that the process is gone', async t => {
@@ -121,4 +123,65 @@ t.test('the skew of a clock is known while its peer is up', t => {
   t.equal(liveness.skewMs('001'), 7_000)
   t.equal(liveness.lowDisk('001'), true)
   t.end()
+})
+
+t.test(
+  'silence is counted from the listing for a peer that was never heard, and is over when it is',
+  async t => {
+    const { clock, liveness } = setUp()
+    await clock.advance(5_000)
+    t.equal(
+      liveness.silentForMs('001'),
+      5_000,
+      'a peer that starts later than another died finds it out, too',
+    )
+    liveness.heard('001', beat(clock))
+    t.equal(liveness.silentForMs('001'), 0)
+    await clock.advance(3_000)
+    t.equal(liveness.silentForMs('001'), 0, 'up until it is suspected')
+    liveness.tick()
+    t.equal(liveness.silentForMs('001'), 3_000)
+    t.equal(liveness.silentForMs('111'), 0, 'of a peer that is not listed nothing is known')
+  },
+)
+
+t.test('each store has a silence of its own', async t => {
+  const { clock, liveness } = setUp()
+  await clock.advance(5_000)
+  liveness.list([
+    { id: '001', uid: 'uid-001' },
+    { id: '010', uid: 'another' },
+  ])
+  t.equal(
+    liveness.silentForMs('001'),
+    5_000,
+    'a new version of the roster changes nothing for those it lists',
+  )
+  t.equal(liveness.silentForMs('010'), 0, 'a store in the place of another begins anew')
+  await clock.advance(1_000)
+  t.equal(liveness.silentForMs('010'), 1_000)
+  liveness.list([{ id: '001', uid: 'uid-001' }])
+  liveness.list([{ id: '010', uid: 'another' }])
+  t.equal(liveness.silentForMs('010'), 0, 'and so does one that was off the list')
+})
+
+t.test('of a peer that is no partner any more nothing is believed, and it is not suspected', async t => {
+  const { clock, dials, partners, liveness, kinds } = setUp()
+  for (const peer of ['001', '010']) liveness.heard(peer, beat(clock))
+  liveness.suspect('010')
+  dials[0]?.answer('refused')
+  await clock.settle()
+  partners.clear()
+  await clock.advance(settings.electionMs)
+  liveness.tick()
+  t.equal(liveness.state('001'), 'up', 'as it was heard')
+  await clock.advance(1)
+  liveness.tick()
+  t.equal(liveness.state('001'), 'unknown')
+  t.equal(liveness.state('010'), 'unknown', 'nobody would tell that it is back')
+  t.same(kinds(), ['failed'])
+  partners.add('001')
+  liveness.heard('001', beat(clock, 2))
+  t.equal(liveness.state('001'), 'up')
+  t.same(kinds(), ['failed'], 'it is a partner anew, and has not come back')
 })

@@ -65,6 +65,74 @@ t.test('a peer alone grows to five, and each slot moves to the peers nearest its
   }
 })
 
+t.test(
+  'a learner that shares nothing else with the primary is told again when the first append was lost',
+  async t => {
+    // Nothing goes home: 11 stays the primary of the slot that it is to leave.
+    const cube = new Engines(['00', '01', '10', '11'], SLOTS, { reclaimAfterMs: 1e9 })
+    await cube.start()
+    const slot = 3
+    t.equal(cube.primary(slot), '11')
+    cube.onSend = (_from, to, messages) => to !== '00' || messages.every(message => message.slot !== slot)
+    t.match(await change(cube, { kind: 'leave', id: '11' }), { kind: 'roster', changed: true })
+    await cube.clock.advance(8_000)
+    const { raft, primary } = cube.peer('11').engine.status(slot)
+    t.equal(primary, '11', 'the slot waits for the learner')
+    t.match(raft.configuration.learners, [{ uid: 'uid-00' }])
+    cube.onSend = () => true
+    await cube.clock.advance(8_000)
+    const home = cube.primary(slot)!
+    t.same([...cube.peer(home).engine.status(slot).replicas].sort(), ['00', '01', '10'], 'it has moved')
+  },
+)
+
+t.test('a peer that was away while a slot moved on is ready without it', async t => {
+  const cube = new Engines(['00', '01', '10', '11'], SLOTS)
+  await cube.start()
+  cube.crash('01')
+  await cube.clock.advance(2_000)
+  // Nearer to corner 000 than 01 is.
+  await join(t, cube, '100')
+  await cube.clock.advance(8_000)
+  const { events } = cube.peer('01')
+  events.length = 0
+  await cube.restart('01')
+  t.ok(cube.peer('01').store.slots().includes(0), 'it has a replica and nobody leads it there')
+  await cube.clock.advance(8_000)
+  settled(t, cube, 'when it is back')
+  t.equal(events.filter(({ kind }) => kind === 'ready').length, 1)
+})
+
+t.test('peers that share nothing any more exchange no heartbeats and do not miss each other', async t => {
+  const cube = new Engines(['000', '001', '010', '011', '100'], 8)
+  await cube.start()
+  const [one, other] = ['011', '100'] as const
+  t.same([cube.peer(one).engine.peerState(other), cube.peer(other).engine.peerState(one)], ['up', 'up'])
+  // Both held the slot of this corner; the new peer takes the place of one of them.
+  const change = {
+    kind: 'join',
+    uid: 'uid-101',
+    url: 'http://101.test',
+    id: '101',
+    by: 'test',
+    why: 'a test',
+  } as const
+  const { result } = await cube.append({ kind: 'roster', change }, cube.primary(8), 8)
+  if (result.kind === 'roster') await cube.boot('101', new MemoryDisk(), result.roster)
+  await cube.clock.advance(8_000)
+  const before = cube.beats.get(`${one}>${other}`)
+  await cube.clock.advance(2_000)
+  t.equal(cube.beats.get(`${one}>${other}`), before)
+  t.same(
+    [cube.peer(one).engine.peerState(other), cube.peer(other).engine.peerState(one)],
+    ['unknown', 'unknown'],
+  )
+  const told = [...cube.peers.values()].flatMap(({ events }) =>
+    events.filter(({ kind }) => kind === 'suspected'),
+  )
+  t.same(told, [])
+})
+
 t.test('a peer that leaves hands its slots on before it is taken off the list', async t => {
   const cube = new Engines(['00', '01', '10', '11'], SLOTS)
   await cube.start()

@@ -48,7 +48,7 @@ async function refusal(t: Test, work: Promise<void>): Promise<string> {
 t.test('peers prints a table, and what is still to move', async t => {
   const { peer, url, said, say } = await world(t)
   peer.statuses.set('001', 'down')
-  peer.membership.state = { moving: 12, unknown: 0 }
+  peer.membership.state = { moving: 12, bytesToMove: 13_000_000, unknown: 0 }
   await peer.membership.leave('001', { force: false, by: 'me' }, 0)
   await runPeers(url, say)
   t.equal(said.length, 10)
@@ -56,7 +56,7 @@ t.test('peers prints a table, and what is still to move', async t => {
   t.equal(said[1], '000  http://127.0.0.1:5555  up      no       8      0')
   t.equal(said[2], '001  http://127.0.0.1:5556  down    yes      0      0')
   t.match(said[7], /^110 .* self {4}no {7}8 {6}63$/)
-  t.equal(said[9], '12 slots still to move')
+  t.equal(said[9], '12 slots, 12.4 MiB still to move')
 })
 
 t.test('a cluster of one or two peers is told that it does not survive a failure', async t => {
@@ -73,11 +73,17 @@ t.test('a cluster of one or two peers is told that it does not survive a failure
 })
 
 t.test('slots that nobody answered for are never passed over as settled', async t => {
-  t.equal(progressLine({ moving: 0, unknown: 0 }), 'no slot is still to move')
-  t.equal(progressLine({ moving: 1, unknown: 0 }), '1 slot still to move')
-  t.equal(progressLine({ moving: 0, unknown: 64 }), 'nobody answered for 64 slots')
-  t.equal(progressLine({ moving: 3, unknown: 1 }), '3 slots still to move; nobody answered for 1 slot')
-  t.same(peerTable({ peers: [], moving: 0, unknown: 0 }), ['id  url  status  leaving  homes  primaries'])
+  const line = (moving: number, unknown: number, bytesToMove = 0) =>
+    progressLine({ moving, bytesToMove, unknown })
+  t.equal(line(0, 0), 'no slot is still to move')
+  t.equal(line(1, 0), '1 slot, 0 B still to move')
+  t.equal(line(1, 0, 1_023), '1 slot, 1023 B still to move')
+  t.equal(line(2, 0, 1_024), '2 slots, 1.0 KiB still to move')
+  t.equal(line(2, 0, 300_000_000_000), '2 slots, 279 GiB still to move')
+  t.equal(line(0, 64), 'nobody answered for 64 slots')
+  t.equal(line(3, 1, 5_000), '3 slots, 4.9 KiB still to move; nobody answered for 1 slot')
+  const nobody = peerTable({ peers: [], format: 1, moving: 0, bytesToMove: 0, unknown: 0 })
+  t.same(nobody, ['id  url  status  leaving  homes  primaries'])
 })
 
 t.test(
@@ -85,13 +91,14 @@ t.test(
   async t => {
     const { peer, url, said } = await world(t)
     const asked = peer.membership.asked
-    peer.membership.state = { moving: 20, unknown: 0 }
+    peer.membership.state = { moving: 20, bytesToMove: 2_048, unknown: 0 }
     let looks = 0
     const progress = peer.membership.progress.bind(peer.membership)
     peer.membership.progress = async deadlineMs => {
       looks += 1
-      if (looks === 3) peer.membership.state = { moving: 1, unknown: 0 }
-      if (looks === 5) drop(peer, '101')
+      const { moving } = peer.membership.state
+      peer.membership.state = { moving: looks >= 3 ? 1 : moving, bytesToMove: 2_048 - 20 * looks, unknown: 0 }
+      if (looks === 25) drop(peer, '101')
       return progress(deadlineMs)
     }
     const { signal } = new AbortController()
@@ -99,11 +106,13 @@ t.test(
     t.match(asked[0], { id: '101', force: true })
     t.same(said, [
       'peer 101 at http://127.0.0.1:5560 is leaving: its slots move to the others',
-      '20 slots still to move',
-      '1 slot still to move',
+      '20 slots, 2.0 KiB still to move',
+      '1 slot, 1.9 KiB still to move',
+      '1 slot, 1.8 KiB still to move',
+      '1 slot, 1.6 KiB still to move',
       'peer 101 is off the list',
     ])
-    t.equal(looks, 5)
+    t.equal(looks, 25)
   },
 )
 
@@ -124,7 +133,7 @@ t.test(
     other.peer.membership.progress = async () => {
       const peers = roster.peers.map(peer => (peer.id === '110' ? { ...peer, uid: 'uid-next' } : peer))
       other.peer.current = { ...roster, peers }
-      return { moving: 0, unknown: 0 }
+      return { moving: 0, bytesToMove: 0, unknown: 0 }
     }
     // The one that leaves would say for ever that it is listed.
     const say = (line: string) => void one.said.push(line)

@@ -8,6 +8,7 @@ const ROUTES = [
   ['POST', '/v1/replicate'],
   ['POST', '/v1/heartbeat'],
   ['POST', '/v1/relay/operations'],
+  ['POST', '/v1/relay/recovery'],
   ['GET', '/v1/relay/snapshot?slot=4&after=0'],
   ['GET', '/v1/relay/follow?slot=30&topic=a&from=1&incarnation=0'],
 ] as const

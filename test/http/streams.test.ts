@@ -110,6 +110,10 @@ t.test('what happens to the cube is streamed, and listened for only while somebo
   await client.until(
     'data: {"time":"1970-01-01T00:00:00.000Z","kind":"takeover","slot":30,"peer":"010","from":"110","term":4}\n\n',
   )
+  peer.slots.happen({ timeMs: 0, kind: 'moving', peer: '000', slots: 3, bytes: 5_000 })
+  await client.until(
+    'data: {"time":"1970-01-01T00:00:00.000Z","kind":"moving","peer":"000","slots":3,"bytes":5000}\n\n',
+  )
   client.socket.destroy()
   while (peer.slots.cubeListeners > 0) await new Promise(resolve => setImmediate(resolve))
   t.equal(peer.slots.cubeListeners, 0)

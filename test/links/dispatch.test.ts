@@ -52,6 +52,16 @@ t.test('a replica that knows the primary goes straight to it', async t => {
   t.same(path, ['100', '010'])
 })
 
+t.test('a primary that is off the list is forgotten', async t => {
+  const cube = await cubeOf(t)
+  const { dispatcher } = cube.peer('001')
+  await dispatcher.append(publish('sports'), inMs(2_000))
+  dispatcher.retain(peer => peer !== '000')
+  t.equal(dispatcher.primaryOf(6), '110')
+  dispatcher.retain(peer => peer !== '110')
+  t.equal(dispatcher.primaryOf(6), null)
+})
+
 t.test('publishes that take the same edge in the same turn are one request', async t => {
   const cube = await cubeOf(t)
   const { dispatcher } = cube.peer('001')

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../services/peer/engine/clock.ts'
-import { answerBody, operationsBody } from '../../services/peer/engine/wire.ts'
+import { answerBody, operationsBody, WIRE_FORMAT } from '../../services/peer/engine/wire.ts'
 import { AnswerStream } from '../../services/peer/links/answers.ts'
 import { Edge } from '../../services/peer/links/edge.ts'
 import { LinkError } from '../../services/peer/links/errors.ts'
@@ -26,7 +26,7 @@ const answer = (offset: number): ForwardedAnswer => ({
   result: { kind: 'offset', offset },
 })
 const frame = (index: number, of: ForwardedAnswer) =>
-  sealFrame(answerBody.encode({ index, answer: of }, 'msgpack', FRAME_HEAD_BYTES))
+  sealFrame(answerBody.encode({ index, answer: of }, 'msgpack', WIRE_FORMAT, FRAME_HEAD_BYTES))
 
 type Serve = (operations: readonly Forwarded[], response: ServerResponse) => void
 
@@ -46,6 +46,7 @@ async function edgeTo(t: Test, serve: Serve, acceptTimeoutMs = 300) {
   const edge = new Edge({
     clock: systemClock,
     headers: packedHeaders({}),
+    wireFormat: () => WIRE_FORMAT,
     acceptTimeoutMs,
     connection: () => pools.operations('1'),
   })

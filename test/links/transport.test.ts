@@ -364,4 +364,5 @@ t.test('messages to a peer that is not in the roster go nowhere', async t => {
   a.transport.send('11', [append(1)])
   await lost.promise
   t.match(await failureOf(a.transport.heartbeat('11', beat)), { failure: 'unsent' })
+  t.equal(a.transport.size, 0, 'nothing is held for it')
 })

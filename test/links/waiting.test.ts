@@ -44,7 +44,7 @@ function ingress() {
   })
   const publish = (count: number) =>
     Array.from({ length: count }, () => dispatcher.append(request, clock.monotonicMs() + PATIENCE_MS))
-  return { clock, way, publish }
+  return { clock, way, publish, dispatcher }
 }
 
 t.test('many that wait for one slot make few attempts together, and all are answered', async t => {
@@ -74,4 +74,18 @@ t.test('the first that gets through wakes the others', async t => {
   await clock.advance(250)
   t.equal(answered, 400)
   t.equal(way.attempts - before, 400, 'one attempt each')
+})
+
+t.test('a peer that stops lets nobody wait and tries no more', async t => {
+  const { clock, way, publish, dispatcher } = ingress()
+  const waiting = publish(20)
+  await clock.advance(1_000)
+  const { attempts } = way
+  dispatcher.close()
+  for (const { result } of await Promise.all([...waiting, ...publish(1)])) {
+    t.match(result, { kind: 'failed', definite: true })
+  }
+  t.equal(clock.timers, 0)
+  await clock.advance(PATIENCE_MS)
+  t.equal(way.attempts, attempts)
 })

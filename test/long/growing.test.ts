@@ -1,44 +1,10 @@
 import t from 'tap'
 import { GrowingCube } from '../../scripts/lib/growing-cube.ts'
-import { History } from '../../scripts/lib/history.ts'
 import { askJson } from '../../scripts/lib/http.ts'
-import { Listener, offsetOf } from '../../scripts/lib/listener.ts'
-import { SteadyPublisher } from '../../scripts/lib/steady.ts'
+import { Loaded } from './loaded.ts'
 
 const TOPICS = ['sports', 'news', 'тема', 'a']
-const RATE_PER_S = 20
 t.setTimeout(230_000)
-
-const SUBSCRIBER = 'the subscriber'
-
-/** A topic under a steady publish through whichever peer is named at the moment, with one subscriber. */
-class Loaded {
-  readonly history = new History()
-  readonly publisher: SteadyPublisher
-  readonly listener: Listener
-
-  constructor(topic: string, through: () => string, urls: readonly string[]) {
-    this.publisher = new SteadyPublisher({ history: this.history, topic, ratePerS: RATE_PER_S, through })
-    this.listener = new Listener({
-      topic,
-      urls,
-      query: 'from=earliest',
-      onEvent: ({ event, id, data }) => {
-        const payload = event === 'message' ? data : `${event}: ${data}`
-        this.history.delivered(SUBSCRIBER, { offset: offsetOf(id), payload })
-      },
-    })
-  }
-
-  /** Stops, waits until the subscriber has all, and returns what is wrong. */
-  async finish(): Promise<string[]> {
-    await this.publisher.stop()
-    const last = this.history.lastOffset
-    await this.listener.until(() => (this.history.deliveries(SUBSCRIBER).at(-1)?.offset ?? 0) >= last)
-    await this.listener.close()
-    return this.history.check([SUBSCRIBER])
-  }
-}
 
 t.test(
   'a cube grows from one peer to nine and shrinks to three under load, with kills in between',
@@ -123,4 +89,21 @@ t.test('a peer that comes back at another port is one entry of the roster, not a
   await cube.settled(4, 0)
   const { id, uid, status } = await cube.listed(3, 0)
   t.same({ id, uid, status }, { id: before.id, uid: before.uid, status: 'up' })
+})
+
+t.test('two peers that come back at each other’s port are found there both', async t => {
+  const cube = await GrowingCube.found()
+  t.teardown(() => cube.close())
+  await cube.grow(5)
+  const [three, four] = [await cube.listed(3, 0), await cube.listed(4, 0)]
+  await cube.kill(3)
+  await cube.kill(4)
+  cube.swap(3, 4)
+  await Promise.all([cube.restart(3), cube.restart(4)])
+  await cube.settled(5, 0)
+  const now = [await cube.listed(3, 0), await cube.listed(4, 0)]
+  t.same(
+    now.map(({ id, uid, status }) => ({ id, uid, status })),
+    [three, four].map(({ id, uid }) => ({ id, uid, status: 'up' })),
+  )
 })

@@ -2,9 +2,8 @@ import t from 'tap'
 import { Admission } from '../../services/peer/membership/admission.ts'
 import { World } from './world.ts'
 
-const FORMAT = 1
 const URL_OF_NEW = 'http://127.0.0.1:99'
-const wish = { uid: 'new', url: URL_OF_NEW, format: FORMAT, by: 'test' }
+const wish = { uid: 'new', url: URL_OF_NEW, format: 1, by: 'test' }
 
 /** An admission, and who answers at which address. */
 function admission(world: World, answers: Record<string, { uid: string; clusterId: string | null }> = {}) {
@@ -13,7 +12,6 @@ function admission(world: World, answers: Record<string, { uid: string; clusterI
     rosters: world.rosters,
     dispatcher: world.dispatcher,
     clock: world.clock,
-    format: FORMAT,
     identify: async url => {
       const identity = at[url]
       if (!identity) throw new Error('connect ECONNREFUSED')
@@ -56,7 +54,7 @@ t.test('bad joins are refused in words that say what to do, and change nothing',
   for (const [bad, code, words] of [
     [{ id: '01' }, 'LABEL_TAKEN', /01/],
     [{ slots: 8 }, 'JOIN_REFUSED', /has 4 slots and not 8/],
-    [{ format: 2 }, 'JOIN_REFUSED', /same version/],
+    [{ oldestFormat: 2, format: 3 }, 'JOIN_REFUSED', /format 1 .* none before 2: run a version in between/],
     [{ url: 'http://127.0.0.1:52' }, 'ADDRESS_UNREACHABLE', /Nobody answers at .*--advertise/],
     [{ url: 'http://127.0.0.1:50' }, 'ADDRESS_UNREACHABLE', /another store answers/],
     [{ url: 'http://127.0.0.1:51' }, 'JOIN_REFUSED', /belongs to cluster other/],
@@ -80,6 +78,17 @@ t.test('a listed store at another address has moved', async t => {
   const gate = admission(world, { [URL_OF_NEW]: { uid: 'uid-2', clusterId: 'c' } })
   const moved = await decided(world, gate.join({ ...wish, uid: 'uid-2' }, deadline(world)))
   t.match(moved, { peer: { id: '10', url: URL_OF_NEW, number: 3 } })
+  t.same(world.applied, ['address'])
+})
+
+t.test('a listed store that answers where another is listed has taken its address', async t => {
+  const world = new World(4)
+  const gate = admission(world, { 'http://127.0.0.1:2': { uid: 'uid-2', clusterId: 'c' } })
+  const wanted = { ...wish, uid: 'uid-2', url: 'http://127.0.0.1:2' }
+  t.match(await decided(world, gate.join(wanted, deadline(world))), {
+    peer: { id: '10', url: 'http://127.0.0.1:2', number: 3 },
+    roster: { peers: [{}, { id: '01', uid: 'uid-1', url: 'http://127.0.0.1:3' }, {}, {}] },
+  })
   t.same(world.applied, ['address'])
 })
 
@@ -143,4 +152,56 @@ t.test('a peer that is heard of is not replaced by whoever answers at its addres
   const joining = gate.join({ ...wish, url: 'http://127.0.0.1:2' }, deadline(world))
   await t.rejects(decided(world, joining), { code: 'CHANGE_UNDER_WAY', message: /is heard of/ })
   t.same(world.applied, [])
+})
+
+t.test('two stores that join at once are both taken in, the second when the slots have settled', async t => {
+  const world = new World(2)
+  const other = { ...wish, uid: 'other', url: 'http://127.0.0.1:98' }
+  const gate = admission(world, { [other.url]: { uid: 'other', clusterId: null } })
+  world.onAppend = () => world.stuck.set(0, { rosterVersion: 1, voters: [{ number: 1, uid: 'uid-0' }] })
+  const both = Promise.all([gate.join(wish, deadline(world)), gate.join(other, deadline(world))])
+  await world.clock.advance(2_000)
+  t.same(world.applied, ['join'], 'both were judged at version 1')
+  world.onAppend = () => {}
+  world.stuck.clear()
+  const taken = await decided(world, both)
+  t.same(world.applied, ['join', 'join'])
+  t.same(taken.map(({ peer, roster }) => [peer.id, roster.version]).sort(), [
+    ['10', 2],
+    ['11', 3],
+  ])
+})
+
+t.test('a peer leaves only when what came in between has settled', async t => {
+  const world = new World(4)
+  world.onAppend = () => {
+    world.onAppend = () => {}
+    // Another peer's ingress is a moment faster; heartbeats tell of it soon.
+    world.apply({ kind: 'leave', id: '10', by: 'other', why: 'leaves' })
+    world.clock.after(300, () => world.rosters.adopt(world.committed))
+  }
+  const leaving = admission(world).leave('01', 'test', false, deadline(world, 10_000))
+  await world.clock.advance(3_000)
+  t.same(world.applied, ['leave'], 'the other one')
+  world.apply({ kind: 'remove', uid: 'uid-2', by: 'other', why: 'it holds nothing' })
+  world.rosters.adopt(world.committed)
+  t.match(await decided(world, leaving), { peer: { id: '01', leaving: true }, roster: { version: 4 } })
+  t.same(world.applied, ['leave', 'remove', 'leave'])
+})
+
+t.test('a change that others always come before is refused when its time is over', async t => {
+  const world = new World(4)
+  let at = 10
+  world.onAppend = () => {
+    at += 1
+    world.apply({ kind: 'address', uid: 'uid-3', url: `http://127.0.0.1:${at}`, by: 'other', why: 'moves' })
+    world.clock.after(100, () => world.rosters.adopt(world.committed))
+  }
+  for (const change of [
+    admission(world).leave('01', 'test', false, deadline(world)),
+    admission(world).join(wish, deadline(world)),
+  ]) {
+    await t.rejects(decided(world, change), { code: 'CHANGE_UNDER_WAY', message: /was judged at version/ })
+  }
+  t.same(new Set(world.applied), new Set(['address']))
 })

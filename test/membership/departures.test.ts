@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { LIMITS } from '../../services/peer/limits.ts'
 import { Departures } from '../../services/peer/membership/departures.ts'
 import { World } from './world.ts'
 
@@ -11,6 +12,8 @@ interface Sight {
   /** By id. */
   silentMs: Map<string, number>
   reached: Set<string>
+  /** Whoever does not answer is asked again until there is no time left. */
+  isSoughtToTheLast: boolean
   asked: string[]
   isLost: boolean
 }
@@ -20,6 +23,7 @@ function departures(t: Test, world: World, evictAfterMs = EVICT_AFTER_MS): Sight
     isRosterPrimary: true,
     silentMs: new Map(),
     reached: new Set(),
+    isSoughtToTheLast: false,
     asked: [],
     isLost: false,
   }
@@ -33,7 +37,13 @@ function departures(t: Test, world: World, evictAfterMs = EVICT_AFTER_MS): Sight
     isLost: () => sight.isLost,
     askForRoster: peer => sight.asked.push(peer),
     silentForMs: peer => sight.silentMs.get(peer) ?? 0,
-    reaches: async peer => sight.reached.has(peer),
+    reaches: async (peer, deadlineMs) => {
+      if (sight.isSoughtToTheLast) {
+        const forMs = deadlineMs - world.clock.monotonicMs()
+        await new Promise<void>(resolve => world.clock.after(forMs, resolve))
+      }
+      return sight.reached.has(peer)
+    },
     evictAfterMs,
   })
   running.start()
@@ -150,4 +160,68 @@ t.test('a peer whose slots have had no primary for long asks whether it is still
   sight.isLost = true
   await world.clock.advance(2_000)
   t.ok(sight.asked.length > 0)
+})
+
+t.test('a dead peer that cannot be evicted yet is looked at less and less often', async t => {
+  const world = new World(4)
+  const sight = departures(t, world)
+  sight.isRosterPrimary = false
+  sight.silentMs.set('10', 2 * EVICT_AFTER_MS)
+  world.lost.add(2)
+  await world.clock.advance(600_000)
+  const looksSoFar = () => world.asked.filter(slot => slot === 0).length
+  const looks = looksSoFar()
+  const { DEPARTURE_LOOK_MS, EVICTION_PAUSE_MAX_MS } = LIMITS
+  const least = 600_000 / (EVICTION_PAUSE_MAX_MS + DEPARTURE_LOOK_MS)
+  t.ok(looks >= least && looks <= least + 6, `${looks} looks in ten minutes`)
+  t.same(world.applied, [])
+  world.lost.clear()
+  world.onAppend = () => queueMicrotask(() => world.rosters.adopt(world.committed))
+  await world.clock.advance(EVICTION_PAUSE_MAX_MS + DEPARTURE_LOOK_MS)
+  t.same(world.applied, ['evict'], 'and goes soon when it can')
+
+  world.lost.add(2)
+  sight.silentMs.set('11', 2 * EVICT_AFTER_MS)
+  const before = looksSoFar()
+  await world.clock.advance(12_000)
+  t.ok(looksSoFar() - before >= 3, 'for the next one the pauses begin anew')
+})
+
+t.test('one dead peer is evicted at a time', async t => {
+  const world = new World(4)
+  const sight = departures(t, world)
+  sight.isRosterPrimary = false
+  for (const id of ['01', '10', '11']) sight.silentMs.set(id, 2 * EVICT_AFTER_MS)
+  // This peer hears of what it did at once, and no slot has far to go.
+  world.onAppend = () => queueMicrotask(() => world.rosters.adopt(world.committed))
+  await world.clock.advance(LIMITS.DEPARTURE_LOOK_MS)
+  t.same(world.applied, ['evict'])
+})
+
+t.test('an eviction that another change came before is judged again', async t => {
+  const world = new World(4)
+  const sight = departures(t, world)
+  sight.isRosterPrimary = false
+  sight.silentMs.set('10', 2 * EVICT_AFTER_MS)
+  world.onAppend = () => {
+    world.onAppend = () => {}
+    // Another peer has evicted another one: while its slots move, a majority may need this one's replicas.
+    world.apply({ kind: 'evict', id: '11', uid: 'uid-3', ...why })
+    world.stuck.set(0, { rosterVersion: 1, voters: [{ number: 4, uid: 'uid-3' }] })
+    world.clock.after(500, () => world.rosters.adopt(world.committed))
+  }
+  await world.clock.advance(120_000)
+  t.same(world.applied, ['evict'], 'the other one')
+  world.stuck.clear()
+  await world.clock.advance(LIMITS.EVICTION_PAUSE_MAX_MS + LIMITS.DEPARTURE_LOOK_MS)
+  t.same(world.applied, ['evict', 'evict'])
+})
+
+t.test('looking for the dead to the last leaves time to evict them', async t => {
+  const world = new World(4)
+  const sight = departures(t, world)
+  sight.isSoughtToTheLast = true
+  sight.silentMs.set('10', EVICT_AFTER_MS + 1)
+  await world.clock.advance(LIMITS.DEPARTURE_PATIENCE_MS + 5_000)
+  t.same(world.applied.slice(0, 1), ['evict'])
 })

@@ -31,7 +31,7 @@ function joiner(answers: (() => { status: number; body: unknown })[], change: Pa
   const joining = new Joining({
     via: VIA,
     url: 'http://127.0.0.1:2',
-    format: 1,
+    formats: { oldest: 1, newest: 2 },
     store: {
       identity: { uid: 'me', boot: 1 },
       writeRoster: async roster => void written.push(roster),
@@ -55,7 +55,7 @@ t.test('a store that is taken in keeps the roster before it says so', async t =>
   })
   t.same(await run, rosterWith('me'))
   t.same(written, [rosterWith('me')])
-  t.same(asked, [{ uid: 'me', url: 'http://127.0.0.1:2', id: '1', slots: 4, format: 1 }])
+  t.same(asked, [{ uid: 'me', url: 'http://127.0.0.1:2', id: '1', slots: 4, format: 2, oldestFormat: 1 }])
 })
 
 t.test('what passes by itself is waited for, with the same wish each time', async t => {

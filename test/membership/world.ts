@@ -36,6 +36,10 @@ export class World {
   readonly lost = new Set<number>()
   /** Slots that stay where they are; the others follow the roster at once. */
   readonly stuck = new Map<number, Configuration>()
+  /** Numbers of members that no primary counts as level. */
+  readonly behind = new Set<number>()
+  /** Slots whose members were asked for, in order. */
+  readonly asked: number[] = []
   /** Peers that are heard of. */
   readonly up = new Set<string>()
   /** Called before a change is applied. */
@@ -57,14 +61,20 @@ export class World {
       }
       return this.#appended({ kind: 'roster', roster: outcome.roster, changed: outcome.kind === 'changed' })
     },
-    dispatch: async (operation: Operation) => {
+    dispatch: async (operation: Operation, deadlineMs: number) => {
       if (operation.kind !== 'members') throw new Error(`nobody answers ${operation.kind}`)
       const { slot } = operation
-      if (this.lost.has(slot)) return { result: failed, path: [] }
+      this.asked.push(slot)
+      const isLate = deadlineMs <= this.clock.monotonicMs()
+      if (isLate || this.lost.has(slot)) return { result: failed, path: [] }
       const placed = new Rosters(this.committed)
       const voters = placed.membersOf(placed.order(slot))
       const configuration = this.stuck.get(slot) ?? { rosterVersion: this.committed.version, voters }
-      return { result: { kind: 'members', configuration, primary: '00' }, path: [] }
+      const { voters: members, learners = [] } = configuration
+      const level = [...members, ...learners]
+        .map(({ number }) => number)
+        .filter(number => !this.behind.has(number))
+      return { result: { kind: 'members', configuration, level, primary: '00' }, path: [] }
     },
   }
 

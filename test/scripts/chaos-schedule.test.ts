@@ -1,36 +1,75 @@
 import tap from 'tap'
+import { ALL_KINDS, FAULT_KINDS, type FaultKind } from '../../scripts/lib/chaos/kinds.ts'
 import { Random } from '../../scripts/lib/chaos/random.ts'
-import {
-  DEFAULT_KINDS,
-  FAULT_KINDS,
-  type FaultKind,
-  leavesMajorities,
-  makeSchedule,
-} from '../../scripts/lib/chaos/schedule.ts'
-import { placement } from '../../services/peer/cube/placement.ts'
-import { LIMITS } from '../../services/peer/limits.ts'
+import { RosterView } from '../../scripts/lib/chaos/roster-view.ts'
+import { leavesMajorities, type Round, Schedule, type Situation } from '../../scripts/lib/chaos/schedule.ts'
+import { cubeLabels } from '../../services/peer/launcher/plan.ts'
 
-const peers = ['000', '001', '010', '011', '100', '101', '110', '111']
-const cube = { dimension: 3, peers: peers.map(id => ({ id })) }
-const placements = Array.from({ length: 64 }, (_, slot) => placement(slot, cube, LIMITS.REPLICAS))
+const SIZE = 8
+const DISK_PEER = '101'
+const founded = RosterView.founded(cubeLabels(SIZE), 64)
 
-function schedule(seed: string, kinds: readonly FaultKind[] = DEFAULT_KINDS, rounds = 60) {
-  return makeSchedule({ random: new Random(seed), kinds, peers, placements, rounds, diskPeer: '101' })
+interface Planned {
+  readonly before: Situation
+  readonly round: Round
 }
 
+/** A cube that does what its rounds say. */
+class Model {
+  roster = founded
+  away: string[] = []
+  #joined = 0
+
+  get fresh(): string {
+    return `new-${this.#joined + 1}`
+  }
+
+  apply({ faults }: Round): void {
+    for (const { kind, victims, other } of faults) {
+      const [peer] = victims as readonly [string]
+      if (kind === 'leave') this.away.push(peer)
+      if (kind === 'leave' || kind === 'evict') this.roster = this.roster.without(peer)
+      if (kind === 'join' || kind === 'evict') this.#join(kind === 'join' ? peer : other!)
+    }
+  }
+
+  #join(name: string): void {
+    if (name === this.fresh) this.#joined += 1
+    this.away = this.away.filter(other => other !== name)
+    this.roster = this.roster.with(name)
+  }
+}
+
+function plan(seed: string, kinds: readonly FaultKind[] = ALL_KINDS, rounds = 60): Planned[] {
+  const schedule = new Schedule({ random: new Random(seed), kinds, size: SIZE, diskPeer: DISK_PEER })
+  const model = new Model()
+  return Array.from({ length: rounds }, () => {
+    const before = { roster: model.roster, away: model.away, fresh: model.fresh }
+    const round = schedule.next(before)
+    model.apply(round)
+    return { before, round }
+  })
+}
+
+const faultsOf = (planned: readonly Planned[]) => planned.flatMap(({ round }) => round.faults)
+
 tap.test('the same seed gives the same schedule, another seed another', async t => {
-  t.same(schedule('7'), schedule('7'))
-  t.notSame(schedule('7'), schedule('8'))
+  t.same(plan('7'), plan('7'))
+  t.notSame(plan('7'), plan('8'))
 })
 
-tap.test('faults that overlap leave every slot a majority', async t => {
-  let overlapping = 0
-  for (let seed = 0; seed < 50; seed += 1) {
-    for (const { faults } of schedule(String(seed))) {
+tap.test('faults that overlap leave every slot a majority, before and after the roster changes', async t => {
+  let [overlapping, changing] = [0, 0]
+  for (let seed = 0; seed < 40; seed += 1) {
+    const planned = plan(String(seed))
+    for (const [index, { before, round }] of planned.entries()) {
+      const { faults } = round
       if (faults.length === 1) continue
       overlapping += 1
-      const victims = faults.map(({ victims: [peer] }) => peer!)
-      for (const replicas of placements) {
+      if (FAULT_KINDS[faults[0]!.kind].isChange) changing += 1
+      const victims = faults.flatMap(fault => fault.victims)
+      const after = planned[index + 1]?.before.roster ?? before.roster
+      for (const replicas of [...before.roster.placements, ...after.placements]) {
         const well = replicas.filter(peer => !victims.includes(peer))
         if (well.length <= replicas.length / 2)
           t.fail(`seed ${seed}: ${victims} leave ${replicas} no majority`)
@@ -38,50 +77,70 @@ tap.test('faults that overlap leave every slot a majority', async t => {
       if (faults.some(({ kind }) => FAULT_KINDS[kind].harms === 'all')) {
         t.fail(`seed ${seed}: a whole-cube fault overlaps with another`)
       }
+      if (faults.filter(({ kind }) => FAULT_KINDS[kind].isChange).length > 1) {
+        t.fail(`seed ${seed}: two changes overlap`)
+      }
     }
   }
-  t.ok(overlapping > 100, `${overlapping} rounds overlapped`)
+  t.ok(overlapping > 200, `${overlapping} rounds overlapped`)
+  t.ok(changing > 50, `${changing} of them while slots moved`)
 })
 
 tap.test('two replicas of one slot are too many', async t => {
   const fault = { kind: 'kill', afterMs: 0, forMs: 1, strength: 0 } as const
-  const [one, other] = placements[0]!
-  t.equal(leavesMajorities([{ ...fault, victims: [one!] }], placements), true)
-  t.equal(
-    leavesMajorities(
-      [
-        { ...fault, victims: [one!] },
-        { ...fault, victims: [other!] },
-      ],
-      placements,
-    ),
-    false,
-  )
+  const [one, other] = founded.placements[0]!
+  const faults = [one!, other!].map(peer => ({ ...fault, victims: [peer] }))
+  t.equal(leavesMajorities(faults.slice(0, 1), founded.placements), true)
+  t.equal(leavesMajorities(faults, founded.placements), false)
 })
 
 tap.test('every kind comes once before any comes again', async t => {
-  const firsts = schedule('3', DEFAULT_KINDS, DEFAULT_KINDS.length).map(({ faults }) => faults[0]!.kind)
-  t.same([...firsts].sort(), [...DEFAULT_KINDS].sort())
+  const firsts = plan('3', ALL_KINDS, ALL_KINDS.length).map(({ round }) => round.faults[0]!.kind)
+  t.same([...firsts].sort(), [...ALL_KINDS].sort())
 })
 
 tap.test('a disk is only filled where there is a small one, and a link is cut between replicas', async t => {
-  const faults = schedule('5', ['disk', 'link']).flatMap(round => round.faults)
-  for (const { victims } of faults.filter(({ kind }) => kind === 'disk')) t.same(victims, ['101'])
-  for (const { victims, other } of faults.filter(({ kind }) => kind === 'link')) {
-    t.ok(placements.some(replicas => replicas.includes(victims[0]!) && replicas.includes(other!)))
-    t.not(victims[0], other)
+  for (const { before, round } of plan('5', ['disk', 'link', 'evict'])) {
+    for (const { kind, victims, other } of round.faults) {
+      if (kind === 'disk') t.same(victims, [DISK_PEER])
+      if (kind !== 'link') continue
+      const { placements } = before.roster
+      t.ok(placements.some(replicas => replicas.includes(victims[0]!) && replicas.includes(other!)))
+      t.not(victims[0], other)
+    }
   }
 })
 
 tap.test(
-  'what cannot be repaired yet is left out unless asked for, and then comes once, alone and last',
+  'peers come and go: at most one more and one less than at first, and the small disk stays',
   async t => {
-    t.notOk(DEFAULT_KINDS.includes('flip') || DEFAULT_KINDS.includes('wipe'))
-    const rounds = schedule('4', ['kill', 'wipe', 'flip'], 20)
-    const at = rounds.flatMap(({ faults }, index) =>
-      faults.some(({ kind }) => FAULT_KINDS[kind].waitsFor) ? [index] : [],
+    const planned = plan('6', ['join', 'leave', 'evict'], 200)
+    const sizes = new Set(planned.map(({ before }) => before.roster.corners.length))
+    t.same([...sizes].sort(), [SIZE - 1, SIZE, SIZE + 1])
+    t.ok(planned.every(({ before }) => before.roster.names.includes(DISK_PEER)))
+    const joiners = faultsOf(planned).flatMap(({ kind, victims, other }) =>
+      kind === 'join' ? victims : kind === 'evict' ? [other!] : [],
     )
-    t.same(at, [rounds.length - 1])
-    t.equal(rounds.at(-1)!.faults.length, 1)
+    t.ok(joiners.includes('new-2'), 'new ones join')
+    t.ok(new Set(joiners).size < joiners.length, 'some that left come back')
   },
 )
+
+tap.test('with one kind alone, what was changed is made up for', async t => {
+  const kinds = (kind: FaultKind) => faultsOf(plan('9', [kind], 4)).map(fault => fault.kind)
+  t.same(kinds('leave'), ['leave', 'join', 'leave', 'join'])
+  t.same(kinds('join'), ['join', 'leave', 'join', 'leave'])
+})
+
+tap.test('a view gives the lowest free corner, grows when it is full and keeps what remains', async t => {
+  t.same(founded.placements[6], ['110', '010', '100'])
+  t.equal(founded.placements.length, 65)
+  t.same(founded.placements[64]?.length, 5, 'the roster’s own slot')
+  const grown = founded.with('ninth')
+  t.equal(grown.dimension, 4)
+  t.same(grown.corners.at(-1), { name: 'ninth', id: '1000' })
+  t.equal(grown.placements[8]?.[0], 'ninth')
+  const left = founded.without('010')
+  t.same(left.with('again').corners[2], { name: 'again', id: '010' })
+  t.equal(left.placements[2]?.[0], '110')
+})

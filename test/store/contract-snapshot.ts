@@ -130,6 +130,43 @@ export function snapshotContract(t: Test, make: MakeDisk): void {
     await store.close()
   })
 
+  t.test('a snapshot that nobody will complete is forgotten, and its places are taken by others', async t => {
+    const lost = new SlotDriver(SLOT)
+    const head = [lost.found(), lost.create('a'), lost.publish('a')]
+    for (const _ of [1, 2, 3]) lost.publish('a')
+    const records: RunRecord[] = lost.runs.map(run => ({ run, data: Buffer.from(`lost ${run.logIndex}`) }))
+    const left = new SlotDriver(SLOT)
+    const check = (store: LogStore) => {
+      for (const run of left.runs) t.same(store.runs(SLOT, 1, run.first, 1), [run])
+      t.equal(text(store.runData(SLOT, 3)), 'left 3')
+      t.equal(store.runData(SLOT, 4), undefined)
+      t.same(
+        store.runsAfter(SLOT, 0, 9, 1_000_000).map(({ run, data }) => [run.logIndex, text(data)]),
+        [
+          [2, 'entry 2'],
+          [3, 'left 3'],
+        ],
+      )
+      t.equal(store.staged(SLOT), 0)
+    }
+    await acrossRestart(
+      make(t),
+      async store => {
+        await writeAll(store, head)
+        await store.stage(SLOT, records)
+        t.equal(store.staged(SLOT), 5)
+        await store.write([{ slot: SLOT, unstage: true }])
+        t.equal(store.staged(SLOT), 0)
+        left.found()
+        left.create('a')
+        left.publish('a')
+        await store.write([left.publish('a', 2, 'left 3')])
+        check(store)
+      },
+      check,
+    )
+  })
+
   t.test('a replica that was compacted before keeps its events through an install', async t => {
     const driver = new SlotDriver(SLOT)
     const store = make(t).open()

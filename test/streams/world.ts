@@ -64,6 +64,10 @@ export class FakeReplica implements SlotLogs {
     this.held = holds ? [SLOT] : []
   }
 
+  bytesToMove(): number {
+    return 0
+  }
+
   members(): Configuration {
     return { rosterVersion: 1, voters: [] }
   }

@@ -16,6 +16,7 @@ import { slotOfTopic } from '../../services/peer/http/views.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
 import { Executor } from '../../services/peer/links/execute.ts'
 import type { Dispatcher, Operation, OperationResult } from '../../services/peer/links/types.ts'
+import type { RecoveryPlan } from '../../services/peer/membership/recovery-plan.ts'
 import { PeerMetrics } from '../../services/peer/metrics.ts'
 import { TopicStreams } from '../../services/peer/streams/hub.ts'
 import type { Request } from '../../services/peer/topics/types.ts'
@@ -141,7 +142,9 @@ export class FakeMembership implements MembershipApi {
   readonly asked: object[] = []
   /** When set, everything rejects with it. */
   failure: HypercastError | undefined
-  state = { moving: 0, unknown: 0 }
+  /** What is said to be left. */
+  recovery: RecoveryPlan = { slots: [], kept: 65, stuck: [] }
+  state = { moving: 0, bytesToMove: 0, unknown: 0 }
 
   constructor(peer: FakePeer) {
     this.#peer = peer
@@ -174,6 +177,13 @@ export class FakeMembership implements MembershipApi {
   async progress(deadlineMs: number) {
     this.#note({ deadlineMs })
     return this.state
+  }
+
+  async recover(wish: Parameters<MembershipApi['recover']>[0]) {
+    this.#note(wish)
+    const roster = this.#peer.current!
+    const lost = wish.lost.flatMap(id => peerAt(roster, id) ?? [])
+    return { ...this.recovery, done: wish.force, roster, lost }
   }
 
   #note(asked: object): void {
@@ -210,6 +220,10 @@ class FakeLinks implements LinksApi {
 
   async identity() {
     return { uid: 'uid', clusterId: 'cluster', run: 'run' }
+  }
+
+  async recovery(contentType: string, body: Buffer) {
+    return say({ contentType, body: body.toString() })
   }
 
   async founding(contentType: string, body: Buffer) {

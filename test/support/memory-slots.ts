@@ -93,6 +93,10 @@ export class MemorySlots implements SlotLogs {
     }
   }
 
+  bytesToMove(): number {
+    return 0
+  }
+
   members(): Configuration {
     return { rosterVersion: 1, voters: [{ number: 1, uid: 'uid' }] }
   }

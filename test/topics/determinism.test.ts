@@ -73,6 +73,7 @@ const change: fc.Arbitrary<RosterChange> = fc.oneof(
   fc.record({ kind: fc.constant('evict' as const), id, uid, ...note }),
   fc.record({ kind: fc.constant('replace' as const), id, uid, replaces: uid, url, ...note }),
   fc.record({ kind: fc.constant('address' as const), uid, url, ...note }),
+  fc.record({ kind: fc.constant('address' as const), uid, url, displaces: uid, ...note }),
   fc.record({ kind: fc.constant('remove' as const), uid, ...note }),
 )
 const rosterCommand = fc

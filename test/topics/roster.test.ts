@@ -104,3 +104,44 @@ t.test('a slot without a roster takes no change, and one with topics is never gi
   t.match(found.result, { kind: 'refused', code: 'WRONG_SLOT' })
   t.notOk('roster' in bench.machine.slot)
 })
+
+t.test('what follows a recovery passes over what the lost may have given out', async t => {
+  const topics = new Bench()
+  topics.create('a')
+  const recover = { kind: 'recover', timeMs: topics.timeMs } as const
+  t.same(topics.apply({ ...recover, incarnation: 1_000 }), {
+    result: undefined,
+    notices: [],
+    duplicate: false,
+  })
+  t.equal(topics.machine.topic('a')?.incarnation, 1, 'a topic that is left goes on')
+  topics.create('b')
+  t.equal(topics.machine.topic('b')?.incarnation, 1_001)
+  topics.apply({ ...recover, incarnation: 5 })
+  topics.create('c')
+  t.equal(topics.machine.topic('c')?.incarnation, 1_002, 'it never goes back')
+})
+
+t.test('a recovered roster is the newest that is left, far above, and nobody in it is leaving', async t => {
+  const bench = new RosterBench()
+  bench.change({ kind: 'leave', id: '01', ...NOTE })
+  const own = bench.roster!
+  const known = { ...ROSTER, version: 7, lastNumber: 9, peers: ROSTER.peers.slice(1) }
+  const recover = { kind: 'recover', timeMs: 0, incarnation: 0, skip: 100 } as const
+  const { notices } = bench.apply({ ...recover, roster: known })
+  const { lastNumber, ...newer } = known
+  t.same(bench.roster, { ...newer, version: 107, lastNumber: lastNumber + 100 })
+  t.same(notices, [{ kind: 'roster', roster: bench.roster }])
+  t.match(bench.change(JOIN).result, { kind: 'roster', roster: { version: 108, lastNumber: 110 } })
+
+  const again = new RosterBench()
+  again.change({ kind: 'leave', id: '01', ...NOTE })
+  again.apply({ ...recover, roster: ROSTER })
+  t.match(again.roster, { version: own.version + 100, lastNumber: 103 }, 'the log itself has the newest')
+  t.same(again.roster?.change, undefined)
+  t.same(again.roster?.peers, ROSTER.peers)
+
+  const anew = new Bench({ roster: SMALL })
+  anew.apply({ ...recover, roster: known })
+  t.equal(anew.machine.slot.roster?.version, 107, 'also where no log is left')
+})

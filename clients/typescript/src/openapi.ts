@@ -160,7 +160,7 @@ export interface paths {
         post?: never;
         /**
          * Let a peer leave, or evict a dead one
-         * @description It is marked as leaving: its slots move to other peers, and then it goes off the list by itself; `GET /v1/peers?progress=true` says how many slots are still to move. The same again is 202 until then.
+         * @description It is marked as leaving: its slots move to other peers, and then it goes off the list by itself; `GET /v1/peers?progress=true` says how many slots and bytes are still to move. The same again is 202 until then.
          */
         delete: operations["removePeer"];
         options?: never;
@@ -202,6 +202,26 @@ export interface paths {
          * @description At most 10000 events. A string as `data` is text, anything else JSON, `data_base64` binary. An error names its line.
          */
         post: operations["publishBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rebuild slots that lost their majority for good
+         * @description What `hypercast recover` asks, at any peer that is left. **It gives up what only the lost peers had, acknowledged or not.** Without `force` it only says what would be done. Every peer that is named must be out of reach, and every other one must answer. Slots that have a majority are left alone. When it stopped on its way, the same is asked again, also at another peer.
+         */
+        post: operations["recoverSlots"];
         delete?: never;
         options?: never;
         head?: never;
@@ -472,6 +492,8 @@ export interface components {
              * @constant
              */
             leaving?: true;
+            /** @description The newest format its program speaks with other peers. */
+            format: number;
             /** @description Peers across one dimension. */
             neighbours: string[];
             /** @description Slots it is the home of. */
@@ -482,8 +504,12 @@ export interface components {
         /** @description The roster’s peers by label. */
         PeerList: {
             peers: components["schemas"]["Peer"][];
+            /** @description The format the peers speak with each other: the newest that the programs of all of them know. */
+            format: number;
             /** @description Slots that are still to move to where the roster places them; null without `progress=true`. */
             moving: number | null;
+            /** @description About how many bytes of events are still to be copied until they have; null without `progress=true`. */
+            bytesToMove: number | null;
             /** @description Slots for which nobody answered in time; null without `progress=true`. */
             unknown: number | null;
         };
@@ -494,6 +520,8 @@ export interface components {
             version: number;
             dimension: number;
             slots: number;
+            /** @description The format the peers speak with each other: the newest that the programs of all of them know. */
+            format: number;
             /**
              * @description The binary label of a corner.
              * @example 110
@@ -502,6 +530,8 @@ export interface components {
             peers: components["schemas"]["Peer"][];
             /** @description Slots that are still to move to where the roster places them; null without `progress=true`. */
             moving: number | null;
+            /** @description About how many bytes of events are still to be copied until they have; null without `progress=true`. */
+            bytesToMove: number | null;
             /** @description Slots for which nobody answered in time; null without `progress=true`. */
             unknown: number | null;
             /** @description The primary of each slot, by slot, as far as known here. */
@@ -530,12 +560,14 @@ export interface components {
                 url: string;
                 /** @constant */
                 leaving?: true;
+                /** @description The newest format its program speaks; absent means 1. */
+                format?: number;
             }[];
             /** @description The highest member number ever given. */
             lastNumber?: number;
             /** @description What made this version; absent at founding. */
             change?: {
-                kind: "join" | "leave" | "evict" | "replace" | "address" | "remove";
+                kind: "join" | "leave" | "evict" | "replace" | "address" | "remove" | "format";
                 /**
                  * @description The label as it was given; in a cube that has grown since, its value counts: 101 is 0101.
                  * @example 110
@@ -547,6 +579,8 @@ export interface components {
                 /** @description Milliseconds since 1970, the primary’s stamp. */
                 timeMs: number;
             };
+            /** @description The format the peers speak with each other; absent means 1. */
+            format?: number;
         };
         /** @description A peer that was taken in, and the roster that lists it. */
         Joined: {
@@ -556,6 +590,35 @@ export interface components {
         /** @description A peer on its way out. */
         Leaving: {
             peer: components["schemas"]["Peer"];
+        };
+        /** @description How slots go on that lost their majority for good. */
+        Recovery: {
+            /** @description False for a plan: nothing was changed. */
+            done: boolean;
+            /** @description Version of the roster. */
+            version: number;
+            /** @description The peers that go, or went, off the list. */
+            lost: {
+                id: string;
+                url: string;
+            }[];
+            /** @description Slots that have lost their majority. */
+            slots: {
+                /** @description Its number; the roster’s own slot follows the last topic slot. */
+                slot: number;
+                /** @description It is the roster’s own. */
+                roster: boolean;
+                /** @description continued: with the log of one peer that is left. founded: no copy is left, its topics are gone, and it begins anew, empty. */
+                action: "continued" | "founded";
+                /** @description The label of the peer it goes on at. */
+                peer: string;
+                /** @description Index of the last log entry that is left: whatever only the lost had behind it is gone. */
+                last: number;
+            }[];
+            /** @description Slots that have a majority and are left alone. */
+            kept: number;
+            /** @description Slots that are lost and cannot be founded: every peer that is left has a corrupt record of them. */
+            stuck: number[];
         };
         /** @description Whether the peer is well. */
         Health: {
@@ -580,7 +643,7 @@ export interface components {
              */
             instance: string;
             /** @description Stable; docs/ERRORS.md lists all. */
-            code: "UNKNOWN_TOPIC" | "TOPIC_EXISTS" | "TOO_MANY_TOPICS" | "INVALID_TOPIC_NAME" | "INVALID_REQUEST" | "UNKNOWN_PARAMETER" | "INVALID_CURSOR" | "CURSOR_FROM_FUTURE" | "INVALID_EVENT" | "EMPTY_BATCH" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_IN_FLIGHT" | "KEY_SPACE_FULL" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "NOT_ACCEPTABLE" | "NOT_TEXT" | "FOREIGN_ORIGIN" | "STRANGER" | "FOUNDING_REFUSED" | "NOT_FOUND" | "UNKNOWN_PEER" | "LABEL_TAKEN" | "LABEL_TOO_WIDE" | "ADDRESS_TAKEN" | "STORE_LISTED" | "CUBE_FULL" | "JOIN_REFUSED" | "ADDRESS_UNREACHABLE" | "CHANGE_UNDER_WAY" | "LAST_PEER" | "NOT_LEAVING" | "METHOD_NOT_ALLOWED" | "BAD_HTTP" | "HEADERS_TOO_LARGE" | "REQUEST_TIMEOUT" | "NO_PRIMARY" | "UNREACHABLE" | "OVERLOADED" | "NOT_FOUNDED" | "STOPPING" | "OUTCOME_UNKNOWN" | "CLOCK_SKEW" | "DISK_FULL" | "INTERNAL";
+            code: "UNKNOWN_TOPIC" | "TOPIC_EXISTS" | "TOO_MANY_TOPICS" | "INVALID_TOPIC_NAME" | "INVALID_REQUEST" | "UNKNOWN_PARAMETER" | "INVALID_CURSOR" | "CURSOR_FROM_FUTURE" | "INVALID_EVENT" | "EMPTY_BATCH" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_IN_FLIGHT" | "KEY_SPACE_FULL" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "NOT_ACCEPTABLE" | "NOT_TEXT" | "FOREIGN_ORIGIN" | "STRANGER" | "FOUNDING_REFUSED" | "NOT_FOUND" | "UNKNOWN_PEER" | "LABEL_TAKEN" | "LABEL_TOO_WIDE" | "ADDRESS_TAKEN" | "STORE_LISTED" | "CUBE_FULL" | "JOIN_REFUSED" | "ADDRESS_UNREACHABLE" | "CHANGE_UNDER_WAY" | "LAST_PEER" | "NOT_LEAVING" | "UPGRADE_UNDER_WAY" | "PEER_NOT_LOST" | "PEER_SILENT" | "RECOVERY_INCOMPLETE" | "METHOD_NOT_ALLOWED" | "BAD_HTTP" | "HEADERS_TOO_LARGE" | "REQUEST_TIMEOUT" | "NO_PRIMARY" | "UNREACHABLE" | "OVERLOADED" | "NOT_FOUNDED" | "STOPPING" | "OUTCOME_UNKNOWN" | "CLOCK_SKEW" | "DISK_FULL" | "INTERNAL";
             /** @description What to do about it. */
             remedy: string;
         } & {
@@ -598,7 +661,7 @@ export interface operations {
     getCube: {
         parameters: {
             query?: {
-                /** @description Ask the primary of every slot how many are still to move, which takes a moment. */
+                /** @description Ask the primary of every slot what of it is still to move, which takes a moment. */
                 progress?: boolean;
             };
             header?: never;
@@ -888,7 +951,7 @@ export interface operations {
     listPeers: {
         parameters: {
             query?: {
-                /** @description Ask the primary of every slot how many are still to move, which takes a moment. */
+                /** @description Ask the primary of every slot what of it is still to move, which takes a moment. */
                 progress?: boolean;
             };
             header?: never;
@@ -950,8 +1013,10 @@ export interface operations {
                     id?: string;
                     /** @description The number of slots it was told; it must be the cluster’s. */
                     slots?: number;
-                    /** @description The format its program speaks with other peers; it must be the cluster’s. */
+                    /** @description The newest format its program speaks with other peers; 1 when it is not said. It must be the cluster’s or newer. */
                     format?: number;
+                    /** @description The oldest format its program still speaks; it must be the cluster’s or older. */
+                    oldestFormat?: number;
                 };
             };
         };
@@ -1479,6 +1544,103 @@ export interface operations {
             };
             /** @description DISK_FULL: The disk of the primary is down to its reserve. */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recoverSlots: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Labels of the peers that are gone for good; those that are off the list already are passed over. */
+                    lost: string[];
+                    /**
+                     * @description Do it; without it, the answer says what would be done.
+                     * @default false
+                     */
+                    force?: boolean;
+                    /** @description Who asks, for the roster’s note. */
+                    by?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description What would be done, or was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recovery"];
+                };
+            };
+            /** @description INVALID_REQUEST: The request is not as the contract says. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description FOREIGN_ORIGIN: Pages of this origin may not write here. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description PEER_NOT_LOST: A peer that is said to be lost answers. PEER_SILENT: A peer that is not said to be lost does not answer. CHANGE_UNDER_WAY: Another change of the roster is under way. LAST_PEER: The last peer cannot leave. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE: The body is larger than this peer takes. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE: This path does not take that content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description STOPPING: This peer is stopping. NOT_FOUNDED: This peer does not know its cube yet. OVERLOADED: More is under way than this peer can hold. RECOVERY_INCOMPLETE: The recovery stopped on its way. NO_PRIMARY: The topic has no primary now. UNREACHABLE: No replica of the topic can be reached from this peer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description OUTCOME_UNKNOWN: The outcome is not known. */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };

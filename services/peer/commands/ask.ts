@@ -7,6 +7,7 @@ const ANSWER_TIMEOUT_MS = 60_000
 /** What GET /v1/peers?progress=true answers. */
 export interface PeersAnswer extends ProgressBody {
   readonly peers: readonly PeerBody[]
+  readonly format: number
 }
 
 /** A command could not do what it was asked for. The message is one line that says what to do. */
@@ -21,19 +22,21 @@ export class CommandError extends Error {
 export class NoAnswerError extends CommandError {}
 
 /**
- * Asks a peer and resolves with the JSON it answers. Rejects with CommandError: the problem it answers, in one line;
+ * Asks a peer, with a body or without, and resolves with the JSON it answers. Rejects with CommandError: the problem it answers, in one line;
  * NoAnswerError when there is no peer; and with the reason of `signal` when that is aborted.
  */
 export async function ask<T>(
-  method: 'GET' | 'DELETE',
+  method: 'GET' | 'POST' | 'DELETE',
   url: string,
   path: string,
   signal?: AbortSignal,
+  json?: object,
 ): Promise<T> {
   const timeout = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
   try {
     const { statusCode, body } = await request(`${url}${path}`, {
       method,
+      ...(json && { body: JSON.stringify(json), headers: { 'content-type': 'application/json' } }),
       // A connection that is kept would keep a command from ending.
       reset: true,
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,

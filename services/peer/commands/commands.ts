@@ -13,11 +13,20 @@ export interface LeaveOptions {
   readonly force: boolean
 }
 
-/** Adds the commands that ask a running cube over HTTP: `peers` and `leave`. */
+/** What `hypercast recover` is asked for. */
+export interface RecoverOptions {
+  /** Base URL of a peer that is left. */
+  readonly url: string
+  /** Labels of the peers that are gone for good. */
+  readonly lost: readonly string[]
+  readonly force: boolean
+}
+
+/** Adds the commands that ask a running cube over HTTP: `peers`, `leave` and `recover`. */
 export function addClientCommands(hypercast: Command): void {
   const peers = hypercast
     .command('peers')
-    .description('Show the peers of a running cube, and how many slots are still to move.')
+    .description('Show the peers of a running cube, and what is still to move.')
   addUrl(peers).action(async flags => {
     const { runPeers } = await import('./peers.ts')
     await runPeers(readUrl(flags), say)
@@ -34,6 +43,18 @@ export function addClientCommands(hypercast: Command): void {
       const { runLeave } = await import('./leave.ts')
       await interruptible(signal => runLeave(parseLeave(id, flags), { say, signal }))
     })
+  const recover = hypercast
+    .command('recover')
+    .description(
+      'Say what is left of slots that lost their majority for good and, with --force, let them go on without it. What only the lost peers had is given up.',
+    )
+    .requiredOption('--lost <ids>', 'labels of all peers that are gone for good, separated by commas')
+  addUrl(recover)
+    .option('--force', 'do it; without it nothing is changed', false)
+    .action(async flags => {
+      const { runRecover } = await import('./recover.ts')
+      await interruptible(signal => runRecover(parseRecover(flags), { say, signal }))
+    })
 }
 
 function addUrl(command: Command): Command {
@@ -49,12 +70,24 @@ export function parseLeave(
   id: string,
   flags: { readonly url?: string; readonly force?: boolean },
 ): LeaveOptions {
-  if (!/^[01]+$/.test(id) || id.length > LIMITS.MAX_DIMENSION) {
-    throw new ConfigError(
-      `"${id}" is no label: give the one of a peer, 1 to ${LIMITS.MAX_DIMENSION} digits 0 and 1, see "hypercast peers"`,
-    )
-  }
-  return { url: readUrl(flags), id, force: flags.force === true }
+  return { url: readUrl(flags), id: parseId(id), force: flags.force === true }
+}
+
+/** The flags of `hypercast recover`, checked. Throws ConfigError. */
+export function parseRecover(flags: {
+  readonly lost: string
+  readonly url?: string
+  readonly force?: boolean
+}): RecoverOptions {
+  const lost = flags.lost.split(',').map(id => parseId(id.trim()))
+  return { url: readUrl(flags), lost, force: flags.force === true }
+}
+
+function parseId(id: string): string {
+  if (/^[01]+$/.test(id) && id.length <= LIMITS.MAX_DIMENSION) return id
+  throw new ConfigError(
+    `"${id}" is no label: give the one of a peer, 1 to ${LIMITS.MAX_DIMENSION} digits 0 and 1, see "hypercast peers"`,
+  )
 }
 
 /** Runs `work` with a signal that the first SIGINT or SIGTERM aborts. */

@@ -5,6 +5,8 @@ import type { LeaveOptions } from './commands.ts'
 import { progressLine } from './peers.ts'
 
 const LOOK_MS = 1_000
+/** Bytes are fewer at every look: in so many looks they are told once, while the number of slots is the same. */
+const LOOKS_A_LINE = 10
 /** Looks in a row that no peer answers before the waiting ends. */
 const MAX_VAIN_LOOKS = 30
 
@@ -17,8 +19,8 @@ export interface LeaveTools {
 }
 
 /**
- * `hypercast leave`: asks for it and waits until the peer is off the list, saying what is still to move whenever that
- * has changed. Rejects with CommandError when it is refused, and when the waiting ends before.
+ * `hypercast leave`: asks for it and waits until the peer is off the list, saying what is still to move whenever fewer
+ * slots are, and now and then while it is the same. Rejects with CommandError when it is refused, and when the waiting ends before.
  */
 export async function runLeave({ url, id, force }: LeaveOptions, tools: LeaveTools): Promise<void> {
   const { say, signal } = tools
@@ -42,6 +44,8 @@ async function untilGone(
   // The one that leaves is asked last: it may be gone before the others say so.
   let known = [url]
   let said = ''
+  let saidMoving: number | null = null
+  let looks = 0
   for (let vain = 0; vain < MAX_VAIN_LOOKS; ) {
     const answer = await firstAnswer([...known.filter(one => one !== leaver), leaver], signal)
     vain = answer ? 0 : vain + 1
@@ -49,8 +53,11 @@ async function untilGone(
       if (!answer.peers.some(peer => peer.uid === uid)) return
       known = [...new Set([url, ...answer.peers.map(peer => peer.url)])]
       const line = progressLine(answer)
-      if (line !== said) say(line)
-      said = line
+      const isDue = answer.moving !== saidMoving || looks % LOOKS_A_LINE === 0
+      if (line !== said && isDue) say(line)
+      if (isDue) said = line
+      saidMoving = answer.moving
+      looks += 1
     }
     await sleep(lookMs, undefined, { signal })
   }

@@ -1,4 +1,5 @@
 import { LIMITS } from '../limits.ts'
+import { aboutSize } from '../units.ts'
 import { askPeers, type PeersAnswer } from './ask.ts'
 
 /** `hypercast peers`: prints what the peer at `url` knows. Rejects with CommandError. */
@@ -30,21 +31,36 @@ export function peerTable({ peers }: PeersAnswer): string[] {
 }
 
 /** What is still to move, as one line. */
-export function progressLine({ moving, unknown }: Pick<PeersAnswer, 'moving' | 'unknown'>): string {
-  if (!unknown) return moving ? `${slots(moving)} still to move` : 'no slot is still to move'
+export function progressLine({
+  moving,
+  bytesToMove,
+  unknown,
+}: Omit<PeersAnswer, 'peers' | 'format'>): string {
+  const rest = moving ? `${slots(moving)}, ${aboutSize(bytesToMove ?? 0)} still to move` : undefined
+  if (!unknown) return rest ?? 'no slot is still to move'
   const silent = `nobody answered for ${slots(unknown)}`
-  return moving ? `${slots(moving)} still to move; ${silent}` : silent
+  return rest ? `${rest}; ${silent}` : silent
 }
 
 function summary(answer: PeersAnswer): string[] {
   const staying = answer.peers.filter(({ leaving }) => !leaving).length
-  const lines = [progressLine(answer)]
+  const lines = [progressLine(answer), ...versionLine(answer)]
   if (staying < LIMITS.REPLICAS) {
     lines.push(
       `a cluster of ${staying === 1 ? 'one peer' : `${staying} peers`} does not survive a failure: let ${LIMITS.REPLICAS} or more take part`,
     )
   }
   return lines
+}
+
+/** One line when not all peers run the same version of the program. */
+function versionLine({ peers, format }: PeersAnswer): string[] {
+  const newest = Math.max(...peers.map(peer => peer.format))
+  const behind = peers.filter(peer => peer.format < newest).map(({ id }) => id)
+  if (behind.length === 0) return []
+  return [
+    `not all peers run the same version: the cluster stays at format ${format} until ${behind.join(', ')} runs the new one`,
+  ]
 }
 
 function slots(count: number): string {

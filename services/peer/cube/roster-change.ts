@@ -12,9 +12,11 @@ import {
   uidFault,
   urlFault,
 } from './roster.ts'
+import { commonFormat, formatOf, formatRefusal, listedFormat, running } from './roster-format.ts'
 import {
   addressTaken,
   invalid,
+  otherHolder,
   otherStore,
   outdated,
   type Refusal,
@@ -37,14 +39,25 @@ export interface Reason {
  * - `join`: a store becomes a peer, on the lowest free corner or on the one asked for.
  * - `leave`, `evict`: a peer is to hold nothing more; `evict` is said by others, so it names the store it means.
  * - `replace`: the store of a peer is lost, another one takes its place under a number of its own.
- * - `address`: a peer is reached elsewhere from now on.
+ * - `address`: a peer is reached elsewhere from now on. It listens there itself, so whoever is listed there is there no
+ *   more: that peer is given the mover's address for now, since each address is listed once, and says its own when it can.
  * - `remove`: a leaving peer that holds nothing any more goes off the list.
+ * - `format`: a peer runs another version of the program from now on, which speaks formats up to this one.
+ *
+ * Whatever the change, the cluster goes over to the newest format that all listed peers speak, and never back.
  */
 export type RosterChange =
   | { readonly kind: 'found'; readonly roster: Roster }
   | (Reason &
       (
-        | { readonly kind: 'join'; readonly uid: string; readonly url: string; readonly id?: PeerId }
+        | {
+            readonly kind: 'join'
+            readonly uid: string
+            readonly url: string
+            readonly id?: PeerId
+            /** The newest format its program speaks; absent means 1. */
+            readonly format?: number
+          }
         | { readonly kind: 'leave'; readonly id: PeerId }
         | { readonly kind: 'evict'; readonly id: PeerId; readonly uid: string }
         | {
@@ -55,9 +68,18 @@ export type RosterChange =
             /** The store that is lost. */
             readonly replaces: string
             readonly url: string
+            /** The newest format its program speaks; absent means 1. */
+            readonly format?: number
           }
-        | { readonly kind: 'address'; readonly uid: string; readonly url: string }
+        | {
+            readonly kind: 'address'
+            readonly uid: string
+            readonly url: string
+            /** The store that is listed at `url`, if one is: none but this one is displaced. */
+            readonly displaces?: string
+          }
         | { readonly kind: 'remove'; readonly uid: string }
+        | { readonly kind: 'format'; readonly uid: string; readonly format: number }
       ))
 
 /** What became of a change: the version it made, the version that says it already, or why there is none. */
@@ -100,7 +122,8 @@ export function changeRoster(
   const lastNumber = lastNumberOf(roster)
   const version = roster.version + 1
   const next = { ...roster, lastNumber, ...changed, version, change: { kind, id, by, why, timeMs } }
-  return { kind: 'changed', roster: next }
+  const format = Math.max(formatOf(roster), commonFormat(next.peers))
+  return { kind: 'changed', roster: { ...next, ...listedFormat(format) } }
 }
 
 function found(roster: Roster | undefined, first: Roster, bounds: RosterBounds): ChangeOutcome {
@@ -123,16 +146,20 @@ function draftOf(roster: Roster, change: Noted, bounds: RosterBounds): Drafted {
       return move(roster, change, bounds)
     case 'remove':
       return remove(roster, change.uid)
+    case 'format':
+      return upgrade(roster, change)
   }
 }
 
 function join(roster: Roster, change: Noted<'join'>, bounds: RosterBounds): Drafted {
-  const { uid, url, id: asked } = change
+  const { uid, url, id: asked, format = 1 } = change
   const badId = asked === undefined ? undefined : idFault(asked, bounds.MAX_DIMENSION)
   const fault = storeFault(uid, url, bounds) ?? badId
   if (fault !== undefined) return invalid(fault)
   const known = roster.peers.find(peer => peer.uid === uid)
   if (known !== undefined) return joinAgain(known, change)
+  const unfit = formatRefusal(roster, format)
+  if (unfit !== undefined) return unfit
   const holder = roster.peers.find(peer => peer.url === url)
   if (holder !== undefined) return addressTaken(url, holder)
   const place = freeCorner(roster, asked, bounds)
@@ -140,7 +167,7 @@ function join(roster: Roster, change: Noted<'join'>, bounds: RosterBounds): Draf
   const { corner, dimension } = place
   const number = lastNumberOf(roster) + 1
   const id = formatLabel(corner, dimension)
-  const peers = [...roster.peers, { id, uid, number, url }]
+  const peers = [...roster.peers, { id, uid, number, url, ...listedFormat(format) }]
   peers.sort((one, other) => parseLabel(one.id) - parseLabel(other.id))
   return { id, peers, dimension, lastNumber: number }
 }
@@ -202,7 +229,7 @@ function evict(roster: Roster, { id, uid }: Noted<'evict'>): Drafted {
 }
 
 function replace(roster: Roster, change: Noted<'replace'>, bounds: RosterBounds): Drafted {
-  const { id, uid, replaces, url } = change
+  const { id, uid, replaces, url, format = 1 } = change
   const fault = storeFault(uid, url, bounds)
   if (fault !== undefined) return invalid(fault)
   const peer = peerAt(roster, id)
@@ -216,18 +243,28 @@ function replace(roster: Roster, change: Noted<'replace'>, bounds: RosterBounds)
   if (peer.uid !== replaces) return otherStore(peer, replaces)
   const holder = roster.peers.find(other => other.url === url)
   if (holder !== undefined && holder !== peer) return addressTaken(url, holder)
+  const unfit = formatRefusal(roster, format)
+  if (unfit !== undefined) return unfit
   const number = lastNumberOf(roster) + 1
-  return { ...revised(roster, peer, { uid, url, number }), lastNumber: number }
+  return { ...revised(roster, running(peer, format), { uid, url, number }), lastNumber: number }
 }
 
-function move(roster: Roster, { uid, url }: Noted<'address'>, bounds: RosterBounds): Drafted {
+function move(roster: Roster, change: Noted<'address'>, bounds: RosterBounds): Drafted {
+  const { uid, url, displaces } = change
   const fault = addressFault(url, bounds)
   if (fault !== undefined) return invalid(fault)
   const peer = roster.peers.find(other => other.uid === uid)
   if (peer === undefined) return unknownPeer(uid)
   if (peer.url === url) return undefined
   const holder = roster.peers.find(other => other.url === url)
-  return holder === undefined ? revised(roster, peer, { url }) : addressTaken(url, holder)
+  if (holder === undefined) return revised(roster, peer, { url })
+  if (displaces === undefined) return addressTaken(url, holder)
+  if (displaces !== holder.uid) return otherHolder(url, holder)
+  const peers = roster.peers.map(other => {
+    if (other === peer) return { ...peer, url }
+    return other === holder ? { ...holder, url: peer.url } : other
+  })
+  return { id: peer.id, peers }
 }
 
 function remove(roster: Roster, uid: string): Drafted {
@@ -237,8 +274,17 @@ function remove(roster: Roster, uid: string): Drafted {
   return { id: peer.id, peers: roster.peers.filter(other => other !== peer) }
 }
 
-function revised(roster: Roster, peer: RosterPeer, what: Partial<RosterPeer>): Draft {
-  return { id: peer.id, peers: roster.peers.map(other => (other === peer ? { ...peer, ...what } : other)) }
+/** A peer may go back as well, until the cluster has gone over. */
+function upgrade(roster: Roster, { uid, format }: Noted<'format'>): Drafted {
+  const peer = roster.peers.find(other => other.uid === uid)
+  if (peer === undefined) return unknownPeer(uid)
+  if (formatOf(peer) === format) return undefined
+  return formatRefusal(roster, format) ?? revised(roster, running(peer, format))
+}
+
+function revised(roster: Roster, peer: RosterPeer, what: Partial<RosterPeer> = {}): Draft {
+  const { id } = peer
+  return { id, peers: roster.peers.map(other => (other.id === id ? { ...peer, ...what } : other)) }
 }
 
 function storeFault(uid: string, url: string, bounds: RosterBounds): string | undefined {

@@ -11,6 +11,7 @@ export type RosterRefusalCode =
   | 'CHANGE_UNDER_WAY'
   | 'LAST_PEER'
   | 'NOT_LEAVING'
+  | 'JOIN_REFUSED'
   | 'INVALID_REQUEST'
   /** The slot has no roster, or has one already. */
   | 'WRONG_SLOT'
@@ -41,6 +42,19 @@ export function otherStore(peer: RosterPeer, uid: string): Refusal {
 
 export function addressTaken(url: string, holder: RosterPeer): Refusal {
   return refused('ADDRESS_TAKEN', `The address ${url} belongs to peer ${holder.id}.`)
+}
+
+/** The peer that is to be displaced is at that address no more, and another one is. */
+export function otherHolder(url: string, holder: RosterPeer): Refusal {
+  return refused('CHANGE_UNDER_WAY', `The address ${url} belongs to peer ${holder.id} by now.`)
+}
+
+/** The peer's program speaks no format as new as the cluster's. */
+export function olderProgram(format: number, cluster: number): Refusal {
+  return refused(
+    'JOIN_REFUSED',
+    `The peers of this cluster speak format ${cluster} with each other and the program of this one knows up to ${format}: run a version on it that speaks it, as the others do.`,
+  )
 }
 
 export function outdated(follows: number, version: number): Refusal {

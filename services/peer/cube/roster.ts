@@ -1,4 +1,5 @@
 import { idFault, labelFault, type PeerId, parseLabel } from './labels.ts'
+import { formatsFault } from './roster-format.ts'
 
 /** One member of the cube as the roster lists it. */
 export interface RosterPeer {
@@ -15,10 +16,12 @@ export interface RosterPeer {
   readonly url: string
   /** On its way out: its address and rights stay, but no slot is placed on it. */
   readonly leaving?: true
+  /** The newest format its program speaks with other peers; absent means 1. */
+  readonly format?: number
 }
 
 /** What a change of the roster does; `found` makes the first version and leaves no note. */
-export const NOTED_KINDS = ['join', 'leave', 'evict', 'replace', 'address', 'remove'] as const
+export const NOTED_KINDS = ['join', 'leave', 'evict', 'replace', 'address', 'remove', 'format'] as const
 
 /** What made a version of the roster, and who wanted it. */
 export interface RosterNote {
@@ -47,6 +50,8 @@ export interface Roster {
   readonly lastNumber?: number
   /** What made this version; absent at founding. */
   readonly change?: RosterNote
+  /** The format the peers speak with each other: every listed one's program speaks it. It only rises; absent means 1. */
+  readonly format?: number
 }
 
 /** How large a roster may be: give it `LIMITS`, which this pure room does not import. */
@@ -85,13 +90,14 @@ export function lastNumberOf(roster: Roster): number {
  */
 export function rosterFault(candidate: unknown, bounds: RosterBounds): string | undefined {
   if (!isRecord(candidate)) return 'the roster must be an object'
-  const { version, clusterId, dimension, slots, peers, lastNumber, change } = candidate
+  const { version, clusterId, dimension, slots, peers, lastNumber, change, format } = candidate
   if (!isCount(version)) return 'the version of the roster must be a whole number from 1 up'
   if (!isId(clusterId, bounds)) return `clusterId must be a text of 1 to ${bounds.MAX_UID_LENGTH} characters`
   return (
     spaceFault(dimension, slots, bounds) ??
     peersFault(peers, dimension as number, idFault) ??
     membersFault(peers as readonly unknown[], lastNumber, bounds) ??
+    formatsFault(peers as readonly RosterPeer[], format) ??
     (change === undefined ? undefined : noteFault(change, dimension as number, bounds))
   )
 }

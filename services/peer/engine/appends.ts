@@ -2,6 +2,7 @@ import { LIMITS } from '../limits.ts'
 import type { Entry } from '../raft/types.ts'
 import type { ApplyResult, Command, ProducerStamp, Request } from '../topics/types.ts'
 import { encodeCommand } from './codec.ts'
+import { heldBack } from './formats.ts'
 import type { Slot, SlotContext } from './slot.ts'
 import { type Appended, SlotError, type SlotFailure } from './types.ts'
 
@@ -128,6 +129,8 @@ export class Appends {
     if (!this.#slot.isPrimary) return undefined
     const refusal = this.#context.stampRefusal(this.#slot, request.kind)
     if (refusal !== undefined) throw failed({ kind: 'refused', code: refusal })
+    const detail = heldBack(request, this.#context.rosters.current)
+    if (detail !== undefined) throw failed({ kind: 'heldBack', detail })
     if (
       request.kind !== 'create' &&
       request.kind !== 'roster' &&

@@ -2,7 +2,14 @@ import { Packr, RESERVE_START_SPACE, Unpackr } from 'msgpackr'
 import { NOTED_KINDS, type Roster, type RosterNote, type RosterPeer } from '../cube/roster.ts'
 import type { RosterChange } from '../cube/roster-change.ts'
 import { LIMITS } from '../limits.ts'
-import type { Command, EventInput, ProducerStamp, Request, TopicSettings } from '../topics/types.ts'
+import type {
+  Command,
+  EventInput,
+  ProducerStamp,
+  RecoverCommand,
+  Request,
+  TopicSettings,
+} from '../topics/types.ts'
 import {
   bool,
   bytes,
@@ -26,9 +33,13 @@ export { CodecError, NewerFormatError } from './shapes.ts'
 
 /**
  * The newest format of a command as it lies in a log entry; its first byte. A command is written in the oldest one
- * that has its kind: 2 brought the roster's, every other is still 1.
+ * that has what it says: 2 brought the roster's, 3 the formats that peers speak, 4 the peer that a change of address
+ * displaces, 5 what follows a recovery, every other is still 1. Each belongs to a format of the cluster (formats.ts),
+ * before which it is not written.
  */
-export const COMMAND_FORMAT = 2
+export const COMMAND_FORMAT = 5
+/** A command is always written with all it says. */
+const EVERY_FORMAT = Number.MAX_SAFE_INTEGER
 /** Below this many bytes an encoded command is copied, so that it does not keep the packer's whole slab alive. */
 const COPY_BELOW_BYTES = 4_096
 
@@ -63,8 +74,8 @@ const eventRecord = record<EventInput>(eventFields)
 /** An event as it was given; one that is nothing but bytes is packed as those. */
 export const eventShape: Shape<EventInput> = {
   ...eventRecord,
-  pack(event) {
-    const packed = eventRecord.packOnto([], event)
+  pack(event, at) {
+    const packed = eventRecord.packOnto([], event, at)
     return packed.length === 1 ? packed[0] : packed
   },
   unpack: (raw, name) => (raw instanceof Uint8Array ? { data: raw } : eventRecord.unpack(raw, name)),
@@ -119,25 +130,31 @@ export const rosterShape = record<Roster>({
   dimension: uint,
   slots: uint,
   peers: list(
-    record<RosterPeer>({ id: text, uid: text, number: uint, url: text, leaving: optional(isTrue) }),
+    record<RosterPeer>({
+      ...{ id: text, uid: text, number: uint, url: text, leaving: optional(isTrue) },
+      format: optional(uint),
+    }),
     2 ** LIMITS.MAX_DIMENSION,
   ),
   lastNumber: optional(uint),
   change: optional(
     record<RosterNote>({ kind: oneOf(NOTED_KINDS), id: text, by: text, why: text, timeMs: real }),
   ),
+  format: optional(uint),
 })
 
 const reason = { by: text, why: text }
 const follows = { follows: optional(uint) }
+const format = { format: optional(uint) }
 const changeKinds = {
   found: [1, record({ roster: rosterShape })],
-  join: [2, record({ ...reason, uid: text, url: text, id: optional(text), ...follows })],
+  join: [2, record({ ...reason, uid: text, url: text, id: optional(text), ...follows, ...format })],
   leave: [3, record({ ...reason, id: text, ...follows })],
   evict: [4, record({ ...reason, id: text, uid: text, ...follows })],
-  replace: [5, record({ ...reason, id: text, uid: text, replaces: text, url: text, ...follows })],
-  address: [6, record({ ...reason, uid: text, url: text, ...follows })],
+  replace: [5, record({ ...reason, id: text, uid: text, replaces: text, url: text, ...follows, ...format })],
+  address: [6, record({ ...reason, uid: text, url: text, ...follows, displaces: optional(text) })],
   remove: [7, record({ ...reason, uid: text, ...follows })],
+  format: [8, record({ ...reason, uid: text, format: uint, ...follows })],
 } as const
 const changeShape = variant<RosterChange, 'kind'>('kind', changeKinds as never)
 /** A roster is never founded on request: its founding peers write that entry into their logs themselves. */
@@ -157,7 +174,16 @@ const commandKinds = <Head extends object>(head: Fields<Head>, change: Shape<Ros
   } as const
 }
 
-const commandShape = variant<Command, 'kind'>('kind', commandKinds({ timeMs: real }, changeShape) as never)
+/** Nobody's request: a replica that goes on alone writes it into its log itself. */
+const recover = record<Omit<RecoverCommand, 'kind' | 'producer'>>({
+  ...{ timeMs: real, incarnation: uint },
+  roster: optional(rosterShape),
+  skip: optional(uint),
+})
+const commandShape = variant<Command, 'kind'>('kind', {
+  ...commandKinds({ timeMs: real }, changeShape),
+  recover: [7, recover],
+} as never)
 
 /** A command that the primary has not stamped yet. */
 export const requestShape: Shape<Request> = variant<Request, 'kind'>(
@@ -170,12 +196,34 @@ export const requestShape: Shape<Request> = variant<Request, 'kind'>(
  * The same command gives the same bytes on every peer.
  */
 export function encodeCommand(command: Command): Uint8Array {
-  const packed = packBehind(commandShape.pack(command), 1)
-  packed[0] = command.kind === 'roster' ? 2 : 1
+  const packed = packBehind(commandShape.pack(command, EVERY_FORMAT), 1)
+  packed[0] = commandFormatOf(command)
   if (packed.length >= COPY_BELOW_BYTES) return packed
   const copy = new Uint8Array(packed.length)
   copy.set(packed)
   return copy
+}
+
+/** The oldest format that has what a command says. */
+export function commandFormatOf(command: Command | Request): number {
+  if (command.kind === 'recover') return 5
+  return command.kind === 'roster' ? changeFormatOf(command.change) : 1
+}
+
+function changeFormatOf(change: RosterChange): number {
+  switch (change.kind) {
+    case 'format':
+      return 3
+    case 'join':
+    case 'replace':
+      return change.format === undefined ? 2 : 3
+    case 'found':
+      return [change.roster, ...change.roster.peers].every(({ format }) => format === undefined) ? 2 : 3
+    case 'address':
+      return change.displaces === undefined ? 2 : 4
+    default:
+      return 2
+  }
 }
 
 /** Decodes the data of a log entry. Throws CodecError; NewerFormatError when only a newer version can read it. */

@@ -8,10 +8,12 @@ import { Heartbeats } from './heartbeats.ts'
 import { HeldSlots } from './held-slots.ts'
 import { Leaders } from './leaders.ts'
 import { Liveness, type PeerState } from './liveness.ts'
+import { MoveProgress } from './move-progress.ts'
 import { Mover } from './mover.ts'
 import { Place } from './place.ts'
 import { offsetAt, readEvents } from './reading.ts'
 import { Reclaim } from './reclaim.ts'
+import { SlotRecovery } from './recover.ts'
 import { Removals } from './removals.ts'
 import { RosterSync } from './roster-sync.ts'
 import { Rosters } from './rosters.ts'
@@ -67,10 +69,13 @@ export interface EngineOptions {
  * durable.
  */
 export class Engine implements SlotLogs {
+  /** For an operator who knows that peers are gone for good. */
+  readonly recovery: SlotRecovery
   readonly #options: EngineOptions
   readonly #rosters: Rosters
   readonly #sync: RosterSync
   readonly #mover: Mover
+  readonly #moves: MoveProgress
   readonly #removals: Removals
   readonly #slots: HeldSlots
   readonly #place: Place
@@ -112,6 +117,7 @@ export class Engine implements SlotLogs {
       clock,
       settings,
       log,
+      isPartner: peer => this.#place.partners.includes(peer),
       dial: peer => transport.dial(peer),
       gone: peer => this.#leaders.gone(peer),
       event,
@@ -135,7 +141,10 @@ export class Engine implements SlotLogs {
     const reclaim = new Reclaim({ self, rosters, clock, liveness, settings, log })
     this.#reclaim = reclaim
     this.#mover = new Mover({ rosters, slots: slots.all, log })
+    const guard = (slot: Slot, work: () => void) => slots.guard(slot, work)
+    this.#moves = new MoveProgress({ self, rosters, slots: slots.all, store, clock, event, guard })
     this.#removals = new Removals({ self, rosters, slots, clock, settings, log, members })
+    this.recovery = new SlotRecovery({ self, rosters, slots, store, clock, log, event })
     const write = (slot: Slot) => this.#turns.writeApplied(slot)
     const failed = (slot: Slot, error: unknown) => slots.failed(slot, error)
     const step = (slot: Slot, message: Message) => slots.guard(slot, () => slot.step(message))
@@ -179,6 +188,11 @@ export class Engine implements SlotLogs {
   /** The same, with what follows from it. */
   get rosters(): Rosters {
     return this.#rosters
+  }
+
+  /** Slots out of service here because of a corrupt record, and what is wrong with it. */
+  get corrupt(): ReadonlyMap<number, string> {
+    return this.#slots.corrupt
   }
 
   /** A slot held here has had no primary for a while: perhaps this peer is off the list, and nobody tells it. */
@@ -290,8 +304,11 @@ export class Engine implements SlotLogs {
   }
 
   /** The next chunk of a slot's state, for a replica that pulls it. Throws SlotError for a slot not held. */
-  snapshotChunk(_from: PeerId, slot: number, afterIndex: number): SnapshotChunk {
-    return this.#reading(slot, held => this.#snapshots.chunk(held, afterIndex))
+  snapshotChunk(from: PeerId, slot: number, afterIndex: number): SnapshotChunk {
+    return this.#reading(slot, held => {
+      this.#moves.pulls(held, from, afterIndex)
+      return this.#snapshots.chunk(held, afterIndex)
+    })
   }
 
   // --- what this peer believes of others -----------------------------------------------------------------------
@@ -333,6 +350,10 @@ export class Engine implements SlotLogs {
 
   members(slot: number): Configuration {
     return everybody(this.#slots.get(slot).raft)
+  }
+
+  bytesToMove(slot: number): number {
+    return this.#reading(slot, held => this.#moves.bytesToMove(held))
   }
 
   async append(slot: number, request: Request, deadlineMs: number): Promise<Appended> {
@@ -408,6 +429,10 @@ export class Engine implements SlotLogs {
         this.#reclaim.look(slot)
       })
     }
+    if (!mayReclaim) return
+    this.#moves.look()
+    // The last slot without a primary may have moved away.
+    this.#leaders.tellReady()
   }
 
   /** Reads from the store with all that is applied in it; a corrupt record takes the slot out of service. */

@@ -2,6 +2,7 @@ import type { PeerId } from '../cube/labels.ts'
 import { cubeFault, type Roster, rosterFault } from '../cube/roster.ts'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import type { Formats } from './formats.ts'
 
 /** One peer of the list every peer was started with. */
 export interface ListedPeer {
@@ -24,7 +25,13 @@ export const FOUNDING_FORMAT = 1
  * What a peer says of itself, both when it asks (`POST /v1/relay/founding`) and when it answers.
  * `founded` is said only once the roster is durable on the peer's own disk.
  */
-export type Statement = { readonly format: number; readonly id: PeerId; readonly uid: string } & (
+export type Statement = {
+  readonly format: number
+  readonly id: PeerId
+  readonly uid: string
+  /** What its program speaks with other peers; absent means format 1 alone. */
+  readonly speaks?: Formats
+} & (
   | { readonly kind: 'empty'; readonly plan: FoundingPlan }
   | { readonly kind: 'founded'; readonly roster: Roster }
 )
@@ -62,6 +69,9 @@ function statementFault(body: unknown): string | undefined {
   }
   if (!isText(body.id, LIMITS.MAX_DIMENSION)) return 'a founding statement must name its peer in id'
   if (!isText(body.uid, LIMITS.MAX_UID_LENGTH)) return 'a founding statement must name its store in uid'
+  if (body.speaks !== undefined && !areFormats(body.speaks)) {
+    return 'a founding statement must say in speaks the oldest and the newest format of its program'
+  }
   if (body.kind === 'founded') return rosterFault(body.roster, LIMITS)
   if (body.kind !== 'empty' || !isRecord(body.plan)) return 'a founding statement must be empty or founded'
   const { dimension, slots, list } = body.plan
@@ -87,6 +97,17 @@ export function planDifference(here: FoundingPlan, there: FoundingPlan, name: st
   }
   for (const [id, url] of theirs) differences.push(`${id}=${url} only ${name}`)
   return differences.length === 0 ? undefined : differences.join('; ')
+}
+
+function areFormats(value: unknown): boolean {
+  if (!isRecord(value)) return false
+  const { oldest, newest } = value
+  return (
+    Number.isSafeInteger(oldest) &&
+    Number.isSafeInteger(newest) &&
+    1 <= Number(oldest) &&
+    Number(oldest) <= Number(newest)
+  )
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,8 @@
 import { type PeerId, parseLabel } from '../cube/labels.ts'
 import { cubeFault, type Roster, rosterFault } from '../cube/roster.ts'
+import { commonFormat, listedFormat } from '../cube/roster-format.ts'
 import { LIMITS } from '../limits.ts'
+import { type Formats, formatFault } from './formats.ts'
 import {
   FoundingError,
   type FoundingPlan,
@@ -15,13 +17,24 @@ export interface Founder {
   readonly id: PeerId
   readonly uid: string
   readonly plan: FoundingPlan
+  /** What its program speaks. */
+  readonly formats: Formats
+}
+
+/** The store of a founding peer, and what its program speaks. */
+export interface FoundingMember {
+  readonly uid: string
+  readonly formats: Formats
 }
 
 /** What the answers of one round allow. */
 export type Verdict =
   | { readonly kind: 'adopt'; readonly roster: Roster; readonly from: PeerId }
-  | { readonly kind: 'mint'; readonly uids: ReadonlyMap<PeerId, string> }
+  | { readonly kind: 'mint'; readonly members: ReadonlyMap<PeerId, FoundingMember> }
   | { readonly kind: 'wait' }
+
+/** What a program speaks that does not say it. */
+const FIRST_FORMAT: Formats = { oldest: 1, newest: 1 }
 
 const STRANGER_REMEDY =
   'Start it again with the data folder it had. If that is lost, the peer has to be replaced in the roster before it may take part; ' +
@@ -58,21 +71,38 @@ export function judge(me: Founder, answers: ReadonlyMap<ListedPeer, Statement>):
   if (answers.size < others || me.plan.list[0]?.id !== me.id) return { kind: 'wait' }
   return {
     kind: 'mint',
-    uids: new Map([[me.id, me.uid], ...[...answers.values()].map(({ id, uid }) => [id, uid] as const)]),
+    members: new Map<PeerId, FoundingMember>([
+      [me.id, me],
+      ...[...answers.values()].map(
+        ({ id, uid, speaks = FIRST_FORMAT }) => [id, { uid, formats: speaks }] as const,
+      ),
+    ]),
   }
 }
 
-/** The first version of the roster. Throws FoundingError when two stores say the same uid. */
-export function mintRoster(plan: FoundingPlan, clusterId: string, uids: ReadonlyMap<PeerId, string>): Roster {
-  const roster: Roster = {
-    version: 1,
-    clusterId,
-    dimension: plan.dimension,
-    slots: plan.slots,
-    peers: plan.list.map(({ id, url }, place) => ({ id, url, uid: uids.get(id) ?? '', number: place + 1 })),
-  }
+/**
+ * The first version of the roster; the peers speak the newest format that all their programs know. Throws FoundingError
+ * when two stores say the same uid, or when there is no such format.
+ */
+export function mintRoster(
+  plan: FoundingPlan,
+  clusterId: string,
+  members: ReadonlyMap<PeerId, FoundingMember>,
+): Roster {
+  const peers = plan.list.map(({ id, url }, place) => {
+    const { uid, formats } = members.get(id)!
+    return { id, url, uid, number: place + 1, ...listedFormat(formats.newest) }
+  })
+  const { dimension, slots } = plan
+  const format = listedFormat(commonFormat(peers))
+  const roster: Roster = { version: 1, clusterId, dimension, slots, peers, ...format }
   const fault = rosterFault(roster, LIMITS)
   if (fault !== undefined) throw new FoundingError(`The cluster cannot be founded: ${fault}.`)
+  for (const [id, { formats }] of members) {
+    const unfit = formatFault(formats, roster)
+    if (unfit !== undefined)
+      throw new FoundingError(`The cluster cannot be founded with peer ${id}: ${unfit}`)
+  }
   return roster
 }
 
@@ -109,7 +139,7 @@ export function checkStored(me: Founder, roster: Roster): void {
   const own = roster.peers.find(({ uid }) => uid === me.uid)
   if (own === undefined) {
     throw new StrangerError(
-      `The roster in the data folder (cluster ${roster.clusterId}, version ${roster.version}) does not name this store (uid ${me.uid}): ${STRANGER_REMEDY}`,
+      `The roster in the data folder (cluster ${roster.clusterId}, version ${roster.version}) does not name this store (uid ${me.uid}): it has left or was evicted. Start it with --join <URL of a peer> instead of --peers: its store is set aside, and it comes back as a new peer.`,
     )
   }
   if (parseLabel(own.id) !== parseLabel(me.id)) {

@@ -2,6 +2,7 @@ import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
 import { LIMITS } from '../limits.ts'
 import type { LogStore } from '../store/types.ts'
+import { FORMATS, type Formats, formatFault } from './formats.ts'
 import {
   FOUNDING_FORMAT,
   FoundingError,
@@ -23,6 +24,8 @@ export interface FoundingOptions {
   readonly list: readonly ListedPeer[]
   readonly dimension: number
   readonly slots: number
+  /** What this program speaks; for tests another than FORMATS. */
+  readonly formats?: Formats
   /** This peer founds a cluster of its own (`--found`); `list` then names it alone. */
   readonly alone: boolean
   readonly store: Pick<LogStore, 'identity' | 'roster' | 'writeRoster'>
@@ -71,10 +74,10 @@ export class Founding {
   #waitingFor = ''
 
   constructor(options: FoundingOptions) {
-    const { self, list, dimension, slots, store } = options
+    const { self, list, dimension, slots, store, formats = FORMATS } = options
     const plan: FoundingPlan = { dimension, slots, list }
     this.#options = options
-    this.#me = { id: self, uid: store.identity.uid, plan }
+    this.#me = { id: self, uid: store.identity.uid, plan, formats }
     this.#others = list.filter(({ id }) => id !== self)
   }
 
@@ -123,8 +126,8 @@ export class Founding {
   }
 
   #statement(): Statement {
-    const { id, uid, plan } = this.#me
-    const said = { format: FOUNDING_FORMAT, id, uid }
+    const { id, uid, plan, formats } = this.#me
+    const said = { format: FOUNDING_FORMAT, id, uid, speaks: formats }
     if (this.#roster === undefined) return { ...said, kind: 'empty', plan }
     return { ...said, kind: 'founded', roster: this.#options.store.roster() ?? this.#roster }
   }
@@ -135,12 +138,14 @@ export class Founding {
       const round = await this.#askAll(this.#others, signal)
       const verdict = judge(this.#me, this.#current(round))
       if (verdict.kind === 'adopt') {
+        const unfit = formatFault(this.#me.formats, verdict.roster)
+        if (unfit !== undefined) throw new FoundingError(unfit)
         await this.#keep(verdict.roster)
         log.info({ clusterId: verdict.roster.clusterId, from: verdict.from }, 'founded: roster received')
         return verdict.roster
       }
       if (verdict.kind === 'mint') {
-        const roster = mintRoster(this.#me.plan, uuid(), verdict.uids)
+        const roster = mintRoster(this.#me.plan, uuid(), verdict.members)
         await this.#keep(roster)
         log.info({ clusterId: roster.clusterId, peers: roster.peers.length }, 'founded: roster made')
         await this.#handOver(roster, signal)

@@ -82,11 +82,31 @@ export class Heartbeats {
     this.#rounds++
     const isIdleRound = this.#rounds % this.#idleRounds === 0
     this.#ask(partner => isIdleRound || this.#isTied(partner))
+    if (isIdleRound) this.#askTheUnaware()
   }
 
   #ask(whom: (partner: PeerId) => boolean): void {
-    const { partners, self } = this.#options
-    for (const partner of partners()) if (self < partner && whom(partner)) this.#exchange(partner)
+    const { self } = this.#options
+    const partners = this.#options.partners()
+    if (this.#owed.size > partners.length) this.#forgetOthers(partners)
+    for (const partner of partners) if (self < partner && whom(partner)) this.#exchange(partner)
+  }
+
+  /**
+   * Of a pair the lower label asks. One that was made a learner does not know it before the first append, which may be
+   * lost: its primary then asks until it is heard.
+   */
+  #askTheUnaware(): void {
+    const { self, partners, slots, liveness, settings } = this.#options
+    for (const partner of partners()) {
+      if (partner > self || liveness.silentForMs(partner) < settings.electionMs) continue
+      const isLed = [...slots.values()].some(slot => slot.isPrimary && slot.members.includes(partner))
+      if (isLed) this.#exchange(partner)
+    }
+  }
+
+  #forgetOthers(partners: readonly PeerId[]): void {
+    for (const peer of this.#owed.keys()) if (!partners.includes(peer)) this.#owed.delete(peer)
   }
 
   /** One of the two leads a slot that the other votes in: its authority hangs on these beats. */

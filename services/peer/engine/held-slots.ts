@@ -28,8 +28,8 @@ export class HeldSlots {
   /** In service, by number. */
   readonly all = new Map<number, Slot>()
   readonly #options: HeldSlotsOptions
-  /** In the store, and not in service because of a corrupt record. */
-  readonly #corrupt = new Set<number>()
+  /** In the store, and not in service because of a corrupt record: what is wrong with it. */
+  readonly #corrupt = new Map<number, string>()
   #context: SlotContext | undefined
 
   constructor(options: HeldSlotsOptions) {
@@ -43,6 +43,11 @@ export class HeldSlots {
     const missing = this.#unfounded()
     if (missing.length > 0) await store.write(missing.map(slot => this.#founding(slot)))
     for (const slot of store.slots()) this.#load(slot)
+  }
+
+  /** Slots out of service because of a corrupt record, and what is wrong with it. */
+  get corrupt(): ReadonlyMap<number, string> {
+    return this.#corrupt
   }
 
   /** Throws SlotError NOT_A_REPLICA for a slot not in service here. */
@@ -71,7 +76,7 @@ export class HeldSlots {
       store.write([{ slot, found, hardState: { term, vote, commit: 0 } }]).catch(this.#options.fatal)
     } catch (error) {
       if (!(error instanceof CorruptRecord)) throw error
-      this.#corrupt.add(slot)
+      this.#corrupt.set(slot, error.message)
       log.error(
         { slot, error: error.message },
         'what this peer promised for a slot cannot be read: it stays out of it',
@@ -110,7 +115,7 @@ export class HeldSlots {
       this.#options.fatal(error)
       return
     }
-    this.#corrupt.add(slot.slot)
+    this.#corrupt.set(slot.slot, error.message)
     this.#retire(slot)
     this.#options.log.error(
       { slot: slot.slot, error: error.message },
@@ -163,7 +168,7 @@ export class HeldSlots {
       return slot
     } catch (error) {
       if (!(error instanceof CorruptRecord)) throw error
-      this.#corrupt.add(number)
+      this.#corrupt.set(number, error.message)
       this.#options.log.error(
         { slot: number, error: error.message },
         'slot has a corrupt record: this replica does not vote on it',

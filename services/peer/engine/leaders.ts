@@ -79,8 +79,9 @@ export class Leaders {
    */
   doubt(slot: Slot, candidate: PeerId, message: Message): void {
     const { primary } = slot
-    const { self, clock, suspect } = this.#options
+    const { self, clock, suspect, rosters } = this.#options
     if (primary === null || primary === candidate || primary === self) return
+    for (const peer of this.#doubts.keys()) if (rosters.numberOf(peer) === 0) this.#doubts.delete(peer)
     const doubts = this.#doubts.get(primary) ?? new Map<number, Doubt>()
     this.#doubts.set(primary, doubts.set(slot.slot, { message, atMs: clock.monotonicMs() }))
     suspect(primary)

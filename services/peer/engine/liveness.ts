@@ -28,6 +28,8 @@ export interface LivenessOptions {
   readonly clock: Clock
   readonly settings: EngineSettings
   readonly log: EngineLog
+  /** Whether heartbeats are exchanged with the peer. */
+  isPartner(peer: PeerId): boolean
   dial(peer: PeerId): Promise<DialResult>
   /** Evidence that the process is gone or was replaced. */
   gone(peer: PeerId): void
@@ -54,19 +56,7 @@ export class Liveness {
     for (const { id, uid } of peers) {
       // Another store by that label has a silence of its own.
       if (this.#peers.get(id)?.listed === uid) continue
-      this.#peers.set(id, {
-        listed: uid,
-        state: 'unknown',
-        uid: '',
-        boot: 0,
-        heardMs: nowMs,
-        steadyMs: nowMs,
-        skewMs: 0,
-        lowDisk: false,
-        stopping: false,
-        dialing: false,
-        dialAgain: false,
-      })
+      this.#peers.set(id, newlyListed(uid, nowMs))
     }
   }
 
@@ -141,11 +131,16 @@ export class Liveness {
     )
   }
 
-  /** Judges silence; to be called with every tick. */
+  /** Judges silence; to be called with every tick. Of a peer that is silent because it is no partner any more nothing is believed. */
   tick(): void {
-    const nowMs = this.#options.clock.monotonicMs()
+    const { clock, settings, isPartner } = this.#options
+    const nowMs = clock.monotonicMs()
     for (const [peer, seen] of this.#peers) {
-      if (seen.state === 'up' && nowMs - seen.heardMs > this.#options.settings.electionMs) {
+      const isSilent = nowMs - seen.heardMs > settings.electionMs
+      if (!isSilent || seen.state === 'unknown') continue
+      if (!isPartner(peer)) {
+        this.#peers.set(peer, newlyListed(seen.listed, nowMs))
+      } else if (seen.state === 'up') {
         seen.state = 'suspected'
         this.#tell('suspected', peer, `silent for ${Math.round(nowMs - seen.heardMs)} ms`)
       }
@@ -168,5 +163,21 @@ export class Liveness {
 
   #tell(kind: 'suspected' | 'failed' | 'rejoined', peer: PeerId, why: string): void {
     this.#options.event({ kind, peer, why, timeMs: this.#options.clock.nowMs() })
+  }
+}
+
+function newlyListed(uid: string, nowMs: number): Seen {
+  return {
+    listed: uid,
+    state: 'unknown',
+    uid: '',
+    boot: 0,
+    heardMs: nowMs,
+    steadyMs: nowMs,
+    skewMs: 0,
+    lowDisk: false,
+    stopping: false,
+    dialing: false,
+    dialAgain: false,
   }
 }

@@ -90,8 +90,8 @@ function isSame(one: readonly Member[], other: readonly Member[]): boolean {
   return one.length === other.length && one.every(member => names(other, member))
 }
 
-/** Near enough that waiting for it in a joint configuration holds nobody up. */
-function isLevel({ progress, commit }: RaftStatus, { number }: Member): boolean {
+/** Near enough that waiting for it in a joint configuration holds nobody up; judged by the primary. */
+export function isLevel({ progress, commit }: RaftStatus, { number }: Pick<Member, 'number'>): boolean {
   const follower = progress.get(number)
   return (
     follower?.state === 'replicate' &&

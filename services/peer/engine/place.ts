@@ -83,6 +83,7 @@ export class Place {
 
   /** A slot is out of service here. */
   dropped(slot: Slot): void {
+    this.#partners = undefined
     this.#served.delete(slot.slot)
   }
 

@@ -9,7 +9,7 @@ import type { Clock } from './types.ts'
 /** Between two looks at what may have moved away. */
 const LOOK_EVERY_MS = 1_000
 
-/** How long the question for a slot's members may take. */
+/** How long the question for a slot's members may take, when this peer waits for a primary of its own no longer. */
 const PATIENCE_MS = 5_000
 
 export interface RemovalsOptions {
@@ -61,11 +61,13 @@ export class Removals {
   }
 
   async #ask(slot: Slot): Promise<void> {
-    const { rosters, self, slots, clock, members } = this.#options
+    const { rosters, self, slots, clock, settings, members } = this.#options
     this.#asking.add(slot.slot)
     const { leadership } = slot
     const { lastIndex } = slot.raft.status()
-    const configuration = await members(slot.slot, clock.monotonicMs() + PATIENCE_MS)
+    // A replica waits that long for a primary to appear before it asks the others (Appends).
+    const waitMs = 2 * settings.electionMs
+    const configuration = await members(slot.slot, clock.monotonicMs() + waitMs + PATIENCE_MS)
     this.#asking.delete(slot.slot)
     if (configuration === null || this.#cancel === undefined || !slots.serves(slot)) return
     const { voters, outgoing = [], learners = [] } = configuration

@@ -4,6 +4,7 @@ import { LIMITS } from '../limits.ts'
 import type { LogStore } from '../store/types.ts'
 import type { Rosters } from './rosters.ts'
 import type { EngineLog } from './settings.ts'
+import { NewerFormatError } from './shapes.ts'
 import type { Clock, CubeEvent, Transport } from './types.ts'
 
 export interface RosterSyncOptions {
@@ -50,7 +51,7 @@ export class RosterSync {
   pull(from: PeerId): void {
     if (this.#isPulling) return
     this.#isPulling = true
-    const { transport, log } = this.#options
+    const { transport, log, fatal } = this.#options
     transport
       .roster(from)
       .then(roster => {
@@ -58,7 +59,11 @@ export class RosterSync {
         if (fault === undefined) this.adopt(roster)
         else log.warn({ peer: from, fault }, 'a peer gave a roster that is none')
       })
-      .catch(error => log.debug({ peer: from, error: String(error) }, 'the roster could not be had'))
+      .catch(error => {
+        // The cluster has gone over to a format that this program does not speak.
+        if (error instanceof NewerFormatError) fatal(error)
+        else log.debug({ peer: from, error: String(error) }, 'the roster could not be had')
+      })
       .finally(() => {
         this.#isPulling = false
       })

@@ -20,12 +20,13 @@ export class NewerFormatError extends CodecError {
 
 /**
  * One shape described once: how a value of it is packed (by position, compact, for MessagePack), how it reads in
- * JSON (by name, for a person), and how both are checked on the way in. `name` is the place named by an error.
+ * JSON (by name, for a person), and how both are checked on the way in. `name` is the place named by an error, `at` the
+ * format that the readers know.
  */
 export interface Shape<T> {
-  pack(value: T): unknown
+  pack(value: T, at: number): unknown
   unpack(raw: unknown, name: string): T
-  toJson(value: T): unknown
+  toJson(value: T, at: number): unknown
   fromJson(raw: unknown, name: string): T
   /** The value may be absent. */
   readonly optional?: boolean
@@ -81,17 +82,27 @@ export const bytes: Shape<Uint8Array> = {
 /** May be absent: an absent field of a record, or null in its place. */
 export const optional = <T>(shape: Shape<T>): Shape<T | undefined> => ({
   optional: true,
-  pack: value => (value === undefined ? null : shape.pack(value)),
+  pack: (value, at) => (value === undefined ? null : shape.pack(value, at)),
   unpack: (raw, name) => (raw === null || raw === undefined ? undefined : shape.unpack(raw, name)),
-  toJson: value => (value === undefined ? undefined : shape.toJson(value)),
+  toJson: (value, at) => (value === undefined ? undefined : shape.toJson(value, at)),
   fromJson: (raw, name) => (raw === undefined ? undefined : shape.fromJson(raw, name)),
 })
 
+/** May be absent, and is left out for readers that do not know the format it came with. */
+export const since = <T>(format: number, shape: Shape<T>): Shape<T | undefined> => {
+  const { pack, toJson, ...read } = optional(shape)
+  return {
+    ...read,
+    pack: (value, at) => pack(at < format ? undefined : value, at),
+    toJson: (value, at) => toJson(at < format ? undefined : value, at),
+  }
+}
+
 /** May be null, which means something. */
 export const nullable = <T>(shape: Shape<T>): Shape<T | null> => ({
-  pack: value => (value === null ? null : shape.pack(value)),
+  pack: (value, at) => (value === null ? null : shape.pack(value, at)),
   unpack: (raw, name) => (raw === null ? null : shape.unpack(raw, name)),
-  toJson: value => (value === null ? null : shape.toJson(value)),
+  toJson: (value, at) => (value === null ? null : shape.toJson(value, at)),
   fromJson: (raw, name) => (raw === null ? null : shape.fromJson(raw, name)),
 })
 
@@ -105,9 +116,9 @@ export const list = <T>(item: Shape<T>, max = Number.MAX_SAFE_INTEGER): Shape<re
       return raw.map(value => convert(value, name))
     }
   return {
-    pack: values => values.map(item.pack),
+    pack: (values, at) => values.map(value => item.pack(value, at)),
     unpack: each(item.unpack),
-    toJson: values => values.map(item.toJson),
+    toJson: (values, at) => values.map(value => item.toJson(value, at)),
     fromJson: each(item.fromJson),
   }
 }
@@ -135,9 +146,9 @@ export type Fields<T> = { readonly [K in keyof T]-?: Shape<T[K]> }
 
 /** A record whose fields may also be laid out behind others of the same list. */
 export interface RecordShape<T> extends Shape<T> {
-  packOnto(packed: unknown[], value: T): unknown[]
+  packOnto(packed: unknown[], value: T, at: number): unknown[]
   unpackFrom(raw: readonly unknown[], start: number, name: string, out: Record<string, unknown>): T
-  jsonFields(value: T): Record<string, unknown>
+  jsonFields(value: T, at: number): Record<string, unknown>
   fromJsonFields(raw: Record<string, unknown>, skip: string | null, out: Record<string, unknown>): T
 }
 
@@ -146,10 +157,10 @@ export const record = <T>(shapes: Fields<T>): RecordShape<T> => {
   const fields = Object.entries(shapes as Record<string, Shape<unknown>>)
   const names = new Set(fields.map(([field]) => field))
   const self: RecordShape<T> = {
-    packOnto(packed, value) {
+    packOnto(packed, value, at) {
       let length = packed.length
       for (const [field, shape] of fields) {
-        const item = shape.pack((value as Record<string, unknown>)[field])
+        const item = shape.pack((value as Record<string, unknown>)[field], at)
         packed.push(item)
         if (!shape.optional || item !== null) length = packed.length
       }
@@ -165,10 +176,10 @@ export const record = <T>(shapes: Fields<T>): RecordShape<T> => {
       }
       return out as T
     },
-    jsonFields(value) {
+    jsonFields(value, at) {
       const json: Record<string, unknown> = {}
       for (const [field, shape] of fields) {
-        const item = shape.toJson((value as Record<string, unknown>)[field])
+        const item = shape.toJson((value as Record<string, unknown>)[field], at)
         if (item !== undefined) json[field] = item
       }
       return json
@@ -183,12 +194,12 @@ export const record = <T>(shapes: Fields<T>): RecordShape<T> => {
       }
       return out as T
     },
-    pack: value => self.packOnto([], value),
+    pack: (value, at) => self.packOnto([], value, at),
     unpack(raw, name) {
       if (!Array.isArray(raw)) throw new CodecError(`${name} must be a list of fields`)
       return self.unpackFrom(raw, 0, name, {})
     },
-    toJson: value => self.jsonFields(value),
+    toJson: (value, at) => self.jsonFields(value, at),
     fromJson(raw, name) {
       if (!isObject(raw)) throw new CodecError(`${name} must be an object`)
       return self.fromJsonFields(raw, null, {})
@@ -212,17 +223,17 @@ export const variant = <T, Tag extends keyof T & string>(
     return kind
   }
   return {
-    pack(value) {
+    pack(value, at) {
       const [number, shape] = kindOf(value)
-      return shape.packOnto([number], value)
+      return shape.packOnto([number], value, at)
     },
     unpack(raw, name) {
       const known = Array.isArray(raw) ? byNumber.get(raw[0]) : undefined
       if (!known) throw new CodecError(`${name} is of no known ${tag}`)
       return known.shape.unpackFrom(raw as unknown[], 1, name, { [tag]: known.kind }) as T
     },
-    toJson(value) {
-      return { [tag]: value[tag], ...kindOf(value)[1].jsonFields(value) }
+    toJson(value, at) {
+      return { [tag]: value[tag], ...kindOf(value)[1].jsonFields(value, at) }
     },
     fromJson(raw, name) {
       const known = isObject(raw) ? byName.get(raw[tag] as string) : undefined
@@ -244,9 +255,9 @@ export const tuple = <T extends readonly unknown[]>(...shapes: { [I in keyof T]:
       return items.map((shape, i) => shape[how](raw[i], name)) as unknown as T
     }
   return {
-    pack: value => items.map((shape, i) => shape.pack(value[i])),
+    pack: (value, at) => items.map((shape, i) => shape.pack(value[i], at)),
     unpack: each('unpack'),
-    toJson: value => items.map((shape, i) => shape.toJson(value[i])),
+    toJson: (value, at) => items.map((shape, i) => shape.toJson(value[i], at)),
     fromJson: each('fromJson'),
   }
 }

@@ -85,9 +85,16 @@ export type CubeEvent = { readonly timeMs: number } & (
       readonly term: number
     }
   | { readonly kind: 'reclaimed'; readonly slot: number; readonly peer: PeerId; readonly term: number }
+  /** An operator has let the slot go on at this peer without its majority. */
+  | { readonly kind: 'recovered'; readonly slot: number; readonly peer: PeerId; readonly term: number }
   | { readonly kind: 'ready' }
   /** A replica of the slot is served by this peer from now on, or no longer. */
   | { readonly kind: 'arrived' | 'departed'; readonly slot: number; readonly peer: PeerId }
+  /**
+   * So many of the slots that this peer leads do not stand where the roster places them, and about so many bytes of
+   * events are still to be copied for them.
+   */
+  | { readonly kind: 'moving'; readonly peer: PeerId; readonly slots: number; readonly bytes: number }
   | {
       readonly kind: 'joined' | 'leaving' | 'left' | 'replaced' | 'moved'
       readonly peer: PeerId
@@ -131,6 +138,8 @@ export type SlotFailure =
     }
   | { readonly kind: 'unknown' }
   | { readonly kind: 'refused'; readonly code: 'DISK_FULL' | 'KEY_IN_FLIGHT' | 'CLOCK_SKEW' }
+  /** Not all peers run a program that knows this; `detail` says which. */
+  | { readonly kind: 'heldBack'; readonly detail: string }
 
 export class SlotError extends Error {
   readonly failure: SlotFailure
@@ -162,6 +171,11 @@ export interface SlotLogs {
    * Behind a `barrier` nobody knows better.
    */
   members(slot: number): Configuration
+  /**
+   * About how many bytes of events are still to be copied until the slot stands where it belongs; 0 when it does, and
+   * where it is not led. Throws SlotError.
+   */
+  bytesToMove(slot: number): number
   /** Resolves when everything committed before the call is applied here (ReadIndex). Primary only; rejects with SlotError. */
   barrier(slot: number, deadlineMs: number): Promise<void>
   /** The slot's state as applied here; committed, perhaps behind. */

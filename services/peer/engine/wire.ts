@@ -30,6 +30,7 @@ import {
   real,
   record,
   type Shape,
+  since,
   text,
   tuple,
   uint,
@@ -37,8 +38,12 @@ import {
 } from './shapes.ts'
 import type { Beat, SlotMessage, SnapshotChunk } from './types.ts'
 
-/** Version of what peers say to each other; every body begins with it. */
-export const WIRE_FORMAT = 1
+/**
+ * The newest format of what peers say to each other; every body begins with its own. Peers write the one that belongs to
+ * the format of their cluster (formats.ts), so that the oldest program among them reads it: 2 brought `level`,
+ * `bytesToMove` and `detail`.
+ */
+export const WIRE_FORMAT = 2
 
 /** How a body between peers is written: MessagePack, or JSON for a person with curl. */
 export type BodyFormat = 'msgpack' | 'json'
@@ -59,13 +64,16 @@ export function bodyFormat(contentType: string | undefined): BodyFormat {
 
 /** One kind of body between peers. Both decoders throw CodecError for anything that has not exactly its shape. */
 export interface Document<T> {
-  /** `reserveBytes` are left free in front, for MessagePack only. */
-  encode(value: T, format?: BodyFormat, reserveBytes?: number): Buffer
+  /**
+   * `at` is the wire format of the readers: what it does not have is left out. `reserveBytes` are left free in front, for
+   * MessagePack only.
+   */
+  encode(value: T, format?: BodyFormat, at?: number, reserveBytes?: number): Buffer
   decode(body: Uint8Array, format?: BodyFormat): T
 }
 
 const member = record<Member>({ number: uint, uid: text })
-const configuration = record<Configuration>({
+export const configurationShape = record<Configuration>({
   rosterVersion: uint,
   voters: list(member),
   outgoing: optional(list(member)),
@@ -76,9 +84,13 @@ const entry = record<Entry>({
   term: uint,
   type: oneOf(['data', 'noop', 'config']),
   data: bytes,
-  configuration: optional(configuration),
+  configuration: optional(configurationShape),
 })
-const snapshotMeta = record<SnapshotMeta>({ index: uint, term: uint, configuration })
+const snapshotMeta = record<SnapshotMeta>({
+  index: uint,
+  term: uint,
+  configuration: configurationShape,
+})
 
 const envelope = { from: uint, to: uint, term: uint }
 const voteRequest = record({ ...envelope, lastIndex: uint, lastTerm: uint, transfer: bool })
@@ -120,7 +132,8 @@ const topicRow = record<TopicRow>({
   bytes: uint,
   createdMs: real,
 })
-const soundRoster: Shape<Roster> = {
+/** A roster that `rosterFault` finds nothing wrong with. */
+export const soundRoster: Shape<Roster> = {
   ...rosterShape,
   unpack: (raw, name) => sound(rosterShape.unpack(raw, name)),
   fromJson: (raw, name) => sound(rosterShape.fromJson(raw, name)),
@@ -156,6 +169,7 @@ const refusals: readonly RefusalCode[] = [
   'CHANGE_UNDER_WAY',
   'LAST_PEER',
   'NOT_LEAVING',
+  'JOIN_REFUSED',
   'INVALID_REQUEST',
   'WRONG_SLOT',
 ]
@@ -237,15 +251,30 @@ const topicView = record<TopicView>({
   primary: nullable(peerId),
   topic: optional(topicRow),
 })
+/** A newer program may have errors that are not in this one's table. */
+const knownCode = (code: string) => (Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL')
+const errorCode: Shape<ErrorCode> = {
+  ...text,
+  unpack: (raw, name) => knownCode(text.unpack(raw, name)),
+  fromJson: (raw, name) => knownCode(text.fromJson(raw, name)),
+}
 const operationResult = variant<OperationResult, 'kind'>('kind', {
   appended: [1, record({ result: applyResult, replicas: uint, primary: peerId })],
   described: [2, record({ view: topicView })],
   events: [3, record({ events: list(storedEvent), earliest: uint, latest: uint })],
   offset: [4, record({ offset: uint })],
   topics: [5, record({ topics: list(topicRow), primaries: list(nullable(peerId)) })],
-  members: [7, record({ configuration, primary: peerId })],
+  members: [
+    7,
+    record({
+      configuration: configurationShape,
+      primary: peerId,
+      level: since(2, list(uint)),
+      bytesToMove: since(2, uint),
+    }),
+  ],
   pong: [8, record({})],
-  failed: [6, record({ code: oneOf(Object.keys(ERRORS) as ErrorCode[]), definite: bool })],
+  failed: [6, record({ code: errorCode, definite: bool, detail: since(2, text) })],
 })
 const forwardedAnswer = variant<ForwardedAnswer, 'kind'>('kind', {
   answered: [1, record({ result: operationResult, path })],
@@ -280,9 +309,9 @@ export const eventsBody = bodyOf<readonly StoredEvent[]>('events', list(storedEv
 
 function bodyOf<T>(field: string, shape: Shape<T>): Document<T> {
   return {
-    encode(value, format = 'msgpack', reserveBytes = 0) {
-      if (format === 'msgpack') return packBehind([WIRE_FORMAT, shape.pack(value)], reserveBytes)
-      return Buffer.from(JSON.stringify({ version: WIRE_FORMAT, [field]: shape.toJson(value) }))
+    encode(value, format = 'msgpack', at = WIRE_FORMAT, reserveBytes = 0) {
+      if (format === 'msgpack') return packBehind([at, shape.pack(value, at)], reserveBytes)
+      return Buffer.from(JSON.stringify({ version: at, [field]: shape.toJson(value, at) }))
     },
     decode(body, format = 'msgpack') {
       if (format === 'msgpack') return fromPacked(unpackPlain(body), field, shape)

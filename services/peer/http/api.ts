@@ -5,6 +5,7 @@ import type { Clock, SlotLogs } from '../engine/types.ts'
 import type { FollowRequest } from '../links/follow-wire.ts'
 import type { Dispatcher } from '../links/types.ts'
 import type { Admitted, JoinWish } from '../membership/admission.ts'
+import type { Recovered, RecoveryWish } from '../membership/recovery.ts'
 import type { PeerMetrics } from '../metrics.ts'
 import type { TopicPage } from '../streams/history.ts'
 import type { OpenedStream, Sink, StreamOptions, StreamStart } from '../streams/types.ts'
@@ -51,6 +52,8 @@ export interface LinksApi {
   snapshot(from: PeerId, slot: number, afterIndex: number): Promise<PeerAnswer>
   /** Who this is: its store, and the cluster it belongs to, if any. Anybody may ask. */
   identity(): Promise<{ readonly uid: string; readonly clusterId: string | null; readonly run: string }>
+  /** A step of a recovery. */
+  recovery(contentType: string, body: Buffer): Promise<PeerAnswer>
   /** Before there is a roster: anybody may ask. */
   founding(contentType: string, body: Buffer): Promise<PeerAnswer>
 }
@@ -65,8 +68,15 @@ export interface MembershipApi {
     options: { readonly force: boolean; readonly by: string },
     deadlineMs: number,
   ): Promise<Omit<Admitted, 'fresh'>>
-  /** How many slots do not stand yet where the roster places them, and for how many nobody answered. */
-  progress(deadlineMs: number): Promise<{ readonly moving: number; readonly unknown: number }>
+  /** Tells how slots would go on that lost their majority for good; with `force` lets them. */
+  recover(wish: RecoveryWish): Promise<Recovered>
+  /**
+   * How many slots do not stand yet where the roster places them, about how many bytes are still to be copied for them,
+   * and for how many slots nobody answered.
+   */
+  progress(
+    deadlineMs: number,
+  ): Promise<{ readonly moving: number; readonly bytesToMove: number; readonly unknown: number }>
 }
 
 /** The settings of config.ts that the HTTP surface uses. */

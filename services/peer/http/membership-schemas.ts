@@ -1,6 +1,7 @@
 import { type TSchema, Type } from 'typebox'
 import { NOTED_KINDS } from '../cube/roster.ts'
 import { LIMITS } from '../limits.ts'
+import { RecoverySchema } from './recovery-schemas.ts'
 
 const CLOSED = { additionalProperties: false } as const
 
@@ -44,9 +45,17 @@ export const JoinInput = Type.Object(
     ),
     format: Type.Optional(
       Type.Integer({
-        minimum: 0,
+        minimum: 1,
         maximum: Number.MAX_SAFE_INTEGER,
-        description: 'The format its program speaks with other peers; it must be the cluster’s.',
+        description:
+          'The newest format its program speaks with other peers; 1 when it is not said. It must be the cluster’s or newer.',
+      }),
+    ),
+    oldestFormat: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'The oldest format its program still speaks; it must be the cluster’s or older.',
       }),
     ),
   },
@@ -67,6 +76,12 @@ const RosterSchema = Type.Object(
           number: Type.Integer({ minimum: 1, description: 'Its Raft member number, never given twice.' }),
           url: Address,
           leaving: Type.Optional(Type.Literal(true)),
+          format: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              description: 'The newest format its program speaks; absent means 1.',
+            }),
+          ),
         },
         CLOSED,
       ),
@@ -85,6 +100,12 @@ const RosterSchema = Type.Object(
         },
         { ...CLOSED, description: 'What made this version; absent at founding.' },
       ),
+    ),
+    format: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'The format the peers speak with each other; absent means 1.',
+      }),
     ),
   },
   {
@@ -108,4 +129,9 @@ const LeavingSchema = Type.Object(
 )
 
 /** Schemas of how peers come and go that others refer to by `$id`. */
-export const MEMBERSHIP_SCHEMAS: readonly TSchema[] = [RosterSchema, JoinedSchema, LeavingSchema]
+export const MEMBERSHIP_SCHEMAS: readonly TSchema[] = [
+  RosterSchema,
+  JoinedSchema,
+  LeavingSchema,
+  RecoverySchema,
+]

@@ -90,7 +90,7 @@ function succeed<K extends OperationResult['kind']>(
   if (path.length > 0) reply.header('hypercast-path', path.map(id => shownId(roster, id)).join(','))
   if (result.kind === kind) return result as Extract<OperationResult, { kind: K }>
   if (result.kind !== 'failed') throw new HypercastError('INTERNAL')
-  throw new HypercastError(result.definite ? result.code : 'OUTCOME_UNKNOWN')
+  throw new HypercastError(result.definite ? result.code : 'OUTCOME_UNKNOWN', result.detail)
 }
 
 function errorCode(code: RefusalCode): ErrorCode {

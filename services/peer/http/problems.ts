@@ -59,6 +59,8 @@ function fromSlotError({ failure }: SlotError): HypercastError {
       return new HypercastError('OUTCOME_UNKNOWN')
     case 'unavailable':
       return new HypercastError(failure.code === 'NOT_A_REPLICA' ? 'UNREACHABLE' : failure.code)
+    case 'heldBack':
+      return new HypercastError('UPGRADE_UNDER_WAY', failure.detail)
     case 'refused':
       return new HypercastError(failure.code === 'KEY_IN_FLIGHT' ? 'IDEMPOTENCY_KEY_IN_FLIGHT' : failure.code)
   }

@@ -10,7 +10,7 @@ export async function progressOf(
   api: PeerApi,
   query: { readonly progress?: boolean },
 ): Promise<ProgressBody> {
-  if (query.progress !== true) return { moving: null, unknown: null }
-  const { moving, unknown } = await api.membership.progress(deadline(api))
-  return { moving, unknown }
+  if (query.progress !== true) return { moving: null, bytesToMove: null, unknown: null }
+  const { moving, bytesToMove, unknown } = await api.membership.progress(deadline(api))
+  return { moving, bytesToMove, unknown }
 }

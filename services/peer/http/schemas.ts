@@ -167,6 +167,10 @@ export const PeerSchema = Type.Object(
     leaving: Type.Optional(
       Type.Literal(true, { description: 'It is on its way out: listed until its slots have moved.' }),
     ),
+    format: Type.Integer({
+      minimum: 1,
+      description: 'The newest format its program speaks with other peers.',
+    }),
     neighbours: Type.Array(Label, { description: 'Peers across one dimension.' }),
     homes: Type.Integer({ minimum: 0, description: 'Slots it is the home of.' }),
     primaries: Type.Integer({ minimum: 0, description: 'Slots it is the primary of, as far as known.' }),
@@ -174,11 +178,20 @@ export const PeerSchema = Type.Object(
   { $id: 'Peer', ...CLOSED, description: 'A peer as the one that was asked sees it.' },
 )
 export type PeerBody = Static<typeof PeerSchema>
+const clusterFormat = Type.Integer({
+  minimum: 1,
+  description:
+    'The format the peers speak with each other: the newest that the programs of all of them know.',
+})
 /** Numbers that only an answer from every slot's primary gives. */
 const progress = {
   moving: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
     description:
       'Slots that are still to move to where the roster places them; null without `progress=true`.',
+  }),
+  bytesToMove: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
+    description:
+      'About how many bytes of events are still to be copied until they have; null without `progress=true`.',
   }),
   unknown: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
     description: 'Slots for which nobody answered in time; null without `progress=true`.',
@@ -186,6 +199,7 @@ const progress = {
 }
 export interface ProgressBody {
   readonly moving: number | null
+  readonly bytesToMove: number | null
   readonly unknown: number | null
 }
 export const ProgressQuery = Type.Object(
@@ -193,14 +207,18 @@ export const ProgressQuery = Type.Object(
     progress: Type.Optional(
       Type.Boolean({
         default: false,
-        description: 'Ask the primary of every slot how many are still to move, which takes a moment.',
+        description: 'Ask the primary of every slot what of it is still to move, which takes a moment.',
       }),
     ),
   },
   CLOSED,
 )
 export const PeerListSchema = Type.Object(
-  { peers: Type.Unsafe<PeerBody[]>({ type: 'array', items: { $ref: 'Peer#' } }), ...progress },
+  {
+    peers: Type.Unsafe<PeerBody[]>({ type: 'array', items: { $ref: 'Peer#' } }),
+    format: clusterFormat,
+    ...progress,
+  },
   { $id: 'PeerList', ...CLOSED, description: 'The roster’s peers by label.' },
 )
 
@@ -210,6 +228,7 @@ export const CubeSchema = Type.Object(
     version: Type.Integer({ minimum: 0, description: 'Version of the roster.' }),
     dimension: Type.Integer({ minimum: 0, maximum: LIMITS.MAX_DIMENSION }),
     slots: Type.Integer({ minimum: 1, maximum: LIMITS.MAX_SLOTS }),
+    format: clusterFormat,
     self: Label,
     peers: Type.Unsafe<PeerBody[]>({ type: 'array', items: { $ref: 'Peer#' } }),
     ...progress,

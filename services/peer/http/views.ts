@@ -3,6 +3,7 @@ import { displayId, type PeerId } from '../cube/labels.ts'
 import { links } from '../cube/neighbours.ts'
 import { replicasOf, slotOf } from '../cube/placement.ts'
 import type { Roster, RosterPeer } from '../cube/roster.ts'
+import { formatOf } from '../cube/roster-format.ts'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { topicNameProblem } from '../topics/names.ts'
@@ -78,12 +79,13 @@ export function peerBodies(
     count(homes, replicasOf(slot, roster, LIMITS)[0])
     count(primaries, api.primaryOf(slot))
   }
-  return peers.map(({ id, url, uid, leaving }) => ({
+  return peers.map(({ id, url, uid, leaving, format }) => ({
     id: shownId(roster, id),
     url,
     uid,
     status: id === api.self ? 'self' : api.peerStatus(id),
     ...(leaving ? { leaving } : {}),
+    format: formatOf({ format }),
     neighbours: (edges.get(id) ?? []).map(other => shownId(roster, other)).sort(),
     homes: homes.get(id) ?? 0,
     primaries: primaries.get(id) ?? 0,
@@ -97,6 +99,7 @@ export function cubeBody(api: PeerApi, roster: Roster, progress: ProgressBody): 
     version: roster.version,
     dimension: roster.dimension,
     slots: roster.slots,
+    format: formatOf(roster),
     self: shownId(roster, api.self),
     peers: peerBodies(api, roster),
     ...progress,

@@ -3,6 +3,7 @@ import type { PeerId } from '../cube/labels.ts'
 import { replicasOf, slotOf } from '../cube/placement.ts'
 import type { Roster } from '../cube/roster.ts'
 import { orderTargets } from '../cube/routing.ts'
+import { heldBack } from '../engine/formats.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { Request } from '../topics/types.ts'
@@ -37,6 +38,7 @@ export class CubeDispatcher implements Dispatcher {
   readonly #pausing = new Map<number, Set<() => void>>()
   readonly #stopListening: () => void
   #underWay = 0
+  #isClosed = false
 
   constructor(options: CubeDispatcherOptions) {
     this.#options = options
@@ -48,8 +50,11 @@ export class CubeDispatcher implements Dispatcher {
     })
   }
 
+  /** Errands under way end as they do when their time is over, those that pause at once. */
   close(): void {
     this.#stopListening()
+    this.#isClosed = true
+    for (const pausing of [...this.#pausing.values()]) for (const wake of [...pausing]) wake()
   }
 
   /** See Dispatcher.append. */
@@ -64,6 +69,10 @@ export class CubeDispatcher implements Dispatcher {
   /** See Dispatcher.dispatch. A command without a producer's stamp is given one: it may be sent more than once. */
   dispatch(operation: Operation, deadlineMs: number): Promise<Outcome> {
     if (this.#underWay >= LIMITS.MAX_FORWARDS_INFLIGHT) return Promise.resolve(overloaded)
+    // Not even on its way: a peer that does not know it could not read the request that carries it.
+    const detail =
+      operation.kind === 'append' ? heldBack(operation.request, this.#options.roster()) : undefined
+    if (detail !== undefined) return Promise.resolve(notYet(detail))
     if (operation.kind !== 'append' || operation.request.producer) {
       return this.#see(operation, deadlineMs, () => {})
     }
@@ -71,6 +80,11 @@ export class CubeDispatcher implements Dispatcher {
     if (!stamped) return Promise.resolve(overloaded)
     const request: Request = { ...operation.request, producer: stamped.stamp }
     return this.#see({ ...operation, request }, deadlineMs, stamped.finish)
+  }
+
+  /** Forgets what it knows of peers that are not listed any more. */
+  retain(isListed: (peer: PeerId) => boolean): void {
+    for (const [slot, peer] of this.#primaries) if (!isListed(peer)) this.#primaries.delete(slot)
   }
 
   /** The primary of a slot as far as it is known here. */
@@ -126,7 +140,7 @@ export class CubeDispatcher implements Dispatcher {
       replicas: new Set(
         operation.kind === 'ping' ? [operation.peer] : slots.flatMap(slot => this.#replicasOf(slot)),
       ),
-      patienceMs: () => patienceOf(deadlineMs - clock.monotonicMs()),
+      patienceMs: () => (this.#isClosed ? 0 : patienceOf(deadlineMs - clock.monotonicMs())),
       attempt: (forwarded, cancellation) => router.route(forwarded, cancellation),
       pause: () => this.#pause(slots[0] ?? 0, backoff.nextMs(), deadlineMs),
     })
@@ -211,6 +225,10 @@ function slotsOf(operation: Operation): readonly number[] {
 }
 
 const overloaded: Outcome = { result: { kind: 'failed', code: 'OVERLOADED', definite: true }, path: [] }
+
+function notYet(detail: string): Outcome {
+  return { result: { kind: 'failed', code: 'UPGRADE_UNDER_WAY', definite: true, detail }, path: [] }
+}
 
 function digestOf(topic: string): Uint8Array {
   return createHash('sha256').update(topic, 'utf8').digest()

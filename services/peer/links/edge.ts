@@ -15,6 +15,8 @@ export type HopOutcome =
 export interface EdgeOptions {
   readonly clock: Clock
   readonly headers: Readonly<Record<string, string>>
+  /** The wire format that the peer reads. */
+  wireFormat(): number
   /** The other side says within this time that it has a request; one that does not is silent. */
   readonly acceptTimeoutMs: number
   connection(): Dispatcher
@@ -80,7 +82,7 @@ export class Edge {
   }
 
   #post(batch: readonly Waiting[]): void {
-    const { clock, headers, acceptTimeoutMs } = this.#options
+    const { clock, headers, acceptTimeoutMs, wireFormat } = this.#options
     const frames = new FrameReader()
     const open = new Map(batch.map((waiting, index) => [index, waiting]))
     let accepted = false
@@ -121,7 +123,8 @@ export class Edge {
     }
     const ask = { method: 'POST', path: '/v1/relay/operations', headers } as const
     try {
-      const body = operationsBody.encode(batch.map(({ forwarded }) => forwarded))
+      const operations = batch.map(({ forwarded }) => forwarded)
+      const body = operationsBody.encode(operations, 'msgpack', wireFormat())
       const started = exchange(this.#options.connection(), { ...ask, body }, listener)
       if (!over) abort = started
     } catch (error) {

@@ -14,6 +14,8 @@ export interface EdgesOptions {
   readonly pools: Pick<PeerPools, 'operations'>
   /** Headers that say who asks. */
   readonly identity: Readonly<Record<string, string>>
+  /** The wire format that every peer of the cluster reads. */
+  wireFormat(): number
   readonly acceptTimeoutMs: number
   /** What the engine believes of a peer. */
   isUp(peer: PeerId): boolean
@@ -40,7 +42,10 @@ export class Edges {
 
   /** Sends an operation to a peer. Never rejects. */
   async forward(peer: PeerId, forwarded: Forwarded): Promise<HopOutcome> {
-    const outcome = await this.#edge(peer).forward(forwarded)
+    const edge = this.#edge(peer)
+    const outcome = await edge.forward(forwarded)
+    // What came of an edge that is given up says nothing about who has the label, or the peer's new address, now.
+    if (this.#edges.get(peer) !== edge) return outcome
     if (outcome.kind === 'answer') this.heard(peer)
     else this.#failed(peer, outcome.failure)
     return outcome
@@ -66,6 +71,21 @@ export class Edges {
     this.#edges.get(peer)?.drop(new LinkError('broken', 'the peer is believed gone'))
   }
 
+  /** Edges that are held. */
+  get size(): number {
+    return this.#edges.size
+  }
+
+  /** Gives up the edges to all other peers: what is under way on them looks for another way. */
+  retain(isKept: (peer: PeerId) => boolean, reason: LinkError): void {
+    for (const peer of this.#health.keys()) if (!isKept(peer)) this.#health.delete(peer)
+    for (const [peer, edge] of this.#edges) {
+      if (isKept(peer)) continue
+      this.#edges.delete(peer)
+      edge.drop(reason)
+    }
+  }
+
   close(): void {
     for (const edge of this.#edges.values()) edge.drop(new LinkError('broken', 'this peer is stopping'))
   }
@@ -84,10 +104,11 @@ export class Edges {
   #edge(peer: PeerId): Edge {
     const known = this.#edges.get(peer)
     if (known) return known
-    const { clock, pools, identity, acceptTimeoutMs } = this.#options
+    const { clock, pools, identity, wireFormat, acceptTimeoutMs } = this.#options
     const edge = new Edge({
       clock,
       headers: packedHeaders(identity),
+      wireFormat,
       acceptTimeoutMs,
       connection: () => pools.operations(peer),
     })

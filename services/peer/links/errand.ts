@@ -31,6 +31,8 @@ export interface ErrandOptions {
 /** Refusals that are over soon: worth another attempt while there is time. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CLOCK_SKEW',
+  // Said by a primary that has not heard yet that the last peer was restarted with the new version.
+  'UPGRADE_UNDER_WAY',
   'STOPPING',
   'NO_PRIMARY',
   'UNREACHABLE',
@@ -49,7 +51,7 @@ export class Errand implements Cancellation {
   /** An attempt is under way. */
   #underWay = false
   #reached = false
-  #refusal: ErrorCode | undefined
+  #refusal: { readonly code: ErrorCode; readonly detail?: string } | undefined
   #attempts = 0
   #hint: PeerId | null = null
 
@@ -72,7 +74,8 @@ export class Errand implements Cancellation {
   givenUp(): Outcome {
     const changes = this.#options.operation.kind === 'append'
     if (changes && (!this.#definite || this.#underWay)) return failure('OUTCOME_UNKNOWN', false)
-    return failure(this.#refusal ?? (this.#reached ? 'NO_PRIMARY' : 'UNREACHABLE'), true)
+    if (this.#refusal) return failure(this.#refusal.code, true, this.#refusal.detail)
+    return failure(this.#reached ? 'NO_PRIMARY' : 'UNREACHABLE', true)
   }
 
   async #attempt(target: PeerId, patienceMs: number): Promise<ForwardedAnswer> {
@@ -101,7 +104,7 @@ export class Errand implements Cancellation {
     // Perhaps it is an earlier attempt of this same request that is in flight there.
     const ownKey = result.code === 'IDEMPOTENCY_KEY_IN_FLIGHT' && this.#attempts > 1
     if (!ownKey && !PASSING.has(result.code)) return true
-    this.#refusal = ownKey ? undefined : result.code
+    this.#refusal = ownKey ? undefined : result
     return false
   }
 
@@ -121,6 +124,6 @@ export class Errand implements Cancellation {
   }
 }
 
-function failure(code: ErrorCode, definite: boolean): Outcome {
-  return { result: { kind: 'failed', code, definite }, path: [] }
+function failure(code: ErrorCode, definite: boolean, detail?: string): Outcome {
+  return { result: { kind: 'failed', code, definite, ...(detail !== undefined && { detail }) }, path: [] }
 }

@@ -1,6 +1,8 @@
 import type { PeerId } from '../cube/labels.ts'
+import { isLevel } from '../engine/mover.ts'
 import { SlotError, type SlotFailure, type SlotLogs } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
+import type { RaftStatus } from '../raft/types.ts'
 import type { Operation, OperationResult } from './types.ts'
 
 /**
@@ -49,11 +51,7 @@ export class Executor {
           return done({ kind: 'described', view: this.#view(operation.slot, operation.topic) })
         case 'members':
           await this.#slots.barrier(operation.slot, deadlineMs)
-          return done({
-            kind: 'members',
-            configuration: this.#slots.members(operation.slot),
-            primary: this.#self,
-          })
+          return done(this.#members(operation.slot))
         case 'ping':
           return done({ kind: 'pong' })
         case 'read':
@@ -92,6 +90,17 @@ export class Executor {
     }
   }
 
+  #members(slot: number): OperationResult {
+    const bytesToMove = this.#slots.bytesToMove(slot)
+    return {
+      kind: 'members',
+      configuration: this.#slots.members(slot),
+      level: levelIn(this.#slots.status(slot).raft),
+      primary: this.#self,
+      ...(bytesToMove > 0 && { bytesToMove }),
+    }
+  }
+
   #view(slot: number, topic: string) {
     return {
       topic: this.#slots.topic(slot, topic),
@@ -126,6 +135,10 @@ export class Executor {
   }
 }
 
+function levelIn(raft: RaftStatus): number[] {
+  return [raft.number, ...[...raft.progress.keys()].filter(number => isLevel(raft, { number }))]
+}
+
 function done(result: OperationResult): LocalOutcome {
   return { kind: 'done', result }
 }
@@ -142,6 +155,8 @@ function outcomeOf(failure: SlotFailure): LocalOutcome {
         code: failure.code === 'KEY_IN_FLIGHT' ? 'IDEMPOTENCY_KEY_IN_FLIGHT' : failure.code,
         definite: true,
       })
+    case 'heldBack':
+      return done({ kind: 'failed', code: 'UPGRADE_UNDER_WAY', definite: true, detail: failure.detail })
     case 'unavailable':
       // A peer that stops or lacks a majority is not the only one: the others may know better.
       return failure.code === 'OVERLOADED'

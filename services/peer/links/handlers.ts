@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net'
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
+import { formatOf } from '../cube/roster-format.ts'
+import { wireFormatOf } from '../engine/formats.ts'
 import type { Beat, Clock, SnapshotChunk } from '../engine/types.ts'
 import { SlotError } from '../engine/types.ts'
 import {
@@ -62,7 +64,7 @@ export class LinkHandlers {
     const messages = messagesBody.decode(body, format)
     this.#heard(from)
     const answers = await this.#options.transport.handleReplicate(from, messages)
-    return peerBody(format, messagesBody.encode(answers, format))
+    return peerBody(format, messagesBody.encode(answers, format, this.#at))
   }
 
   /** POST /v1/heartbeat. The socket is the sender's heartbeat connection: its end is the first sign of the sender's. */
@@ -76,19 +78,19 @@ export class LinkHandlers {
     const beat = beatBody.decode(body, format)
     this.#heard(from)
     if (socket && format === 'msgpack') this.#options.inbound.seen(from, socket)
-    return peerBody(format, beatBody.encode(this.#options.engine.heartbeat(from, beat), format))
+    return peerBody(format, beatBody.encode(this.#options.engine.heartbeat(from, beat), format, this.#at))
   }
 
   /** GET /v1/relay/roster: the version this peer goes by. */
   roster(): PeerBody {
-    return peerBody('msgpack', rosterBody.encode(this.#options.engine.roster))
+    return peerBody('msgpack', rosterBody.encode(this.#options.engine.roster, 'msgpack', this.#at))
   }
 
   /** GET /v1/relay/snapshot?slot=&after=. */
   async snapshot(from: PeerId, slot: number, afterIndex: number): Promise<PeerBody> {
     try {
       const chunk = this.#options.engine.snapshotChunk(from, slot, afterIndex)
-      return peerBody('msgpack', snapshotBody.encode(chunk))
+      return peerBody('msgpack', snapshotBody.encode(chunk, 'msgpack', this.#at))
     } catch (error) {
       if (error instanceof SlotError) throw new HypercastError('NO_PRIMARY', `Slot ${slot} is not held here.`)
       throw error
@@ -106,9 +108,14 @@ export class LinkHandlers {
     const accept = format === 'msgpack' ? EMPTY_FRAME : NEWLINE
     const stream = new AnswerStream(accept, operations.length, this.#options.clock)
     operations.forEach((forwarded, index) => {
-      this.#relay(forwarded, stream).then(answer => stream.push(answerOn(format, index, answer)))
+      this.#relay(forwarded, stream).then(answer => stream.push(answerOn(format, index, answer, this.#at)))
     })
     return stream
+  }
+
+  /** The wire format that every peer of the cluster reads. */
+  get #at(): number {
+    return wireFormatOf(formatOf(this.#options.engine.roster))
   }
 
   /** Never rejects: a defect here is an answer too. */
@@ -136,9 +143,9 @@ export class LinkHandlers {
 
 const NEWLINE = Buffer.from('\n')
 
-function answerOn(format: BodyFormat, index: number, answer: ForwardedAnswer): Buffer {
-  if (format === 'json') return Buffer.concat([answerBody.encode({ index, answer }, 'json'), NEWLINE])
-  return sealFrame(answerBody.encode({ index, answer }, 'msgpack', FRAME_HEAD_BYTES))
+function answerOn(format: BodyFormat, index: number, answer: ForwardedAnswer, at: number): Buffer {
+  if (format === 'json') return Buffer.concat([answerBody.encode({ index, answer }, 'json', at), NEWLINE])
+  return sealFrame(answerBody.encode({ index, answer }, 'msgpack', at, FRAME_HEAD_BYTES))
 }
 
 function peerBody(format: BodyFormat, body: Uint8Array): PeerBody {

@@ -26,6 +26,16 @@ export class InboundSockets {
     })
   }
 
+  /** Sockets that are watched. */
+  get size(): number {
+    return this.#latest.size
+  }
+
+  /** Forgets the sockets of all other peers: their end says nothing any more. */
+  retain(isKept: (peer: PeerId) => boolean): void {
+    for (const peer of this.#latest.keys()) if (!isKept(peer)) this.#latest.delete(peer)
+  }
+
   /** This peer ends its connections itself from now on. */
   stop(): void {
     this.#stopped = true

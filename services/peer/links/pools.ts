@@ -40,7 +40,7 @@ export class PeerPools {
     if (!held.heartbeat) {
       held.heartbeat = new Client(held.url, this.#settings(1))
       held.heartbeat.on('disconnect', (_origin, _targets, error) => {
-        if (!this.#closed && !isOwnDoing(error)) this.#options.onClosed(peer)
+        if (this.#peers.get(peer) === held && !isOwnDoing(error)) this.#options.onClosed(peer)
       })
     }
     return held.heartbeat
@@ -76,6 +76,20 @@ export class PeerPools {
     return held.bulk
   }
 
+  /** Peers that connections are held for. */
+  get size(): number {
+    return this.#peers.size
+  }
+
+  /** Ends the connections to all other peers; what is under way on them fails with `reason`. */
+  retain(isKept: (peer: PeerId) => boolean, reason: LinkError): void {
+    for (const [peer, held] of this.#peers) {
+      if (isKept(peer)) continue
+      this.#peers.delete(peer)
+      destroy(held, reason)
+    }
+  }
+
   /** Ends every connection; what is under way fails. */
   async close(): Promise<void> {
     this.#closed = true
@@ -94,7 +108,7 @@ export class PeerPools {
     }
     const held = this.#peers.get(peer)
     if (held?.url === url) return held
-    if (held) for (const dispatcher of everyDispatcher(held)) dispatcher.destroy().catch(() => {})
+    if (held) destroy(held, new LinkError('broken', `peer ${peer} has another address`))
     const fresh: PeerConnections = {
       url,
       heartbeat: undefined,
@@ -116,6 +130,10 @@ export class PeerPools {
       connect: { timeout: this.#options.connectTimeoutMs },
     }
   }
+}
+
+function destroy(held: PeerConnections, reason: LinkError): void {
+  for (const dispatcher of everyDispatcher(held)) dispatcher.destroy(reason).catch(() => {})
 }
 
 function everyDispatcher({ heartbeat, replicate, operations, bulk }: PeerConnections): Dispatcher[] {

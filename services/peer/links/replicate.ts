@@ -10,6 +10,8 @@ export interface ReplicateLinkOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly headers: Readonly<Record<string, string>>
+  /** The wire format that the peer reads. */
+  wireFormat(): number
   /** An answer later than this means that the peer is silent. */
   readonly timeoutMs: number
   /** The pipelined connection. */
@@ -106,7 +108,7 @@ export class ReplicateLink {
     this.#inFlight += 1
     if (this.#inFlight === 1) this.#progressMs = clock.monotonicMs()
     this.#watch()
-    const body = messagesBody.encode(messages)
+    const body = messagesBody.encode(messages, 'msgpack', this.#options.wireFormat())
     this.#ask({ method: 'POST', path: '/v1/replicate', headers, body, pipelined: true }).then(
       answers => life === this.#life && this.#answered(answers),
       error => life === this.#life && this.#fail(toLinkError(error, true)),

@@ -69,7 +69,9 @@ export class Router {
     const here = await executor.execute(search.operation, search.deadlineMs)
     if (here.kind === 'done') return { kind: 'answered', result: here.result, path: search.path }
     search.definite = here.definite
-    return (await this.#toPrimary(search, here.primary)) ?? this.#around(search, cancellation)
+    const answer = await this.#toPrimary(search, here.primary)
+    if (answer) return answer
+    return isBehind(search) ? exhausted(search) : this.#around(search, cancellation)
   }
 
   /** A replica that knows the primary shares a link with it. */
@@ -97,7 +99,22 @@ export class Router {
       if (next === undefined) return exhausted(search)
       const answer = await this.#hop(search, next)
       if (answer) return answer
+      if (isBehind(search)) return this.#again(search)
     }
+  }
+
+  /**
+   * The request has passed the primary before that was primary: no way on leads there, the way back does. What is
+   * refused here counts for nothing, since it may be an attempt of this same request that is in the way.
+   */
+  async #again(search: Search): Promise<ForwardedAnswer> {
+    const { self, executor } = this.#options
+    if (search.primary !== self) return exhausted(search)
+    const here = await executor.execute(search.operation, search.deadlineMs)
+    if (here.kind === 'notHere') search.definite &&= here.definite
+    if (here.kind === 'notHere' || here.result.kind === 'failed') return exhausted(search)
+    const answer = { kind: 'answered', result: here.result, path: search.path } as const
+    return search.definite ? answer : inDoubt(answer)
   }
 
   /** One hop; undefined when it led nowhere, which `search` then knows. */
@@ -167,6 +184,11 @@ function inDoubt(answer: ForwardedAnswer & { readonly kind: 'answered' }): Forwa
     return { ...answer, result: { kind: 'failed', code: 'OUTCOME_UNKNOWN', definite: false } }
   }
   return result.kind === 'failed' ? { ...answer, result: { ...result, definite: false } } : answer
+}
+
+/** The request has passed a peer that is the primary now. */
+function isBehind({ primary, path }: Search): boolean {
+  return primary !== null && path.includes(primary)
 }
 
 function exhausted({ visited, primary, definite }: Search): ForwardedAnswer {

@@ -42,6 +42,8 @@ export interface HttpTransportOptions {
   readonly uid: string
   readonly clusterId: string
   urlOf(peer: PeerId): string | undefined
+  /** The wire format that every peer of the cluster reads. */
+  wireFormat(): number
   readonly clock: Clock
   /** In [0, 1); for jitter. */
   readonly random: () => number
@@ -113,6 +115,7 @@ export class HttpTransport implements Transport {
     } finally {
       cancel()
       parked.splice(parked.indexOf(answers), 1)
+      if (parked.length === 0) this.#parked.delete(from)
     }
     return answers
   }
@@ -124,7 +127,7 @@ export class HttpTransport implements Transport {
       method: 'POST',
       path: '/v1/heartbeat',
       headers: packedHeaders(this.identity),
-      body: beatBody.encode(beat),
+      body: beatBody.encode(beat, 'msgpack', this.#options.wireFormat()),
       timeoutMs: settings.heartbeatTimeoutMs,
     } as const
     const body = await collect(this.pools.heartbeat(to), ask, clock).catch(error => {
@@ -170,6 +173,26 @@ export class HttpTransport implements Transport {
     this.#links.get(peer)?.heard()
   }
 
+  /** Links, sets of connections and senders that wait for answers, all together. */
+  get size(): number {
+    return this.#links.size + this.pools.size + this.#parked.size
+  }
+
+  /**
+   * Gives up the links and connections to all other peers. What is under way on them fails with `reason`; of messages to
+   * one that is listed on, the engine is told that they were not delivered.
+   */
+  retain(isKept: (peer: PeerId) => boolean, reason: LinkError): void {
+    const lost: PeerId[] = []
+    for (const peer of this.#links.keys()) {
+      if (isKept(peer)) continue
+      this.#forget(peer)
+      lost.push(peer)
+    }
+    this.pools.retain(isKept, reason)
+    for (const peer of lost) if (this.#options.urlOf(peer) !== undefined) this.#engine?.unreachable(peer)
+  }
+
   async close(): Promise<void> {
     this.#stopped = true
     for (const link of this.#links.values()) link.close()
@@ -179,11 +202,12 @@ export class HttpTransport implements Transport {
   #link(to: PeerId): ReplicateLink {
     const known = this.#links.get(to)
     if (known) return known
-    const { clock, random, settings, log } = this.#options
+    const { clock, random, settings, log, wireFormat } = this.#options
     const link = new ReplicateLink({
       clock,
       random,
       headers: packedHeaders(this.identity),
+      wireFormat,
       timeoutMs: settings.replicateTimeoutMs,
       connection: () => this.pools.replicate(to),
       reset: reason => this.pools.resetReplicate(to, reason),
@@ -191,12 +215,18 @@ export class HttpTransport implements Transport {
       failed: error => {
         log.debug({ peer: to, failure: error.failure, error: error.message }, 'messages were not delivered')
         if (this.#stopped) return
+        if (this.#options.urlOf(to) === undefined) this.#forget(to)
         if (error.status === STRANGER_STATUS) this.#engine?.askForRoster(to)
         this.#engine?.unreachable(to)
       },
     })
     this.#links.set(to, link)
     return link
+  }
+
+  #forget(peer: PeerId): void {
+    this.#links.get(peer)?.close()
+    this.#links.delete(peer)
   }
 
   #received(from: PeerId, messages: readonly SlotMessage[]): void {

@@ -64,7 +64,15 @@ export type OperationResult =
     }
   | { readonly kind: 'offset'; readonly offset: number }
   | { readonly kind: 'pong' }
-  | { readonly kind: 'members'; readonly configuration: Configuration; readonly primary: PeerId }
+  | {
+      readonly kind: 'members'
+      readonly configuration: Configuration
+      /** Numbers of the members that are heard of and hold all but the last of it, the primary included. */
+      readonly level?: readonly number[]
+      readonly primary: PeerId
+      /** About how many bytes of events are still to be copied until the slot stands where it belongs; absent for none. */
+      readonly bytesToMove?: number
+    }
   | {
       readonly kind: 'topics'
       readonly topics: readonly TopicRow[]
@@ -74,6 +82,8 @@ export type OperationResult =
       readonly kind: 'failed'
       readonly code: ErrorCode /** False: the outcome is unknown. */
       readonly definite: boolean
+      /** What is in the way, for a person. */
+      readonly detail?: string
     }
 
 /** An operation on its way over the cube. */

@@ -1,4 +1,5 @@
-import type { Rosters } from '../engine/rosters.ts'
+import type { PeerId } from '../cube/labels.ts'
+import type { Roster } from '../cube/roster.ts'
 import type { EngineLog } from '../engine/settings.ts'
 import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
@@ -7,31 +8,136 @@ import { appendChange } from './changes.ts'
 
 export interface AddressOptions {
   readonly uid: string
-  /** Where this peer is reached now. */
+  /** Where this peer is reached now, as far as it knows. */
   readonly url: string
-  readonly rosters: Rosters
+  /** Names this process, apart from others that run on a copy of its store. */
+  readonly run: string
+  readonly rosters: { readonly current: Roster }
   readonly dispatcher: Dispatcher
   readonly clock: Clock
   readonly log: EngineLog
   readonly signal: AbortSignal
+  /** Asks whoever answers at `url` who it is. Rejects when nobody does in time. */
+  identify(url: string): Promise<{ readonly uid: string; readonly run: string }>
+  /** Goes over to a later version of the roster. */
+  adopt(roster: Roster): void
+  /** Asks a peer for the roster it goes by; a later version is gone over to. */
+  askForRoster(peer: PeerId): void
+  /** Calls `listener` with every version of the roster this peer goes over to. Returns the way to stop. */
+  onRoster(listener: () => void): () => void
 }
 
 /**
  * A peer that came back at another address says so, until the roster does: the others cannot reach it meanwhile, but it
- * reaches them. Resolves when it is done, or the peer stops. Never rejects.
+ * reaches them. So does one whose address the roster gave away, to a peer that had taken the one it was listed at. It
+ * says only what it has tried: that it is itself who answers there, so that nobody loses an address by a mistake.
  */
-export async function tellAddress(options: AddressOptions): Promise<void> {
-  const { uid, url, rosters, dispatcher, clock, log, signal } = options
-  const isListed = () => rosters.current.peers.some(peer => peer.uid === uid && peer.url === url)
-  for (let pauseMs: number = LIMITS.JOIN_RETRY_MIN_MS; !signal.aborted && !isListed(); ) {
-    try {
-      const change = { kind: 'address', uid, url, by: uid, why: 'it came back at another address' } as const
-      await appendChange(dispatcher, change, clock.monotonicMs() + LIMITS.DEPARTURE_PATIENCE_MS)
-      return
-    } catch (error) {
-      log.warn({ url, error: String(error) }, 'the roster does not know this address yet')
-    }
-    await new Promise<void>(resolve => clock.after(pauseMs, resolve))
-    pauseMs = Math.min(2 * pauseMs, LIMITS.JOIN_RETRY_MAX_MS)
+export class OwnAddress {
+  readonly #options: AddressOptions
+  #pauseMs: number = LIMITS.JOIN_RETRY_MIN_MS
+  #triedMs = Number.NEGATIVE_INFINITY
+  #asked = 0
+  #warned = ''
+
+  constructor(options: AddressOptions) {
+    this.#options = options
   }
+
+  /** Sees to it, now and whenever the roster changes, until the peer stops. Never rejects. */
+  async watch(): Promise<void> {
+    const { signal } = this.#options
+    while (!signal.aborted) {
+      if (this.#isSaid()) {
+        await this.#woken()
+        continue
+      }
+      await this.#rest()
+      if (!signal.aborted && !this.#isSaid()) await this.#tell()
+    }
+  }
+
+  /** Also for a peer off the list: it has no address there to correct. */
+  #isSaid(): boolean {
+    const { uid, url, rosters } = this.#options
+    return (rosters.current.peers.find(peer => peer.uid === uid)?.url ?? url) === url
+  }
+
+  /** Pauses grow while one attempt follows another, failed or undone by a peer that claims the same address. */
+  async #rest(): Promise<void> {
+    const { clock } = this.#options
+    const sinceMs = clock.monotonicMs() - this.#triedMs
+    if (sinceMs >= 2 * LIMITS.JOIN_RETRY_MAX_MS) {
+      this.#pauseMs = LIMITS.JOIN_RETRY_MIN_MS
+      this.#warned = ''
+    } else if (sinceMs < this.#pauseMs) await this.#woken(this.#pauseMs - sinceMs)
+    this.#pauseMs = Math.min(2 * this.#pauseMs, LIMITS.JOIN_RETRY_MAX_MS)
+    this.#triedMs = clock.monotonicMs()
+  }
+
+  async #tell(): Promise<void> {
+    const { uid, url, rosters, dispatcher, clock, adopt, signal } = this.#options
+    const mistake = await this.#mistake()
+    if (signal.aborted) return
+    if (mistake !== undefined) {
+      this.#warn(mistake, 'this peer is not found at the address it gives to the others: correct --advertise')
+      return
+    }
+    try {
+      const why = 'it came back at another address'
+      const displaced = displacedBy(rosters.current, url)
+      const change = { kind: 'address', uid, url, ...displaced, by: uid, why } as const
+      const deadlineMs = clock.monotonicMs() + LIMITS.DEPARTURE_PATIENCE_MS
+      adopt((await appendChange(dispatcher, change, deadlineMs)).roster)
+    } catch (error) {
+      this.#warn(String(error), 'the roster does not know this address yet')
+      this.#refresh()
+    }
+  }
+
+  /** Perhaps somebody else is listed there by now, which nobody tells this peer at its old address. */
+  #refresh(): void {
+    const { uid, rosters, askForRoster } = this.#options
+    const others = rosters.current.peers.filter(peer => peer.uid !== uid)
+    const next = others[this.#asked++ % Math.max(1, others.length)]
+    if (next) askForRoster(next.id)
+  }
+
+  /** Who answers at the address in place of this process; undefined when it is this one. */
+  async #mistake(): Promise<string | undefined> {
+    const { uid, url, run, identify } = this.#options
+    try {
+      const found = await identify(url)
+      if (found.uid !== uid) return `another store answers there (uid ${found.uid})`
+      return found.run === run ? undefined : 'another process answers there, on a copy of this store'
+    } catch (error) {
+      return `nobody answers there: ${error instanceof Error ? error.message : String(error)}`
+    }
+  }
+
+  /** Once for each reason: the attempts go on. */
+  #warn(error: string, message: string): void {
+    if (error === this.#warned) return
+    this.#warned = error
+    this.#options.log.warn({ url: this.#options.url, error }, message)
+  }
+
+  /** Resolves when the time is over; without one, when the roster changes; in any case when the peer stops. */
+  #woken(afterMs?: number): Promise<void> {
+    const { clock, signal, onRoster } = this.#options
+    return new Promise(resolve => {
+      const wake = () => {
+        cancel()
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      const cancel = afterMs === undefined ? onRoster(wake) : clock.after(afterMs, wake)
+      signal.addEventListener('abort', wake)
+    })
+  }
+}
+
+/** Names the store that a change to `url` displaces, if another peer is listed there. */
+export function displacedBy({ peers }: Roster, url: string): { readonly displaces?: string } {
+  const holder = peers.find(peer => peer.url === url)
+  return holder === undefined ? {} : { displaces: holder.uid }
 }

@@ -1,10 +1,13 @@
 import { type PeerId, parseLabel } from '../cube/labels.ts'
 import { peerAt, type Roster, type RosterPeer } from '../cube/roster.ts'
+import { listedFormat } from '../cube/roster-format.ts'
+import { formatFault } from '../engine/formats.ts'
 import type { Rosters } from '../engine/rosters.ts'
 import type { Clock } from '../engine/types.ts'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Dispatcher } from '../links/types.ts'
+import { displacedBy } from './address.ts'
 import { appendChange, type Changed, type Wish } from './changes.ts'
 import { type Survey, survey } from './survey.ts'
 
@@ -24,8 +27,9 @@ export interface JoinWish {
   readonly id?: PeerId
   /** What it was told of the cluster, if anything. */
   readonly slots?: number
-  /** The format its program speaks with other peers. */
+  /** The newest format its program speaks with other peers, and the oldest; absent means 1. */
   readonly format?: number
+  readonly oldestFormat?: number
   /** Who asks, for the roster's note. */
   readonly by: string
 }
@@ -41,8 +45,6 @@ export interface AdmissionOptions {
   readonly rosters: Rosters
   readonly dispatcher: Dispatcher
   readonly clock: Clock
-  /** The format this program speaks with other peers. */
-  readonly format: number
   /** Asks whoever answers at `url` who it is. Rejects when nobody does in time. */
   identify(url: string): Promise<Identity>
   adopt(roster: Roster): void
@@ -124,20 +126,17 @@ export class Admission {
     return changed
   }
 
-  #checkFit({ slots, format }: JoinWish): void {
-    const { rosters } = this.#options
-    const { slots: own, clusterId } = rosters.current
+  #checkFit({ slots, format = 1, oldestFormat = 1 }: JoinWish): void {
+    const { current } = this.#options.rosters
+    const { slots: own, clusterId } = current
     if (slots !== undefined && slots !== own) {
       throw new HypercastError(
         'JOIN_REFUSED',
         `This cluster (${clusterId}) has ${own} slots and not ${slots}: join without --slots, or another cluster.`,
       )
     }
-    if (format === undefined || format === this.#options.format) return
-    throw new HypercastError(
-      'JOIN_REFUSED',
-      `The peers of this cluster speak format ${this.#options.format} with each other and the new one ${format}: run the same version on all.`,
-    )
+    const unfit = formatFault({ oldest: oldestFormat, newest: format }, current)
+    if (unfit !== undefined) throw new HypercastError('JOIN_REFUSED', unfit)
   }
 
   /** Whoever cannot be reached at its address would hold its slots up. */
@@ -209,21 +208,33 @@ export class Admission {
   }
 }
 
-function changeFor({ uid, url, id, by }: JoinWish, roster: Roster): Wish {
+function changeFor({ uid, url, id, by, format = 1 }: JoinWish, roster: Roster): Wish {
   const listed = roster.peers.find(peer => peer.uid === uid)
-  if (listed !== undefined && listed.url !== url)
-    return { kind: 'address', uid, url, by, why: 'its address changed' }
+  if (listed !== undefined && listed.url !== url) {
+    const why = 'its address changed'
+    return { kind: 'address', uid, url, ...displacedBy(roster, url), by, why }
+  }
   const before = roster.peers.find(peer => peer.url === url)
   const isSamePlace = before && (id === undefined || parseLabel(id) === parseLabel(before.id))
   if (before !== undefined && before.uid !== uid && isSamePlace) {
     const why = 'another store answers at its address: the one before is lost'
-    return { kind: 'replace', id: before.id, uid, replaces: before.uid, url, by, why }
+    return {
+      kind: 'replace',
+      id: before.id,
+      uid,
+      replaces: before.uid,
+      url,
+      ...listedFormat(format),
+      by,
+      why,
+    }
   }
   return {
     kind: 'join',
     uid,
     url,
     ...(id !== undefined && { id }),
+    ...listedFormat(format),
     follows: roster.version,
     by,
     why: 'joins',

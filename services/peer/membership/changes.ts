@@ -22,7 +22,9 @@ export async function appendChange(
   deadlineMs: number,
 ): Promise<Changed> {
   const { result } = await dispatcher.append({ kind: 'roster', change }, deadlineMs)
-  if (result.kind === 'failed') throw new HypercastError(result.definite ? result.code : 'OUTCOME_UNKNOWN')
+  if (result.kind === 'failed') {
+    throw new HypercastError(result.definite ? result.code : 'OUTCOME_UNKNOWN', result.detail)
+  }
   if (result.kind !== 'appended') throw new HypercastError('INTERNAL')
   const { result: applied } = result
   if (applied.kind === 'roster') return applied

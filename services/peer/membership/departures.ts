@@ -105,8 +105,9 @@ export class Departures {
 
   async #evictOne({ id, uid, number }: RosterPeer): Promise<boolean> {
     const { rosters, dispatcher, self, silentForMs, reaches, log } = this.#options
+    // For the dead nobody answers before the time is over: what follows has one of its own.
+    if (await reaches(id, this.#deadline())) return false
     const deadlineMs = this.#deadline()
-    if (await reaches(id, deadlineMs)) return false
     const { unknown, roster, configurations } = await survey(dispatcher, rosters, deadlineMs)
     const moving = configurations.filter(
       (configuration, slot) =>

@@ -1,5 +1,6 @@
 import type { PeerId } from '../cube/labels.ts'
 import { type Roster, rosterFault } from '../cube/roster.ts'
+import type { Formats } from '../engine/formats.ts'
 import type { EngineLog } from '../engine/settings.ts'
 import type { Clock } from '../engine/types.ts'
 import { HypercastError } from '../errors.ts'
@@ -18,7 +19,8 @@ export interface JoiningOptions {
   readonly url: string
   readonly id?: PeerId
   readonly slots?: number
-  readonly format: number
+  /** What this program speaks. */
+  readonly formats: Formats
   readonly store: Pick<LogStore, 'identity' | 'writeRoster'>
   /** POST /v1/peers. Rejects when nobody answers in time; it must settle. */
   readonly ask: (via: string, wish: object) => Promise<JoinAnswer>
@@ -76,12 +78,13 @@ export class Joining {
   }
 
   async #ask(): Promise<{ readonly roster: Roster } | { readonly why: string }> {
-    const { via, url, id, slots, format, store, ask } = this.#options
+    const { via, url, id, slots, formats, store, ask } = this.#options
     const { uid } = store.identity
     let answer: JoinAnswer | undefined
     try {
       const isSelf = (await this.#options.identify(via)).uid === uid
-      const wish = { uid, url, ...(id && { id }), ...(slots && { slots }), format }
+      const { newest: format, oldest: oldestFormat } = formats
+      const wish = { uid, url, ...(id && { id }), ...(slots && { slots }), format, oldestFormat }
       answer = isSelf ? undefined : await ask(via, wish)
     } catch (error) {
       return { why: `${via} does not answer: ${error instanceof Error ? error.message : String(error)}` }

@@ -10,8 +10,12 @@ export interface Survey {
   readonly roster: Roster
   /** By slot; null where nobody answered. The last one is the roster's own. */
   readonly configurations: readonly (Configuration | null)[]
+  /** By slot: numbers of the members that are heard of and hold all but the last of it. */
+  readonly level: readonly (readonly number[])[]
   /** Slots that do not stand where the roster places them yet. */
   readonly moving: number
+  /** About how many bytes of events are still to be copied until they do. */
+  readonly bytesToMove: number
   /** Slots nobody answered for: without a majority, perhaps. */
   readonly unknown: number
 }
@@ -23,11 +27,16 @@ export interface Survey {
 export async function survey(dispatcher: Dispatcher, rosters: Rosters, deadlineMs: number): Promise<Survey> {
   const roster = rosters.current
   const configurations = new Array<Configuration | null>(roster.slots + 1).fill(null)
+  const level = new Array<readonly number[]>(roster.slots + 1).fill([])
+  let bytesToMove = 0
   let next = 0
   const ask = async (): Promise<void> => {
     for (let slot = next++; slot < configurations.length; slot = next++) {
       const { result } = await dispatcher.dispatch({ kind: 'members', slot }, deadlineMs)
-      if (result.kind === 'members') configurations[slot] = result.configuration
+      if (result.kind !== 'members') continue
+      configurations[slot] = result.configuration
+      level[slot] = result.level ?? []
+      bytesToMove += result.bytesToMove ?? 0
     }
   }
   await Promise.all(Array.from({ length: LIMITS.SURVEYS_AT_ONCE }, ask))
@@ -35,7 +44,7 @@ export async function survey(dispatcher: Dispatcher, rosters: Rosters, deadlineM
   const moving = configurations.filter(
     (configuration, slot) => configuration !== null && !rosters.settles(slot, configuration),
   ).length
-  return { roster, configurations, moving, unknown }
+  return { roster, configurations, level, moving, bytesToMove, unknown }
 }
 
 /** Whether any slot's configuration may name the member: one that nobody told of may. */

@@ -2,6 +2,7 @@ import { leaderGone, onVoteRequest, onVoteResponse, standForElection, standForTr
 import { accept, onAppend, onHeartbeat, restore } from './follower.ts'
 import { invariant } from './invariant.ts'
 import { changeMembers, isChanging } from './membership.ts'
+import { goOnAlone } from './recovery.ts'
 import {
   advanceCommit,
   beginReads,
@@ -119,6 +120,14 @@ export class RaftNode implements RaftMember {
     return typeof begun === 'number' ? { index: begun, term: this.#state.term } : begun
   }
 
+  goOnAlone(
+    uid: string,
+    term: number,
+    rosterVersion: number,
+  ): { readonly index: number; readonly term: number } {
+    return { index: goOnAlone(this.#state, uid, term, rosterVersion), term }
+  }
+
   readIndex(context: number): ProposeRefusal | undefined {
     if (this.#state.role !== 'leader') return 'notLeader'
     return this.#state.reads.request(context) ? undefined : 'overloaded'
@@ -209,6 +218,7 @@ export class RaftNode implements RaftMember {
 
   status(): RaftStatus {
     const state = this.#state
+    const { floor } = state.log
     const progress = new Map<number, ProgressStatus>()
     for (const [number, { match, state: kind }] of state.progress) {
       progress.set(number, { match, state: kind, recentActive: isActive(state, number) })
@@ -222,6 +232,7 @@ export class RaftNode implements RaftMember {
       applied: state.applied,
       lastIndex: state.log.lastIndex,
       durable: state.log.durable,
+      ...(floor !== undefined && { floor }),
       configuration: state.configurations.current,
       changing: isChanging(state),
       transferee: state.transferee,

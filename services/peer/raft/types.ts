@@ -193,6 +193,8 @@ export interface RaftStatus {
   readonly lastIndex: number
   /** Highest index of the own log that is durable. */
   readonly durable: number
+  /** Where the log ended that this one stands in for, while it is not as good (see {@link HardState}). */
+  readonly floor?: LogEnd
   readonly configuration: Configuration
   /** A change of the configuration is not finished: it is joint, or not committed yet. */
   readonly changing: boolean
@@ -267,6 +269,21 @@ export interface RaftMember {
    * store.
    */
   changeMembers(target: MembershipTarget): { readonly index: number; readonly term: number } | ChangeRefusal
+  /**
+   * Unsafe, and only for an operator who knows that a majority of the voters is gone for good: this member appends a
+   * configuration that names it as the only voter, in `term`, and leads. Nobody agrees to it: what the lost majority
+   * committed behind the end of this log is undone, and if it is not gone, there are two histories from here on.
+   * Nothing is sent before that entry is durable here, and then to nobody. What is proposed in the same turn is
+   * persisted with it, or not at all.
+   * @param term above that of every member that is left
+   * @param rosterVersion the roster the configuration follows
+   * Throws InvariantBroken for a term that is not above the own one.
+   */
+  goOnAlone(
+    uid: string,
+    term: number,
+    rosterVersion: number,
+  ): { readonly index: number; readonly term: number }
   /** Asks for a linearizable read point (thesis 6.4); answered by `Ready.reads` or `Ready.readsFailed`. */
   readIndex(context: number): ProposeRefusal | undefined
   /** Starts handing leadership to a voter; ignored when not leader or not a voter. Aborted after an election timeout. */

@@ -4,6 +4,7 @@ import { open, type RootDatabase } from 'lmdb'
 import { StoreError } from './errors.ts'
 import type { Key, KvOp, OrderedKv, RangeOptions, Space } from './kv.ts'
 import { OrderedMap } from './ordered-map.ts'
+import { corrupt } from './record.ts'
 
 /** The file lmdb keeps its pages in. */
 export const DATA_FILE = 'data.mdb'
@@ -20,10 +21,18 @@ const KEY_ENCODER = {
   },
 }
 
-/** Where lmdb's mark lies in its first page, the mark (little-endian), and the version of its format behind it. */
-const MARK_OFFSET = 24
+/** lmdb's mark and the version of its format, where they and more lie in the pages that name the trees (little-endian). */
 const MARK = 0xbeefc0de
 const FORMAT = 2
+const META = { mark: 24, format: 28, pageSize: 48, roots: [88, 136], transaction: 152, end: 160 } as const
+/** The root of a tree without pages. */
+const NO_ROOT = 2n ** 64n - 1n
+
+/**
+ * What lmdb says of pages that are not what they must be: MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_PANIC, MDB_INVALID, and
+ * MDB_BAD_TXN of every read behind such a one.
+ */
+const DAMAGE: readonly unknown[] = [-30797, -30796, -30795, -30793, -30782]
 
 interface TreeStats {
   readonly treeBranchPageCount: number
@@ -92,23 +101,27 @@ export class LmdbKv implements OrderedKv {
   get(key: Key): Uint8Array | undefined {
     const pending = this.#overlay.get(key)
     if (pending) return pending.value ?? undefined
-    return this.#db.getBinary(key)
+    return reading(key, () => this.#db.getBinary(key))
   }
 
   has(key: Key): boolean {
     const pending = this.#overlay.get(key)
     if (pending) return pending.value !== null
-    return this.#db.doesExist(key)
+    return reading(key, () => this.#db.doesExist(key))
   }
 
   range(from: Key, to: Key, options: RangeOptions = {}): [Key, Uint8Array][] {
-    const stored = this.#db.getRange(bounds(from, to, options, true))
-    return this.#merge(from, to, options, pairs(stored))
+    return reading(from, () => {
+      const stored = this.#db.getRange(bounds(from, to, options, true))
+      return this.#merge(from, to, options, pairs(stored))
+    })
   }
 
   keys(from: Key, to: Key, options: RangeOptions = {}): Key[] {
-    const stored = this.#db.getKeys(bounds(from, to, options, false))
-    return this.#merge(from, to, options, nameless(stored)).map(([key]) => key)
+    return reading(from, () => {
+      const stored = this.#db.getKeys(bounds(from, to, options, false))
+      return this.#merge(from, to, options, nameless(stored)).map(([key]) => key)
+    })
   }
 
   write(ops: readonly KvOp[]): Promise<void> {
@@ -258,8 +271,23 @@ async function rootCause(error: unknown): Promise<string> {
   )
 }
 
+/** A damaged page takes the records on it with it: throws `CorruptRecord` for it, and what else `read` throws. */
+function reading<T>(key: Key, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw isDamage(error) ? corrupt(key, (error as Error).message) : error
+  }
+}
+
+/** Whether an error says that the database's own pages are damaged. */
+export function isDamage(error: unknown): boolean {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
+  return DAMAGE.includes(code) || (cause !== undefined && isDamage(cause))
+}
+
 /** Makes the names of new files durable; lmdb syncs only their contents. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   const handle = openSync(path, 'r')
   try {
     fsyncSync(handle)
@@ -269,18 +297,37 @@ function syncDirectory(path: string): void {
 }
 
 /**
- * Whether the data file in folder `path` begins as lmdb's does. To be asked before it is opened: lmdb ends the process
- * with a segmentation fault when it does not. An empty file is a database that is about to be made.
+ * What is wrong with the data file in folder `path`: it does not begin as lmdb's does, or ends before the pages its trees
+ * begin at. To be asked before it is opened: lmdb ends the process with a segmentation fault then. An empty file is a
+ * database that is about to be made. Undefined when nothing is seen, which does not say that all pages are there.
  */
-export function isDatabase(path: string): boolean {
+export function databaseFault(path: string): string | undefined {
   const file = join(path, DATA_FILE)
-  if (statSync(file).size === 0) return true
-  const head = Buffer.alloc(MARK_OFFSET + 8)
+  const { size } = statSync(file)
+  if (size === 0) return undefined
   const handle = openSync(file, 'r')
   try {
-    readSync(handle, head, 0, head.length, 0)
+    const first = readMeta(handle, 0)
+    if (!first) return 'it is no database'
+    const second = readMeta(handle, first.pageSize)
+    const newest = second && second.transaction > first.transaction ? second : first
+    const isWhole = second && newest.roots.every(root => root === NO_ROOT || root < size / first.pageSize)
+    return isWhole ? undefined : 'it is cut off'
   } finally {
     closeSync(handle)
   }
-  return head.readUInt32LE(MARK_OFFSET) === MARK && head.readUInt32LE(MARK_OFFSET + 4) === FORMAT
+}
+
+/** One of the two pages at the file's start that name the trees; undefined when it is none. */
+function readMeta(handle: number, position: number) {
+  const page = Buffer.alloc(META.end)
+  const isThere = readSync(handle, page, 0, page.length, position) === page.length
+  if (!isThere || page.readUInt32LE(META.mark) !== MARK || page.readUInt32LE(META.format) !== FORMAT) {
+    return undefined
+  }
+  return {
+    pageSize: page.readUInt32LE(META.pageSize),
+    roots: META.roots.map(offset => page.readBigUInt64LE(offset)),
+    transaction: page.readBigUInt64LE(META.transaction),
+  }
 }

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder } from '../folders.ts'
+import { DAMAGED_FOLDER, hasNext, NEXT_FOLDER, putNextInPlace } from './aside.ts'
 import { StoreError } from './errors.ts'
 import { openIdentity } from './identity.ts'
-import { DATA_FILE, isDatabase, LmdbKv, READERS_FILE } from './lmdb.ts'
+import { DATA_FILE, databaseFault, isDamage, LmdbKv, READERS_FILE } from './lmdb.ts'
 import { LOCK_FILE, lockDirectory } from './lock.ts'
 import { KvLogStore } from './log-store.ts'
 import type { MemoryDisk } from './memory.ts'
-import type { LogStore } from './types.ts'
+import { CorruptRecord, type LogStore } from './types.ts'
 
 export interface OpenOptions {
   /** Makes the random uid of a new store. */
@@ -16,7 +17,7 @@ export interface OpenOptions {
 }
 
 /**
- * Opens the store in folder `path`, or makes it there.
+ * Opens the store in folder `path`, or makes it there; where one was set aside, the one prepared in its place.
  *
  * @throws StoreError with one clear line: DATA_IN_USE, DATA_NOT_A_DIRECTORY, DATA_NOT_WRITABLE, DATA_FOREIGN,
  * DATA_VERSION, DATA_UNREADABLE, WRITE_FAILED. Nothing is kept open then.
@@ -25,12 +26,18 @@ export function openLmdbStore(path: string, options: OpenOptions = {}): LogStore
   const isNew = prepareDirectory(path)
   const unlock = lock(path)
   try {
-    const kv = openRows(path, isNew)
+    const isPrepared = isNew && hasNext(path)
+    if (isPrepared) putNextInPlace(path)
+    const kv = openRows(path, isNew && !isPrepared)
     try {
-      return new KvLogStore(kv, openIdentity(kv, path, options.newUid ?? randomUUID), unlock)
+      const store = new KvLogStore(kv, openIdentity(kv, path, options.newUid ?? randomUUID), unlock)
+      // Without it the peer could not start: it is read now, so that this is a store that cannot be opened.
+      store.roster()
+      return store
     } catch (error) {
       void kv.close()
-      throw error
+      const isUnreadable = error instanceof CorruptRecord || isDamage(error)
+      throw isUnreadable ? unreadable(path, (error as Error).message, error) : error
     }
   } catch (error) {
     unlock()
@@ -77,7 +84,8 @@ function looksNew(path: string): boolean {
 }
 
 function isOurs(name: string): boolean {
-  return name === READERS_FILE || name === LOCK_FILE || name.startsWith(`${LOCK_FILE}.`)
+  const names = [READERS_FILE, LOCK_FILE, DAMAGED_FOLDER, NEXT_FOLDER]
+  return names.includes(name) || name.startsWith(`${LOCK_FILE}.`)
 }
 
 function lock(path: string): () => void {
@@ -89,7 +97,8 @@ function lock(path: string): () => void {
 }
 
 function openRows(path: string, isNew: boolean): LmdbKv {
-  if (!isNew && !isDatabase(path)) throw unreadable(path, 'it is no database')
+  const fault = isNew ? undefined : databaseFault(path)
+  if (fault !== undefined) throw unreadable(path, fault)
   try {
     return new LmdbKv(path)
   } catch (error) {

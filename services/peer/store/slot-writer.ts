@@ -4,6 +4,7 @@ import {
   behind,
   clientKeyKey,
   indexKey,
+  indexOf,
   orderKey,
   prefix,
   type Replica,
@@ -13,7 +14,7 @@ import {
 } from './keys.ts'
 import type { Key, KvOp, OrderedKv } from './kv.ts'
 import { sealEntry, sealValue } from './record.ts'
-import { noteTopic, packRun, type SlotState, type Work } from './slot-state.ts'
+import { noteTopic, packRun, readRun, type SlotState, type Work } from './slot-state.ts'
 import type { SlotWrite } from './types.ts'
 
 /** The rows of one transaction as they gather. */
@@ -27,6 +28,7 @@ export function writeSlot(kv: OrderedKv, state: SlotState, write: SlotWrite, ops
   if (write.hardState) putHardState(state, write.hardState, ops)
   if (write.truncateFrom !== undefined) truncate(state, write.truncateFrom, ops)
   if (write.entries) append(state, write.entries, ops)
+  if (write.unstage) unstage(kv, state, ops)
   if (write.install) install(kv, state, write.install.snapshot, write.install.image, ops)
   if (write.changes) applyChanges(state, write.changes, ops)
   if (write.compact) compact(state, write.compact, ops)
@@ -110,6 +112,18 @@ function append(state: SlotState, entries: readonly Entry[], ops: Ops): void {
     if (state.terms.at(-1)?.term !== entry.term) state.terms.push({ index: entry.index, term: entry.term })
     state.last = entry.index
   }
+}
+
+function unstage(kv: OrderedKv, state: SlotState, ops: Ops): void {
+  const from = indexKey(TABLES.staged, state, state.applied + 1)
+  for (const key of kv.keys(from, behind(prefix(TABLES.staged, state)))) {
+    const index = indexOf(key)
+    const run = readRun(kv, state, index)
+    if (run) remove(ops, orderKey(state, run.incarnation, run.first))
+    remove(ops, indexKey(TABLES.run, state, index))
+    remove(ops, key)
+  }
+  state.staged = 0
 }
 
 function install(kv: OrderedKv, state: SlotState, snapshot: SnapshotMeta, image: SlotImage, ops: Ops): void {

@@ -39,6 +39,11 @@ export interface SlotWrite {
    * Runs that the image no longer covers (trimmed or deleted topics) are removed in slices later.
    */
   readonly install?: { readonly snapshot: SnapshotMeta; readonly image: SlotImage }
+  /**
+   * Forget the runs of a snapshot that was not completed: after a recovery its state is no longer the slot's, and what
+   * follows in the log is something else.
+   */
+  readonly unstage?: true
   /** What applying entries changed. */
   readonly changes?: SlotChanges
   /** Raft's part of the entries up to this point may go: those that hold no kept event are deleted. */

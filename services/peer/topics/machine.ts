@@ -1,5 +1,6 @@
 import type { RosterBounds } from '../cube/roster.ts'
 import { changeRoster } from '../cube/roster-change.ts'
+import { recoveredRoster } from '../cube/roster-recovery.ts'
 import { Keys } from './keys.ts'
 import { Producers } from './producers.ts'
 import { mergeSettings, sameSettings } from './settings.ts'
@@ -160,6 +161,7 @@ export class SlotMachine {
 
     this.#slot = { ...this.#slot, timeMs: Math.max(this.#slot.timeMs, command.timeMs) }
     this.#keys.purge(this.#slot.timeMs)
+    if (command.kind === 'recover') return this.#recover(command)
     const { producer } = command
     if (producer !== undefined) {
       const admission = this.#producers.admit(producer)
@@ -171,7 +173,7 @@ export class SlotMachine {
     return { result, notices, duplicate: duplicate === true }
   }
 
-  #perform(index: number, command: Command): Outcome {
+  #perform(index: number, command: Exclude<Command, { readonly kind: 'recover' }>): Outcome {
     switch (command.kind) {
       case 'create':
         return this.#create(command)
@@ -280,6 +282,17 @@ export class SlotMachine {
     this.#topics.set(topic)
     this.#trims.set(known.incarnation, earliest)
     return { result: { kind: 'trimmed', earliest }, notices: [{ kind: 'trimmed', topic }] }
+  }
+
+  #recover({ incarnation, roster: known, skip = 0 }: Of<'recover'>): Applied {
+    const nothing = { result: undefined, duplicate: false }
+    if (known === undefined) {
+      this.#slot = { ...this.#slot, incarnation: Math.max(this.#slot.incarnation, incarnation) }
+      return { ...nothing, notices: [] }
+    }
+    const roster = recoveredRoster(this.#slot.roster, known, skip)
+    this.#slot = { ...this.#slot, roster }
+    return { ...nothing, notices: [{ kind: 'roster', roster }] }
   }
 
   #changeRoster({ change }: Of<'roster'>): Outcome {

@@ -71,14 +71,29 @@ export type TopicCommand = CommandHead & { readonly topic: string } & (
 /** A command to the roster, for the one slot that holds it. */
 export type RosterCommand = CommandHead & { readonly kind: 'roster'; readonly change: RosterChange }
 
+/**
+ * The first command after a recovery, proposed by the replica that goes on without the majority: what was given out
+ * behind the end of its log is lost and must not be given out again.
+ */
+export interface RecoverCommand extends CommandHead {
+  readonly kind: 'recover'
+  /** Incarnations up to this one count as given; 0 in the roster's own slot. */
+  readonly incarnation: number
+  /** In the roster's own slot: the newest version that any peer knows that is left. */
+  readonly roster?: Roster
+  /** Versions of the roster, and member numbers, that count as given. */
+  readonly skip?: number
+}
+
 /** What an entry of the slot's log asks of the state machine. */
-export type Command = TopicCommand | RosterCommand
+export type Command = TopicCommand | RosterCommand | RecoverCommand
 
 type Unstamped<C> = C extends Command ? Omit<C, 'timeMs'> : never
 
 /** A command as it is asked for, before the primary stamps it. */
 export type TopicRequest = Unstamped<TopicCommand>
 export type RosterRequest = Unstamped<RosterCommand>
+/** What a client or a peer may ask for; a `recover` is nobody's request. */
 export type Request = TopicRequest | RosterRequest
 
 /** The publicly visible state of one topic. */

@@ -15,6 +15,7 @@ import {
   type SlotStatus,
   type SnapshotChunk,
 } from '../../../services/peer/engine/types.ts'
+import { WIRE_FORMAT } from '../../../services/peer/engine/wire.ts'
 import { HypercastError } from '../../../services/peer/errors.ts'
 import { CubeDispatcher } from '../../../services/peer/links/dispatcher.ts'
 import { Edges } from '../../../services/peer/links/edges.ts'
@@ -148,6 +149,7 @@ export function fakeSlots(self: PeerId, roster: Roster, logs: ReadonlyMap<number
       return { result: special ?? log.apply(request), replicas: 2 }
     },
     members: () => ({ rosterVersion: 1, voters: [] }),
+    bytesToMove: () => 0,
     async barrier(slot, deadlineMs) {
       await primaryHere(logOf(slot), deadlineMs)
     },
@@ -241,6 +243,7 @@ export class TestPeer {
       uid: `uid-${id}`,
       clusterId: roster.clusterId,
       urlOf: peer => urls.get(peer),
+      wireFormat: () => WIRE_FORMAT,
       settings: timeouts,
     })
     this.transport.attach(this.engine)
@@ -248,6 +251,7 @@ export class TestPeer {
       ...common,
       pools: this.transport.pools,
       identity: this.transport.identity,
+      wireFormat: () => WIRE_FORMAT,
       acceptTimeoutMs: timeouts.acceptTimeoutMs,
       isUp: peer => this.isUp(peer),
       trouble: peer => this.engine.connectionClosed(peer),

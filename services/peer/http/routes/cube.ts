@@ -14,9 +14,10 @@ const CUBE_STREAM = {
   type: 'string',
   description:
     'Server-Sent Events, each a JSON object {"time","kind",…}: suspected, failed and rejoined with `peer` and `why`; ' +
-    'primary, takeover (`from`) and reclaimed with `slot`, `peer` and `term`; ready; arrived and departed with the `slot` ' +
-    'that this peer has a replica of from now on, or no longer; and of the roster, with `peer`, ' +
-    '`version` and `why`: joined, leaving, left, replaced (its store) and moved (its address).',
+    'primary, takeover (`from`), reclaimed and recovered (without its majority) with `slot`, `peer` and `term`; ready; ' +
+    'arrived and departed with the `slot` that this peer has a replica of from now on, or no longer; moving with how many ' +
+    '`slots` that this peer leads are still to move, and about how many `bytes`, whenever their number changes; and of the ' +
+    'roster, with `peer`, `version` and `why`: joined, leaving, left, replaced (its store) and moved (its address).',
   examples: [
     'data: {"time":"2025-01-31T12:00:00.000Z","kind":"takeover","slot":30,"peer":"010","from":"110","term":4}\n\n',
     'data: {"time":"2025-01-31T12:00:00.000Z","kind":"joined","peer":"101","version":7,"why":"joins"}\n\n',

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { peerAt, type Roster, type RosterPeer, urlFault } from '../../cube/roster.ts'
+import { formatOf } from '../../cube/roster-format.ts'
 import { HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { HttpOptions, PeerApi } from '../api.ts'
@@ -50,7 +51,8 @@ const peers: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
     async ({ query }, reply) => {
       const progress = await progressOf(api, query)
       reply.header('cache-control', 'no-store')
-      return { peers: peerBodies(api, rosterOf(api)), ...progress }
+      const roster = rosterOf(api)
+      return { peers: peerBodies(api, roster), format: formatOf(roster), ...progress }
     },
   )
 
@@ -125,7 +127,7 @@ const peers: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
         summary: 'Let a peer leave, or evict a dead one',
         description:
           'It is marked as leaving: its slots move to other peers, and then it goes off the list by itself; ' +
-          '`GET /v1/peers?progress=true` says how many slots are still to move. The same again is 202 until then.',
+          '`GET /v1/peers?progress=true` says how many slots and bytes are still to move. The same again is 202 until then.',
         params: PeerParams,
         querystring: Type.Object(
           {

@@ -105,6 +105,11 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
     reply.hijack()
   })
 
+  app.post('/v1/relay/recovery', hidden, async (request, reply) => {
+    senderOf(api, request)
+    return give(reply, await api.links.recovery(mediaType(request), bodyOf(request)))
+  })
+
   app.get('/v1/relay/identity', hidden, async (_request, reply) => reply.send(await api.links.identity()))
 
   app.post('/v1/relay/founding', hidden, async (request, reply) =>
