@@ -1,19 +1,21 @@
 /**
- * `npm run chaos`: a cube of real processes under kills, pauses, cut links, full disks, …, with publishers and
- * subscribers whose histories go through the checker. Ends with 0 only when there is no anomaly and all has healed.
+ * `npm run chaos`: a cube of real processes under kills, pauses, cut links, full and lost disks, …, whose peers come,
+ * go, move and are evicted meanwhile, with publishers and subscribers whose histories go through the checker. Ends with 0 only when there is no anomaly and all has healed.
  */
-import { rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Clients, topicsOf } from './lib/chaos/clients.ts'
 import { ChaosCube } from './lib/chaos/cube.ts'
 import { SmallDisk } from './lib/chaos/disk.ts'
+import { type FaultTools, takeDiskOut } from './lib/chaos/faults.ts'
+import { EVICT_AFTER_MS } from './lib/chaos/kinds.ts'
 import { readOptions } from './lib/chaos/options.ts'
 import { Random } from './lib/chaos/random.ts'
 import { Recorder } from './lib/chaos/recorder.ts'
 import { isClean, type Outcome, report } from './lib/chaos/report.ts'
 import { ChaosRun } from './lib/chaos/run.ts'
-import { makeSchedule } from './lib/chaos/schedule.ts'
+import { Schedule } from './lib/chaos/schedule.ts'
 import { HEARTBEAT_MS } from './lib/chaos/subscriber.ts'
 import { checkHistory } from './lib/checker/check.ts'
 
@@ -23,8 +25,6 @@ const PUBLISHERS = 32
 const WARM_UP_MS = 2_000
 const START_TIMEOUT_MS = 60_000
 const LEVEL_TIMEOUT_MS = 30_000
-/** Of the schedule: more than fit into a minute. */
-const ROUNDS_PER_MINUTE = 20
 /** Small, so that a disk that is down to it is a small one. */
 const DISK_RESERVE = '32MiB'
 
@@ -34,15 +34,21 @@ const startMs = performance.now()
 const timeline: string[] = []
 const findings: string[] = []
 const leftOut: string[] = []
-const lost = new Set<string>()
+const flips: string[] = []
 const recovering = new Set<string>()
 let run: ChaosRun | undefined
+let tools: FaultTools | undefined
 let disk: SmallDisk | undefined
 
 const cube = await ChaosCube.prepare({
   peers: options.peers,
-  environment: { HYPERCAST_SSE_HEARTBEAT: `${HEARTBEAT_MS}ms`, HYPERCAST_DISK_RESERVE: DISK_RESERVE },
-  onLost: (id, { how }) => void revive(id, how),
+  random: random.fork('cube'),
+  environment: {
+    HYPERCAST_SSE_HEARTBEAT: `${HEARTBEAT_MS}ms`,
+    HYPERCAST_DISK_RESERVE: DISK_RESERVE,
+    ...(options.faults.includes('evict') && { HYPERCAST_EVICT_AFTER: `${EVICT_AFTER_MS}ms` }),
+  },
+  onLost: (name, { how }) => void revive(name, how),
 })
 const recorder = new Recorder(join(cube.folder, 'history.jsonl'))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -66,29 +72,35 @@ try {
 
 async function chaos(): Promise<Outcome> {
   const { kinds, diskPeer } = prepareDisk()
-  await Promise.all(cube.ids.map(id => cube.start(id)))
-  const homes = topicsOf(cube, TOPICS_PER_PEER)
-  const topics = [...homes.keys()]
-  const rounds = makeSchedule({
+  await Promise.all(cube.names.map(name => cube.start(name)))
+  const schedule = new Schedule({
     random: random.fork('schedule'),
     kinds,
-    peers: cube.ids,
-    placements: cube.placements,
-    rounds: Math.ceil(options.minutes * ROUNDS_PER_MINUTE),
+    size: options.peers,
     ...(diskPeer !== undefined && { diskPeer }),
   })
   const found = (text: string) => {
     findings.push(text)
     tell(`WRONG: ${text}`)
   }
-  const tools = { cube, random: random.fork('faults'), disk, lost, tell, found }
+  tools = {
+    cube,
+    random: random.fork('faults'),
+    disk,
+    damaged: new Set(),
+    tell,
+    count: what => flips.push(what),
+    found,
+  }
   await untilHealed()
-  tell(`${cube.ids.length} peers are ready`)
+  tell(`${cube.names.length} peers are ready`)
+  const { version } = cube.roster
+  const topics = topicsOf(cube.roster, TOPICS_PER_PEER)
   const clients = await Clients.start({
     cube,
     random: random.fork('clients'),
     recorder,
-    topics,
+    topics: [...topics.keys()],
     publishers: PUBLISHERS,
     ratePerS: options.rate,
     subscribersPerTopic: SUBSCRIBERS_PER_TOPIC,
@@ -98,18 +110,19 @@ async function chaos(): Promise<Outcome> {
   run = new ChaosRun({
     cube,
     clients,
-    rounds,
+    schedule,
     random: random.fork('run'),
     tools,
-    homes,
+    topics,
     deadlineMs: faultsMs + options.minutes * 60_000,
   })
   const hasHealed = await run.run()
   const minutes = (performance.now() - faultsMs) / 60_000
   tell('no more faults; publishers stop')
   await clients.quiet()
-  if (hasHealed && (await run.healed())) {
-    await clients.readFinals(cube.ids.filter(id => !lost.has(id))).catch(error => found(error.message))
+  const isWhole = hasHealed && (await run.healed())
+  if (isWhole) {
+    await clients.readFinals().catch(error => found(error.message))
     for (const behind of await clients.level(LEVEL_TIMEOUT_MS)) found(`not level: ${behind}`)
     tell('all replicas are read, all subscribers have had their time')
   }
@@ -120,11 +133,14 @@ async function chaos(): Promise<Outcome> {
     minutes,
     faults: run.done,
     leftOut,
+    flips,
+    changes: cube.roster.version - version,
+    peers: cube.names.length,
     operations: recorder.operations,
     streams: clients.subscribers.reduce((sum, { connections }) => sum + connections, 0),
     gaps: run.gaps,
     ownDelayMs: run.ownDelayMs,
-    anomalies: checkHistory(recorder.operations, { isTrimmed: () => false, expectFinals: true }),
+    anomalies: checkHistory(recorder.operations, { isTrimmed: () => false, expectFinals: isWhole }),
     findings: [...findings, ...recorder.odd],
   }
 }
@@ -132,8 +148,8 @@ async function chaos(): Promise<Outcome> {
 /** One peer's store goes to a small disk of its own, if its filling is asked for and possible here. */
 function prepareDisk() {
   if (!options.faults.includes('disk')) return { kinds: options.faults }
-  const diskPeer = random.fork('disk').pick(cube.ids)
-  const mounted = SmallDisk.mount(cube.plan(diskPeer).data)
+  const diskPeer = random.fork('disk').pick(cube.names)
+  const mounted = SmallDisk.mount(cube.data(diskPeer))
   if (mounted instanceof SmallDisk) {
     disk = mounted
     return { kinds: options.faults, diskPeer }
@@ -153,21 +169,26 @@ async function untilHealed(): Promise<void> {
 }
 
 /**
- * A peer ended that nobody asked to. Where its disk is full that is what it should do; anywhere else it is wrong, and
- * the run goes on with the peer started again.
+ * A peer ended that nobody asked to. Where its disk is full or damaged that is what it should do; anywhere else it is
+ * wrong, and the run goes on with the peer started again.
  */
-async function revive(id: string, how: string): Promise<void> {
-  const isFull = [...(run?.active ?? [])].some(({ kind, victims }) => kind === 'disk' && victims.includes(id))
-  if (isFull || lost.has(id)) {
-    tell(`${id} ended: ${how}`)
+async function revive(name: string, how: string): Promise<void> {
+  const isFull = [...(run?.active ?? [])].some(
+    ({ kind, victims }) => kind === 'disk' && victims.includes(name),
+  )
+  tell(`${name} ended: ${how}`)
+  if (isFull) return
+  if (tools?.damaged.has(name)) {
+    await takeDiskOut(name, 'its peer ended on it', 'ended the peer', tools).catch(error =>
+      findings.push(`peer ${name} did not start again with an empty disk: ${error.message}`),
+    )
     return
   }
-  findings.push(`peer ${id} ended by itself: ${how}`)
-  tell(`WRONG: peer ${id} ended by itself: ${how}`)
-  if (recovering.has(id)) return
-  recovering.add(id)
-  await cube.start(id).catch(error => findings.push(`peer ${id} did not start again: ${error.message}`))
-  recovering.delete(id)
+  findings.push(`peer ${name} ended by itself: ${how}`)
+  if (recovering.has(name)) return
+  recovering.add(name)
+  await cube.start(name).catch(error => findings.push(`peer ${name} did not start again: ${error.message}`))
+  recovering.delete(name)
 }
 
 function tell(text: string): void {
@@ -179,6 +200,6 @@ function tell(text: string): void {
 async function cleanUp(isKept: boolean): Promise<void> {
   await cube.close()
   disk?.unmount()
-  if (isKept) for (const { data } of cube.plans) rmSync(data, { recursive: true, force: true })
+  if (isKept) cube.removeStores()
   else cube.removeFolder()
 }

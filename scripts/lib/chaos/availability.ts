@@ -1,10 +1,10 @@
 import { quantile } from '../history.ts'
-import type { FaultKind } from './schedule.ts'
+import type { FaultKind } from './kinds.ts'
 
 /** How the figures are measured, in the words of the report. */
 export const MEASURE =
-  'longest time between two acknowledged publishes of one topic that follow each other, for each topic whose home is a ' +
-  'victim (or the other end of a cut link); published every 40 ms, each event once, through a peer that is not harmed ' +
+  'longest time between two acknowledged publishes of one topic that follow each other, for each of up to four topics whose ' +
+  'home is a victim, the other end of a cut link, or the peer that joins (where it is home of none: that have a replica there); published every 40 ms, each event once, through a peer that is not harmed ' +
   '(of a whole-cube power-off: through any one). "fault": gaps that touch the time from the fault to its end; ' +
   '"return": gaps that begin after its end, until the cube has healed'
 

@@ -9,6 +9,7 @@ import type { Random } from './random.ts'
 import { Readers, readFinal } from './readers.ts'
 import type { Recorder } from './recorder.ts'
 import { topicUrl } from './requests.ts'
+import type { RosterView } from './roster-view.ts'
 import { Subscriber } from './subscriber.ts'
 
 export interface ClientsOptions {
@@ -23,19 +24,19 @@ export interface ClientsOptions {
 
 const POLL_MS = 100
 
-/** Names of topics, so many for each peer as its home; and the home of each. */
-export function topicsOf(cube: Pick<ChaosCube, 'ids' | 'placements'>, perPeer: number): Map<string, string> {
-  const homes = new Map<string, string>()
-  const room = new Map(cube.ids.map(id => [id, perPeer]))
-  for (let number = 1; homes.size < cube.ids.length * perPeer; number += 1) {
+/** Names of topics, so many for each peer as its home; and the slot of each. */
+export function topicsOf({ names, placements, slots }: RosterView, perPeer: number): Map<string, number> {
+  const topics = new Map<string, number>()
+  const room = new Map(names.map(name => [name, perPeer]))
+  for (let number = 1; topics.size < names.length * perPeer; number += 1) {
     const topic = `topic-${number}`
-    const slot = slotOf(createHash('sha256').update(topic).digest(), cube.placements.length)
-    const home = cube.placements[slot]![0]!
+    const slot = slotOf(createHash('sha256').update(topic).digest(), slots)
+    const home = placements[slot]![0]!
     if (room.get(home) === 0) continue
     room.set(home, room.get(home)! - 1)
-    homes.set(topic, home)
+    topics.set(topic, slot)
   }
-  return homes
+  return topics
 }
 
 /** All clients of a run. */
@@ -48,7 +49,7 @@ export class Clients {
 
   private constructor(options: ClientsOptions) {
     const { cube, random, recorder, topics, publishers, ratePerS, subscribersPerTopic } = options
-    const urls = cube.ids.map(id => cube.url(id))
+    const urls = () => cube.urls
     const common = { recorder, topics, urls }
     this.#options = options
     this.probe = new Probe(recorder)
@@ -72,7 +73,7 @@ export class Clients {
     const { cube, topics, recorder } = options
     for (const topic of topics) {
       const fromMs = performance.now()
-      const { status, body } = await ask(topicUrl(cube.url(cube.ids[0]!), topic), { method: 'PUT' })
+      const { status, body } = await ask(topicUrl(cube.urls[0]!, topic), { method: 'PUT' })
       if (status !== 201) throw new Error(`${topic} could not be created: ${status} ${body}`)
       const { incarnation } = JSON.parse(body) as { incarnation: number }
       const toMs = performance.now()
@@ -94,11 +95,11 @@ export class Clients {
     await Promise.all([this.probe.stop(), this.#publishers.stop(), this.#readers.stop()])
   }
 
-  /** Reads every topic through each of these peers. */
-  async readFinals(peers: readonly string[]): Promise<void> {
+  /** Reads every topic through each peer. */
+  async readFinals(): Promise<void> {
     const { cube, recorder, topics } = this.#options
     for (const topic of topics) {
-      for (const peer of peers) await readFinal(recorder, peer, cube.url(peer), topic)
+      for (const peer of cube.names) await readFinal(recorder, peer, cube.url(peer), topic)
     }
   }
 

@@ -1,75 +1,72 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { placement } from '../../../services/peer/cube/placement.ts'
-import { type PeerPlan, planCube } from '../../../services/peer/launcher/plan.ts'
-import { LIMITS } from '../../../services/peer/limits.ts'
-import { ask, askJson } from '../http.ts'
-import { freePorts } from '../ports.ts'
-import { Link } from './link.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { ask } from '../http.ts'
+import { ailmentOf, type CubeView, lookAt, unsettled } from './health.ts'
+import { Machines } from './machines.ts'
+import type { Network } from './network.ts'
 import { ChaosPeer, type Ended } from './peer.ts'
-import type { Shape } from './pipe.ts'
+import type { Random } from './random.ts'
+import { RosterView } from './roster-view.ts'
 
 export interface ChaosCubeOptions {
   readonly peers: number
+  readonly random: Random
   /** Settings of the peers, as environment variables. */
   readonly environment: Readonly<Record<string, string>>
   /** A peer ended although nobody asked it to. */
-  readonly onLost: (id: string, ended: Ended) => void
-}
-
-interface CubeView {
-  readonly primaries: readonly (string | null)[]
-  readonly peers: readonly { readonly id: string; readonly status: string }[]
+  readonly onLost: (name: string, ended: Ended) => void
 }
 
 const SLOTS = 64
-const ASK_TIMEOUT_MS = 2_000
-/** What a peer says of one that it misses; of one that it never had to do with it says `unknown`. */
-const AWAY = new Set(['suspected', 'down'])
+const ASK_TIMEOUT_MS = 10_000
+const AGAIN_MS = 250
+/** Slots move, one eviction waits for what is under way, and faults may come in between. */
+const CHANGE_TIMEOUT_MS = 120_000
+/** Answers to a wish to leave after which asking again may help. */
+const PASSING_STATUS = new Set([409, 429, 502, 503, 504])
 
-/** A cube of real processes, each of which reaches every other through a link of its own. */
+/** A cube of real processes, each of which reaches every other through a link of its own; peers come and go. */
 export class ChaosCube {
-  /** Stores, logs and the run's other files; removed by `close`. */
+  /** Stores, logs and the run's other files; removed by `removeFolder`. */
   readonly folder: string
-  readonly plans: readonly PeerPlan[]
-  readonly ids: readonly string[]
-  /** The replicas of every slot, the home first. */
-  readonly placements: readonly (readonly string[])[]
   readonly #options: ChaosCubeOptions
+  readonly #machines: Machines
   readonly #running = new Map<string, ChaosPeer>()
-  /** By `from>to`. */
-  readonly #links = new Map<string, Link>()
-  readonly #linkPorts = new Map<string, number>()
+  #roster: RosterView
   #closed = false
-  /** By `from>to`: what each fault does to bytes that go this way. */
-  readonly #shapes = new Map<string, Map<object, Partial<Shape>>>()
 
-  private constructor(folder: string, ports: readonly number[], options: ChaosCubeOptions) {
+  private constructor(folder: string, machines: Machines, options: ChaosCubeOptions) {
     this.folder = folder
+    this.#machines = machines
     this.#options = options
-    const own = ports.slice(0, options.peers)
-    this.plans = planCube({ ports: own, data: join(folder, 'data'), logs: join(folder, 'logs') })
-    this.ids = this.plans.map(plan => plan.id)
-    const spare = ports.slice(options.peers)
-    for (const [from, to] of pairs(this.ids)) {
-      const port = spare.shift()!
-      this.#linkPorts.set(`${from}>${to}`, port)
-      this.#links.set(`${from}>${to}`, new Link(port, this.plan(to).port))
-    }
-    const cube = { dimension: this.ids[0]!.length, peers: this.ids.map(id => ({ id })) }
-    this.placements = Array.from({ length: SLOTS }, (_, slot) => placement(slot, cube, LIMITS.REPLICAS))
+    this.#roster = RosterView.founded(machines.members, SLOTS)
   }
 
-  /** Makes the folder and opens the links; no peer runs yet. */
+  /** Makes the folders and opens the links; no peer runs yet. */
   static async prepare(options: ChaosCubeOptions): Promise<ChaosCube> {
-    const ports = await freePorts(options.peers * options.peers)
     const folder = mkdtempSync(join(tmpdir(), 'hypercast-chaos-'))
-    const cube = new ChaosCube(folder, ports, options)
-    for (const plan of cube.plans) mkdirSync(plan.data, { recursive: true })
-    for (const id of cube.ids) cube.#writeBlocked(id)
-    await Promise.all([...cube.#links.values()].map(link => link.open()))
-    return cube
+    return new ChaosCube(folder, await Machines.make(folder, options.peers), options)
+  }
+
+  get network(): Network {
+    return this.#machines.network
+  }
+
+  /** Machines that are peers, or are to become peers. */
+  get names(): string[] {
+    return this.#machines.members
+  }
+
+  /** Machines that have left. */
+  get away(): string[] {
+    return this.#machines.away
+  }
+
+  /** The name of the next machine. */
+  get fresh(): string {
+    return this.#machines.fresh
   }
 
   /** Peers whose processes run. */
@@ -77,133 +74,187 @@ export class ChaosCube {
     return [...this.#running.keys()].sort()
   }
 
-  plan(id: string): PeerPlan {
-    return this.plans.find(plan => plan.id === id)!
+  /** Base URLs of all peers, living or dead. */
+  get urls(): string[] {
+    return this.names.map(name => this.url(name))
   }
 
-  url(id: string): string {
-    return this.plan(id).url
+  /** The cube as it was when it was last whole. */
+  get roster(): RosterView {
+    return this.#roster
   }
 
-  process(id: string): ChaosPeer {
-    const found = this.#running.get(id)
-    if (!found) throw new Error(`peer ${id} does not run`)
+  url(name: string): string {
+    return `http://127.0.0.1:${this.#machines.of(name).port}`
+  }
+
+  /** Folder of a peer's store. */
+  data(name: string): string {
+    return this.#machines.of(name).data
+  }
+
+  process(name: string): ChaosPeer {
+    const found = this.#running.get(name)
+    if (!found) throw new Error(`peer ${name} does not run`)
     return found
   }
 
   /** Starts a peer that does not run; resolves when it accepts connections, rejects when it ends before. */
-  async start(id: string): Promise<void> {
+  async start(name: string): Promise<void> {
     if (this.#closed) throw new Error('the cube is closed')
-    if (this.#running.has(id)) return
-    const started = new ChaosPeer(this.plan(id), this.#environment(id))
-    this.#running.set(id, started)
+    if (this.#running.has(name)) return
+    const started = new ChaosPeer(
+      name,
+      this.#machines.argumentsOf(name, () => this.#via(name)),
+      {
+        ...this.#options.environment,
+        HYPERCAST_SLOTS: String(SLOTS),
+        CHAOS_NETWORK: this.network.file(name),
+      },
+    )
+    this.#running.set(name, started)
     let isUp = false
     void started.ended.then(ended => {
-      if (this.#running.get(id) === started) this.#running.delete(id)
-      if (!ended.asked && isUp) this.#options.onLost(id, ended)
+      if (this.#running.get(name) === started) this.#running.delete(name)
+      if (!ended.asked && isUp) this.#options.onLost(name, ended)
     })
     await started.listening
     isUp = true
   }
 
   /** kill -9, and waits until the process is gone. */
-  async kill(id: string): Promise<void> {
-    const running = this.#running.get(id)
-    for (const other of this.ids) this.#links.get(`${other}>${id}`)?.refuse()
+  async kill(name: string): Promise<void> {
+    const running = this.#running.get(name)
+    this.network.refuse(name)
     running?.kill()
     await running?.ended
   }
 
-  /**
-   * How bytes from one peer to another travel, on the connections of both, as long as the fault `owner` says so;
-   * `undefined` ends it. Where several faults have their say, the worst of each counts. While bytes are held one way,
-   * neither peer can connect to the other: a connection begins with packets both ways.
-   */
-  shape(owner: object, from: string, to: string, shape: Partial<Shape> | undefined): void {
-    const way = `${from}>${to}`
-    const shapes = this.#shapes.get(way) ?? new Map<object, Partial<Shape>>()
-    this.#shapes.set(way, shapes)
-    if (shape) shapes.set(owner, shape)
-    else shapes.delete(owner)
-    const all = [...shapes.values()]
-    const worst: Shape = {
-      held: all.some(({ held }) => held),
-      delayMs: Math.max(0, ...all.map(({ delayMs = 0 }) => delayMs)),
-      bytesPerS: Math.min(...all.map(({ bytesPerS }) => bytesPerS ?? Number.POSITIVE_INFINITY)),
+  /** A peer that does not run loses what is on its disk. */
+  wipe(name: string): void {
+    this.#machines.wipe(name)
+  }
+
+  /** A peer that does not run listens on another port when it is started. */
+  async relocate(name: string): Promise<void> {
+    await this.#machines.relocate(name)
+  }
+
+  /** Starts a machine that is to join: `fresh`, or one that is away, with what is left on its disk. */
+  async join(name: string): Promise<void> {
+    await this.#machines.enter(name)
+    await this.start(name)
+  }
+
+  /** Asks others to let a peer leave, until they do, and waits until its process has ended. */
+  async leave(name: string): Promise<Ended> {
+    const leaving = this.process(name)
+    leaving.mayEnd()
+    const deadlineMs = performance.now() + CHANGE_TIMEOUT_MS
+    let said = 'nobody answers'
+    for (let isTold = false; !isTold; await delay(AGAIN_MS)) {
+      if (performance.now() > deadlineMs) throw new Error(`${name} may not leave: ${said}`)
+      const through = this.#options.random.pick(this.running.filter(other => other !== name))
+      const known = await this.#look()
+      if (known === undefined) continue
+      // An answer that was lost may have been a yes, and it has gone since.
+      const id = known.peers.find(({ url }) => url === this.url(name))?.id
+      if (id === undefined) break
+      const wish = { method: 'DELETE', timeoutMs: ASK_TIMEOUT_MS }
+      const { status, body } = await ask(`${this.url(through)}/v1/peers/${id}`, wish).catch(
+        (error: Error) => ({ status: 503, body: error.message }),
+      )
+      said = `${through} answers ${status}: ${body}`
+      isTold = status === 202
+      if (!isTold && !PASSING_STATUS.has(status)) throw new Error(`${name} may not leave: ${said}`)
     }
-    this.#writeBlocked(from)
-    this.#writeBlocked(to)
-    this.#links.get(way)!.shape('forward', worst)
-    this.#links.get(`${to}>${from}`)!.shape('backward', worst)
+    const timer = new AbortController()
+    const ended = await Promise.race([
+      leaving.ended,
+      delay(CHANGE_TIMEOUT_MS, undefined, { signal: timer.signal }).catch(() => undefined),
+    ])
+    timer.abort()
+    if (!ended) throw new Error(`${name} was told to leave and runs on`)
+    this.network.refuse(name)
+    this.#machines.leave(name)
+    return ended
   }
 
-  /** Ends every connection between two peers with a reset. */
-  reset(one: string, other: string): void {
-    this.#links.get(`${one}>${other}`)!.reset()
-    this.#links.get(`${other}>${one}`)!.reset()
+  /** Waits until the roster does not list a peer any more; throws when that takes too long. */
+  async evicted(name: string): Promise<void> {
+    const deadlineMs = performance.now() + CHANGE_TIMEOUT_MS
+    for (;;) {
+      const known = await this.#look()
+      if (known && !known.peers.some(({ url }) => url === this.url(name))) return
+      if (performance.now() > deadlineMs) throw new Error(`${name} is dead and not evicted`)
+      await delay(AGAIN_MS)
+    }
+  }
+
+  /** The machine of a peer that does not run is gone for good, with its disk. */
+  bury(name: string): void {
+    this.#machines.bury(name)
+  }
+
+  /** The store that a peer is listed with; undefined when it is not listed. */
+  async listedStore(name: string): Promise<string | undefined> {
+    return (await this.#look())?.peers.find(({ url }) => url === this.url(name))?.uid
   }
 
   /**
-   * What keeps the cube from being healed, in words; undefined when every one of `ids` runs, is ready, misses none of
-   * them, and sees the home of each slot that it holds as the primary.
+   * What keeps the cube from being healed, in words; undefined when every peer runs, is ready, knows the same roster,
+   * which lists the peers of this run and nobody else, misses none of them, sees the home of each slot that it holds as
+   * the primary, and no slot is on the move. `roster` is what it then is.
    */
-  async ailment(ids: readonly string[] = this.ids): Promise<string | undefined> {
-    const found = await Promise.all(ids.map(id => this.#ailmentOf(id, ids).catch(error => `${id}: ${error}`)))
-    return found.find(text => text !== undefined)
+  async ailment(): Promise<string | undefined> {
+    const { names } = this
+    const silent = names.find(name => !this.#running.has(name))
+    if (silent) return `${silent} does not run`
+    const urls = new Map(names.map(name => [this.url(name), name]))
+    const views = new Map<string, CubeView>()
+    const ailments = await Promise.all(
+      names.map(name =>
+        ailmentOf(name, urls, view => views.set(name, view)).catch(error => `${name}: ${error}`),
+      ),
+    )
+    const found = ailments.find(ailment => ailment !== undefined)
+    if (found) return found
+    const versions = new Set([...views.values()].map(({ version }) => version))
+    if (versions.size > 1) return `rosters of version ${[...versions]} are known`
+    const [view] = [...views.values()] as [CubeView]
+    const moving = await unsettled(this.url(this.#options.random.pick(names)))
+    if (moving) return moving
+    const corners = view.peers.map(({ id, url }) => ({ name: urls.get(url)!, id }))
+    this.#roster = new RosterView(view.version, view.dimension, view.slots, corners)
+    return undefined
   }
 
   /** Ends all processes, in order where they can, and closes the links. */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#running.values()].map(peer => peer.stop()))
-    for (const link of this.#links.values()) link.close()
+    this.network.close()
   }
 
   removeFolder(): void {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  async #ailmentOf(id: string, ids: readonly string[]): Promise<string | undefined> {
-    if (!this.#running.has(id)) return `${id} does not run`
-    const ready = await ask(`${this.url(id)}/health/ready`, { timeoutMs: ASK_TIMEOUT_MS })
-    if (ready.status !== 200) return `${id} is not ready`
-    const view = await askJson<CubeView>(`${this.url(id)}/v1/cube`, { timeoutMs: ASK_TIMEOUT_MS })
-    const away = view.peers.find(peer => ids.includes(peer.id) && AWAY.has(peer.status))
-    if (away) return `${id} sees ${away.id} as ${away.status}`
-    const slot = this.placements.findIndex(
-      (replicas, index) =>
-        replicas.includes(id) && ids.includes(replicas[0]!) && view.primaries[index] !== replicas[0],
-    )
-    if (slot < 0) return undefined
-    return `${id} sees ${view.primaries[slot]} as primary of slot ${slot}, whose home is ${this.placements[slot]![0]}`
+  /** Of the logs and histories nothing is lost. */
+  removeStores(): void {
+    rmSync(join(this.folder, 'data'), { recursive: true, force: true })
   }
 
-  #environment(id: string): Record<string, string> {
-    const others = this.ids.filter(other => other !== id)
-    const links = others.map(other => [this.plan(other).port, this.#linkPorts.get(`${id}>${other}`)!])
-    return {
-      ...this.#options.environment,
-      HYPERCAST_SLOTS: String(SLOTS),
-      CHAOS_LINKS: JSON.stringify(Object.fromEntries(links)),
-      CHAOS_BLOCKED: this.#blockedFile(id),
-    }
+  /** The latest that any peer that runs knows of the cube; undefined when nobody answers. */
+  async #look(): Promise<CubeView | undefined> {
+    const views = await Promise.all(this.running.map(name => lookAt(this.url(name)).catch(() => undefined)))
+    return views.filter(view => view !== undefined).sort((one, other) => other.version - one.version)[0]
   }
 
-  #blockedFile(id: string): string {
-    return join(this.folder, `blocked-${id}.json`)
+  /** The URL of a peer that another one may join through. */
+  #via(name: string): string {
+    const others = this.#roster.names.filter(other => other !== name && this.names.includes(other))
+    const up = others.filter(other => this.#running.has(other))
+    return this.url(this.#options.random.pick(up.length > 0 ? up : others))
   }
-
-  /** A peer reads the file whenever it connects: it is exchanged as a whole. */
-  #writeBlocked(id: string): void {
-    const isHeld = (way: string) => [...(this.#shapes.get(way)?.values() ?? [])].some(({ held }) => held)
-    const others = this.ids.filter(other => isHeld(`${id}>${other}`) || isHeld(`${other}>${id}`))
-    const file = this.#blockedFile(id)
-    writeFileSync(`${file}.new`, JSON.stringify(others.map(other => this.plan(other).port)))
-    renameSync(`${file}.new`, file)
-  }
-}
-
-/** Every ordered pair of different peers. */
-function pairs(ids: readonly string[]): [string, string][] {
-  return ids.flatMap(from => ids.filter(to => to !== from).map((to): [string, string] => [from, to]))
 }

@@ -1,19 +1,23 @@
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ChaosCube } from './cube.ts'
 import { flipBits, type SmallDisk } from './disk.ts'
+import type { FaultKind } from './kinds.ts'
+import type { Way } from './network.ts'
 import type { Shape } from './pipe.ts'
 import type { Random } from './random.ts'
-import type { Fault, FaultKind } from './schedule.ts'
+import type { Fault } from './schedule.ts'
 
 export interface FaultTools {
   readonly cube: ChaosCube
   readonly random: Random
   readonly disk: SmallDisk | undefined
-  /** Peers whose store is lost: they do not come back in this run. */
-  readonly lost: Set<string>
+  /** Peers whose store has flipped bits: they may refuse it, or end when they meet one. */
+  readonly damaged: Set<string>
   readonly tell: (text: string) => void
+  /** For the report: what became of a store with flipped bits. */
+  readonly count: (what: string) => void
   /** A peer does not behave as it must. */
   readonly found: (text: string) => void
 }
@@ -29,15 +33,25 @@ const RESET_EVERY_MS = 200
 const FLIPPED_PAGES = 40
 /** Free bytes on a disk that is down to its reserve but not full. */
 const LOW_DISK_BYTES = 12 * 1_048_576
-const REFUSAL_MS = 5_000
+/** A peer that neither listens nor ends by then does not come to terms with its store. */
+const START_TIMEOUT_MS = 30_000
+/** Time for a peer to meet a flipped bit and to get a new store by itself. */
+const REPAIR_MS = 30_000
+const LOOK_EVERY_MS = 500
+/** Of the peers that join and of those that move: those that are killed and not asked to stop. */
+const KILLED = 0.4
 
 const resets = new WeakMap<Fault, NodeJS.Timeout>()
 
 const startAll: Action['heal'] = async ({ victims }, { cube }) => {
-  await Promise.all(victims.map(id => cube.start(id)))
+  await Promise.all(victims.map(name => cube.start(name)))
 }
 const killAll: Action['begin'] = async ({ victims }, { cube }) => {
-  await Promise.all(victims.map(id => cube.kill(id)))
+  await Promise.all(victims.map(name => cube.kill(name)))
+}
+const stop: Action['begin'] = async ({ victims: [peer] }, { cube, found }) => {
+  const { isInOrder, how } = await cube.process(peer!).stop()
+  if (!isInOrder) found(`${peer} was asked to stop and did not in order: ${how}`)
 }
 
 const ACTIONS: Readonly<Record<FaultKind, Action>> = {
@@ -47,30 +61,21 @@ const ACTIONS: Readonly<Record<FaultKind, Action>> = {
     begin: ({ victims: [peer] }, { cube }) => cube.process(peer!).pause(),
     heal: ({ victims: [peer] }, { cube }) => cube.process(peer!).resume(),
   },
-  restart: {
-    async begin({ victims: [peer] }, { cube, found }) {
-      const { isInOrder, how } = await cube.process(peer!).stop()
-      if (!isInOrder) found(`${peer} was asked to stop and did not in order: ${how}`)
-    },
-    heal: startAll,
-  },
-  cut: links(() => ({ held: true }), 'both'),
-  deaf: links(() => ({ held: true }), 'to'),
-  mute: links(() => ({ held: true }), 'from'),
-  slow: links(
+  restart: { begin: stop, heal: startAll },
+  cut: shaping(({ victims: [peer] }) => [{ from: peer! }, { to: peer! }]),
+  deaf: shaping(({ victims: [peer] }) => [{ to: peer! }]),
+  mute: shaping(({ victims: [peer] }) => [{ from: peer! }]),
+  link: shaping(({ victims: [one], other }) => [
+    { from: one!, to: other! },
+    { from: other!, to: one! },
+  ]),
+  slow: shaping(
+    ({ victims: [peer] }) => [{ from: peer! }, { to: peer! }],
     ({ strength }) => ({ delayMs: 10 + Math.round(strength * 140), bytesPerS: 262_144 * (2 - strength) }),
-    'both',
   ),
-  link: {
-    begin: (fault, { cube }) => shapeBoth(cube, fault, fault.victims[0]!, fault.other!, { held: true }),
-    heal: (fault, { cube }) => shapeBoth(cube, fault, fault.victims[0]!, fault.other!, undefined),
-  },
   reset: {
     begin(fault, { cube }) {
-      const [peer] = fault.victims
-      const resetAll = () => {
-        for (const other of cube.ids) if (other !== peer) cube.reset(peer!, other)
-      }
+      const resetAll = () => cube.network.reset(fault.victims[0]!)
       resetAll()
       resets.set(fault, setInterval(resetAll, RESET_EVERY_MS))
     },
@@ -86,14 +91,57 @@ const ACTIONS: Readonly<Record<FaultKind, Action>> = {
       await cube.start(peer!)
     },
   },
-  flip: losing((store, random) => {
-    const files = readdirSync(store).map(name => join(store, name))
-    const [largest] = files.sort((one, other) => statSync(other).size - statSync(one).size)
-    flipBits(largest!, FLIPPED_PAGES, random)
-  }),
-  wipe: losing(store => {
-    for (const name of readdirSync(store)) rmSync(join(store, name), { recursive: true })
-  }),
+  wipe: {
+    async begin({ victims: [peer] }, { cube }) {
+      await cube.kill(peer!)
+      cube.wipe(peer!)
+    },
+    heal: startAll,
+  },
+  flip: {
+    async begin({ victims: [peer] }, { cube, random, damaged }) {
+      await cube.kill(peer!)
+      const store = cube.data(peer!)
+      const files = readdirSync(store).map(name => join(store, name))
+      const [largest] = files.sort((one, other) => statSync(other).size - statSync(one).size)
+      flipBits(largest!, FLIPPED_PAGES, random)
+      damaged.add(peer!)
+    },
+    heal: repair,
+  },
+  move: {
+    begin: async (fault, tools) => {
+      await (fault.strength < KILLED ? killAll : stop)(fault, tools)
+      await tools.cube.relocate(fault.victims[0]!)
+    },
+    heal: startAll,
+  },
+  join: {
+    async begin({ victims: [peer], strength, forMs }, { cube, tell }) {
+      await cube.join(peer!)
+      if (strength >= KILLED) return
+      await delay(forMs * (strength / KILLED))
+      tell(`${peer} is killed while it joins`)
+      await cube.kill(peer!)
+    },
+    heal: startAll,
+  },
+  leave: {
+    async begin({ victims: [peer] }, { cube, found }) {
+      const { isInOrder, how } = await cube.leave(peer!)
+      if (!isInOrder) found(`${peer} left and did not end in order: ${how}`)
+    },
+    heal: () => {},
+  },
+  evict: {
+    begin: killAll,
+    async heal({ victims: [peer], other }, { cube, tell }) {
+      await cube.evicted(peer!)
+      cube.bury(peer!)
+      tell(`${peer} is evicted, ${other} joins`)
+      await cube.join(other!)
+    },
+  },
 }
 
 /** Begins a fault. */
@@ -106,53 +154,55 @@ export async function healFault(fault: Fault, tools: FaultTools): Promise<void> 
   await ACTIONS[fault.kind].heal(fault, tools)
 }
 
-/** All links of one peer, for bytes `from` it, `to` it, or both. */
-function links(shapeOf: (fault: Fault) => Partial<Shape>, way: 'from' | 'to' | 'both'): Action {
-  const shapeAll = (fault: Fault, cube: ChaosCube, shape: Partial<Shape> | undefined) => {
-    const [peer] = fault.victims
-    for (const other of cube.ids) {
-      if (other === peer) continue
-      if (way !== 'to') cube.shape(fault, peer!, other, shape)
-      if (way !== 'from') cube.shape(fault, other, peer!, shape)
-    }
-  }
+/** What a fault does to the bytes that go some ways; without a shape nothing passes. */
+function shaping(
+  waysOf: (fault: Fault) => readonly Way[],
+  shapeOf: (fault: Fault) => Partial<Shape> = () => ({ held: true }),
+): Action {
   return {
-    begin: (fault, { cube }) => shapeAll(fault, cube, shapeOf(fault)),
-    heal: (fault, { cube }) => shapeAll(fault, cube, undefined),
+    begin: (fault, { cube }) => cube.network.shape(fault, waysOf(fault), shapeOf(fault)),
+    heal: (fault, { cube }) => cube.network.shape(fault, [], undefined),
   }
-}
-
-function shapeBoth(
-  cube: ChaosCube,
-  owner: Fault,
-  one: string,
-  other: string,
-  shape: Partial<Shape> | undefined,
-): void {
-  cube.shape(owner, one, other, shape)
-  cube.shape(owner, other, one, shape)
 }
 
 /**
- * A peer is killed, its store harmed, and it is started. It may refuse to start, or run without voting where its store
- * is bad; the histories show whether it harms anybody. It counts as lost from then on.
+ * A peer with flipped bits is started. Where it meets one, it gets a new store by itself; a store that it cannot run
+ * on is a lost disk, and emptied. Bits that nobody met by then go with the disk, too: two peers that have some at a
+ * time could cost a slot its majority.
  */
-function losing(harm: (store: string, random: Random) => void): Action {
-  return {
-    async begin({ victims: [peer] }, { cube, random, lost }) {
-      lost.add(peer!)
-      await cube.kill(peer!)
-      harm(cube.plan(peer!).data, random)
-    },
-    async heal({ victims: [peer] }, { cube, tell }) {
-      const started = await Promise.race([
-        cube.start(peer!).then(
-          () => 'runs',
-          (error: Error) => error.message,
-        ),
-        delay(REFUSAL_MS, 'neither listens nor ends'),
-      ])
-      tell(`${peer} with its harmed store: ${started}`)
-    },
+async function repair({ victims: [peer] }: Fault, tools: FaultTools): Promise<void> {
+  const { cube, damaged, tell, count } = tools
+  const before = await cube.listedStore(peer!)
+  const refusal = await Promise.race([
+    cube.start(peer!).catch((error: Error) => error.message),
+    delay(START_TIMEOUT_MS, 'it neither listens nor ends'),
+  ])
+  if (refusal !== undefined) return takeDiskOut(peer!, refusal, 'refused', tools)
+  const untilMs = performance.now() + REPAIR_MS
+  while (damaged.has(peer!) && performance.now() < untilMs) {
+    const listed = await cube.listedStore(peer!)
+    if (listed !== undefined && listed !== before) {
+      damaged.delete(peer!)
+      tell(`${peer} met a flipped bit and has a new store`)
+      count('replaced by itself')
+      return
+    }
+    await delay(LOOK_EVERY_MS)
   }
+  if (damaged.has(peer!)) await takeDiskOut(peer!, 'no flipped bit was met', 'not met', tools)
+}
+
+/** A peer whose store is damaged is given an empty disk; `what` is counted. */
+export async function takeDiskOut(
+  peer: string,
+  why: string,
+  what: string,
+  { cube, damaged, tell, count }: FaultTools,
+): Promise<void> {
+  damaged.delete(peer)
+  tell(`the disk of ${peer} is taken out: ${why}`)
+  count(what)
+  await cube.kill(peer)
+  cube.wipe(peer)
+  await cube.start(peer)
 }

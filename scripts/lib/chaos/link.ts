@@ -15,7 +15,7 @@ const PROBE_EVERY_MS = 100
  */
 export class Link {
   readonly #port: number
-  readonly #targetPort: number
+  #targetPort: number
   readonly #shapes: Record<Direction, Shape> = { forward: HEALTHY, backward: HEALTHY }
   readonly #pairs = new Set<{ readonly sockets: readonly Socket[]; readonly pipes: readonly Pipe[] }>()
   #server: Server | undefined
@@ -47,6 +47,11 @@ export class Link {
   shape(direction: Direction, shape: Partial<Shape>): void {
     this.#shapes[direction] = { ...HEALTHY, ...shape }
     for (const { pipes } of this.#pairs) for (const pipe of pipes) pipe.reshape()
+  }
+
+  /** New connections lead to another port from now on. */
+  retarget(port: number): void {
+    this.#targetPort = port
   }
 
   /** Both directions healthy again; bytes that were held arrive. */

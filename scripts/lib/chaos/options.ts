@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { DEFAULT_KINDS, FAULT_KINDS, type FaultKind } from './schedule.ts'
+import { ALL_KINDS, FAULT_KINDS, type FaultKind } from './kinds.ts'
 
 export interface ChaosOptions {
   readonly minutes: number
@@ -16,15 +16,15 @@ const MAX_MINUTES = 24 * 60
 /** The command line of `npm run chaos`; ends the process itself when it is wrong or asks for help. */
 export function readOptions(argv: readonly string[]): ChaosOptions {
   const asked = Object.entries(FAULT_KINDS)
-    .map(([kind, { what, waitsFor }]) => `  ${kind.padEnd(8)} ${what}${waitsFor ? ` (${waitsFor})` : ''}`)
+    .map(([kind, { what }]) => `  ${kind.padEnd(8)} ${what}`)
     .join('\n')
   return new Command('chaos')
     .description('Runs a cube of real processes under faults, with clients whose histories are checked.')
     .option('--minutes <number>', 'how long faults go on', number(0.1, MAX_MINUTES), 5)
     .option('--seed <text>', 'what the faults and the clients’ choices follow from', String(Date.now() % 1e6))
-    .option('--faults <kinds>', 'which kinds, separated by commas', readKinds, DEFAULT_KINDS)
+    .option('--faults <kinds>', 'which kinds, separated by commas', readKinds, ALL_KINDS)
     .option('--rate <number>', 'publishes a second, besides those that measure', number(1, 10_000), 100)
-    .option('--peers <number>', 'peers of the cube', number(4, 16), 8)
+    .option('--peers <number>', 'peers of the cube to begin with', number(4, 16), 8)
     .option('--keep', 'keep the histories and logs also when nothing is wrong', false)
     .addHelpText('after', `\nKinds of faults:\n${asked}`)
     .parse(argv)

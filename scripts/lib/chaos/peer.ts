@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { PeerPlan } from '../../../services/peer/launcher/plan.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../../services/peer/bin/hypercast.js', import.meta.url))
 const PRELOAD = fileURLToPath(new URL('./preload.ts', import.meta.url))
@@ -27,9 +26,10 @@ export class ChaosPeer {
   readonly #child: ChildProcess
   #asked = false
 
-  constructor(plan: PeerPlan, environment: Readonly<Record<string, string>>) {
+  /** `name` is what it is called in errors; `arguments_` are everything behind `hypercast`. */
+  constructor(name: string, arguments_: readonly string[], environment: Readonly<Record<string, string>>) {
     const { NODE_OPTIONS: _options, NODE_CHANNEL_FD: _channel, ...inherited } = process.env
-    const child = spawn(process.execPath, ['--import', PRELOAD, PROGRAM, ...plan.arguments], {
+    const child = spawn(process.execPath, ['--import', PRELOAD, PROGRAM, ...arguments_], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       // A process group of its own: Ctrl-C reaches only this program, which ends its peers itself.
       detached: true,
@@ -53,7 +53,7 @@ export class ChaosPeer {
     })
     this.listening = new Promise((resolve, reject) => {
       child.on('message', note => (note as { kind: string }).kind === 'listening' && resolve())
-      void this.ended.then(({ how }) => reject(new Error(`peer ${plan.id} did not start: ${how}`)))
+      void this.ended.then(({ how }) => reject(new Error(`peer ${name} did not start: ${how}`)))
     })
     this.listening.catch(() => {})
   }
@@ -62,6 +62,11 @@ export class ChaosPeer {
   kill(): void {
     this.#asked = true
     this.#child.kill('SIGKILL')
+  }
+
+  /** Its end is no surprise from now on. */
+  mayEnd(): void {
+    this.#asked = true
   }
 
   pause(): void {

@@ -9,7 +9,7 @@ export interface PublishersOptions {
   readonly random: Random
   readonly topics: readonly string[]
   /** Base URLs of all peers, living or dead: clients do not know. */
-  readonly urls: readonly string[]
+  readonly urls: () => readonly string[]
   readonly clients: number
   /** Requests a second of all of them together, when the cube keeps up. */
   readonly ratePerS: number
@@ -73,7 +73,7 @@ export class Publishers {
       ...(key !== undefined && { key }),
       recorder,
       agent: this.#agent,
-      base: random.pick(urls),
+      base: random.pick(urls()),
     })
     return outcome === 'acknowledged'
   }

@@ -17,7 +17,7 @@ export interface ReadersOptions {
   readonly recorder: Recorder
   readonly random: Random
   readonly topics: readonly string[]
-  readonly urls: readonly string[]
+  readonly urls: () => readonly string[]
 }
 
 const PAUSE_MS = 400
@@ -48,7 +48,7 @@ export class Readers {
     const { recorder, topics, urls } = this.#options
     const random = this.#options.random.fork('ends')
     for (; !this.#stopped; await delay(PAUSE_MS * random.next())) {
-      await readBarrier(recorder, 'reader of ends', random.pick(topics), random.pick(urls))
+      await readBarrier(recorder, 'reader of ends', random.pick(topics), random.pick(urls()))
     }
   }
 
@@ -61,7 +61,7 @@ export class Readers {
       const client = `reader of pages ${count}`
       let cursor: string | undefined
       for (let pages = 0; pages < PAGES_IN_A_ROW; pages += 1) {
-        cursor = await this.#readPage(client, topic, random.pick(urls), cursor)
+        cursor = await this.#readPage(client, topic, random.pick(urls()), cursor)
         if (cursor === undefined) break
       }
       await delay(PAUSE_MS * random.next())

@@ -1,7 +1,8 @@
 import type { Anomaly } from '../checker/anomalies.ts'
 import type { Operation } from '../checker/operations.ts'
 import { figures, MEASURE, type SpellGaps } from './availability.ts'
-import type { Fault, FaultKind } from './schedule.ts'
+import type { FaultKind } from './kinds.ts'
+import type { Fault } from './schedule.ts'
 
 /** What a run came to. */
 export interface Outcome {
@@ -10,6 +11,11 @@ export interface Outcome {
   readonly faults: readonly Fault[]
   /** Kinds that could not be had here, and why. */
   readonly leftOut: readonly string[]
+  /** What became of stores with flipped bits, a word for each. */
+  readonly flips: readonly string[]
+  /** How often the roster changed, and how many peers there are in the end. */
+  readonly changes: number
+  readonly peers: number
   readonly operations: readonly Operation[]
   readonly streams: number
   readonly gaps: readonly SpellGaps[]
@@ -28,11 +34,13 @@ export function isClean({ anomalies, findings }: Outcome): boolean {
 
 /** The report of a run, in lines of plain text. */
 export function report(outcome: Outcome): string {
-  const { seed, minutes, leftOut, anomalies, findings } = outcome
+  const { seed, minutes, leftOut, flips, changes, peers, anomalies, findings } = outcome
   return [
     '',
     `seed ${seed}, ${minutes.toFixed(1)} minutes; faults: ${faultCounts(outcome.faults)}`,
     ...leftOut.map(text => `left out: ${text}`),
+    `the roster changed ${changes} times; ${peers} peers in the end`,
+    ...(flips.length > 0 ? [`stores with flipped bits: ${counted(flips)}`] : []),
     clientCounts(outcome),
     '',
     ...availability(outcome),

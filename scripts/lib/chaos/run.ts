@@ -4,17 +4,18 @@ import { gapsOf, type Spell, type SpellGaps } from './availability.ts'
 import type { Clients } from './clients.ts'
 import type { ChaosCube } from './cube.ts'
 import { beginFault, type FaultTools, healFault } from './faults.ts'
+import { FAULT_KINDS } from './kinds.ts'
 import type { Random } from './random.ts'
-import { FAULT_KINDS, type Fault, type Round } from './schedule.ts'
+import { type Fault, type Round, rostersOf, type Schedule } from './schedule.ts'
 
 export interface ChaosRunOptions {
   readonly cube: ChaosCube
   readonly clients: Clients
-  readonly rounds: readonly Round[]
+  readonly schedule: Schedule
   readonly random: Random
   readonly tools: FaultTools
-  /** Topics and their homes. */
-  readonly homes: ReadonlyMap<string, string>
+  /** Topics and their slots. */
+  readonly topics: ReadonlyMap<string, number>
   /** No round begins after this, monotonic. */
   readonly deadlineMs: number
 }
@@ -22,10 +23,12 @@ export interface ChaosRunOptions {
 /** The cube must have healed of a round within this time (P6). */
 const HEAL_TIMEOUT_MS = 120_000
 const HEAL_POLL_MS = 200
+/** After so long it is told what the cube still ails. */
+const TELL_AILMENT_MS = 30_000
 /** Probes before a round begins and after the cube has healed. */
 const PROBE_LEAD_MS = 600
-/** Of a whole-cube fault: more topics than these would be a load of their own. */
-const MAX_FOCUS = 2
+/** Of a fault: more topics than these would be a load of their own. */
+const MAX_FOCUS = 4
 
 /** Carries out a schedule, one round after the other, and measures each. */
 export class ChaosRun {
@@ -51,13 +54,13 @@ export class ChaosRun {
     return Math.round(this.#loopDelay.max / 1e6)
   }
 
-  /** Resolves when the time is up or all rounds are over; false when the cube did not heal of one. */
+  /** Resolves when the time is up; false when the cube did not heal of a round. */
   async run(): Promise<boolean> {
+    const { cube, schedule, deadlineMs } = this.#options
     this.#loopDelay.enable()
-    for (const round of this.#options.rounds) {
-      // What does not come back is not left out when the time is up: it is the end of the run.
-      const isLast = round.faults.some(({ kind }) => FAULT_KINDS[kind].waitsFor)
-      if (performance.now() > this.#options.deadlineMs && !isLast) continue
+    while (performance.now() < deadlineMs) {
+      const { roster, away, fresh } = cube
+      const round = schedule.next({ roster, away, fresh })
       await delay(round.pauseMs)
       if (!(await this.#round(round))) return false
     }
@@ -69,9 +72,13 @@ export class ChaosRun {
   async healed(): Promise<boolean> {
     const { cube, tools } = this.#options
     const deadlineMs = performance.now() + HEAL_TIMEOUT_MS
-    for (;;) {
-      const ailment = await cube.ailment(cube.ids.filter(id => !tools.lost.has(id)))
+    for (let tellMs = performance.now() + TELL_AILMENT_MS; ; ) {
+      const ailment = await cube.ailment()
       if (ailment === undefined) return true
+      if (performance.now() > tellMs) {
+        tools.tell(`not healed yet: ${ailment}`)
+        tellMs += TELL_AILMENT_MS
+      }
       if (performance.now() > deadlineMs) {
         tools.found(`not healed after ${HEAL_TIMEOUT_MS / 1_000} s: ${ailment}`)
         return false
@@ -82,9 +89,9 @@ export class ChaosRun {
 
   async #round(round: Round): Promise<boolean> {
     const { clients, tools } = this.#options
-    const touched = round.faults.flatMap(fault => this.#topicsOf(fault))
+    const topics = round.faults.map(fault => this.#topicsOf(fault))
     const probedMs = performance.now()
-    clients.probe.focus({ topics: [...new Set(touched)], through: this.#through(round) })
+    clients.probe.focus({ topics: [...new Set(topics.flat())], through: this.#through(round) })
     await delay(PROBE_LEAD_MS)
     const times = await Promise.all(round.faults.map(fault => this.#fault(fault)))
     const isHealed = await this.healed()
@@ -94,7 +101,7 @@ export class ChaosRun {
     await delay(PROBE_LEAD_MS)
     clients.probe.rest()
     for (const [index, fault] of round.faults.entries()) {
-      for (const topic of this.#topicsOf(fault)) {
+      for (const topic of topics[index]!) {
         this.#spells.push({ kind: fault.kind, topic, probedMs, ...times[index]!, healedMs })
       }
     }
@@ -105,7 +112,8 @@ export class ChaosRun {
     const { tools } = this.#options
     const { kind, victims, other, forMs } = fault
     await delay(fault.afterMs)
-    const whom = FAULT_KINDS[kind].harms === 'all' ? 'all' : [...victims, ...(other ? [other] : [])].join('-')
+    const whom =
+      FAULT_KINDS[kind].harms === 'all' ? 'all' : [...victims, ...(other ? [other] : [])].join(' and ')
     tools.tell(`${kind} ${whom}: ${FAULT_KINDS[kind].what}`)
     this.active.add(fault)
     const beganMs = performance.now()
@@ -124,18 +132,26 @@ export class ChaosRun {
     return { beganMs, endedMs }
   }
 
-  /** The topics that a fault is measured by: those at home at its victims. */
-  #topicsOf({ kind, victims, other }: Fault): string[] {
-    const at = (peer: string) => victims.includes(peer) || peer === other
-    const topics = [...this.#options.homes].filter(([, home]) => at(home)).map(([topic]) => topic)
-    return FAULT_KINDS[kind].harms === 'all' ? topics.slice(0, MAX_FOCUS) : topics
+  /** The topics that a fault is measured by: those at home at its victims or, if there are none, with a replica there. */
+  #topicsOf(fault: Fault): string[] {
+    const { cube, topics } = this.#options
+    const { kind, victims } = fault
+    const peers = kind === 'link' ? [...victims, fault.other!] : victims
+    const rosters = rostersOf(fault, cube.roster)
+    const touched = (isAt: (replicas: readonly string[], peer: string) => boolean) =>
+      [...topics].filter(([, slot]) =>
+        rosters.some(({ placements }) => peers.some(peer => isAt(placements[slot]!, peer))),
+      )
+    const homes = touched(([home], peer) => home === peer)
+    const found = homes.length > 0 ? homes : touched((replicas, peer) => replicas.includes(peer))
+    return found.slice(0, MAX_FOCUS).map(([topic]) => topic)
   }
 
   /** A peer that no fault of the round harms; any, where all are harmed. */
   #through(round: Round): string {
-    const { cube, random, tools } = this.#options
+    const { cube, random } = this.#options
     const harmed = round.faults.flatMap(({ victims, other }) => [...victims, ...(other ? [other] : [])])
-    const well = cube.ids.filter(id => !harmed.includes(id) && !tools.lost.has(id))
-    return cube.url(random.pick(well.length > 0 ? well : cube.ids))
+    const well = cube.roster.names.filter(name => !harmed.includes(name))
+    return cube.url(random.pick(well.length > 0 ? well : cube.names))
   }
 }

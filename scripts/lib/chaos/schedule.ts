@@ -1,59 +1,13 @@
+import { FAULT_KINDS, type FaultKind } from './kinds.ts'
 import type { Random } from './random.ts'
-
-/** What a kind of fault is, in words for the report, and how long one lasts. */
-interface KindRow {
-  readonly what: string
-  /** Shortest and longest time until it is healed. */
-  readonly leastMs: number
-  readonly mostMs: number
-  /** Peers it may keep from serving: one, or all. */
-  readonly harms: 'one' | 'all'
-  /** Why it is not part of a run unless it is asked for. */
-  readonly waitsFor?: string
-}
-
-const ROSTER = 'waits for the changing roster: a peer that lost its store cannot come back yet'
-
-const table = {
-  kill: { what: 'kill -9, started again later', leastMs: 1_500, mostMs: 6_000, harms: 'one' },
-  pause: { what: 'SIGSTOP, SIGCONT later', leastMs: 2_000, mostMs: 8_000, harms: 'one' },
-  restart: { what: 'SIGTERM, started again at once', leastMs: 0, mostMs: 0, harms: 'one' },
-  power: { what: 'kill -9 of all peers at once', leastMs: 200, mostMs: 1_500, harms: 'all' },
-  cut: { what: 'one peer cut off from all others', leastMs: 3_000, mostMs: 9_000, harms: 'one' },
-  link: {
-    what: 'two replicas of a slot cut off from each other',
-    leastMs: 3_000,
-    mostMs: 9_000,
-    harms: 'one',
-  },
-  deaf: { what: 'nothing of the others reaches a peer', leastMs: 3_000, mostMs: 9_000, harms: 'one' },
-  mute: { what: 'nothing of a peer reaches the others', leastMs: 3_000, mostMs: 9_000, harms: 'one' },
-  slow: { what: 'the links of a peer slow and narrow', leastMs: 4_000, mostMs: 9_000, harms: 'one' },
-  reset: {
-    what: 'every connection of a peer reset, again and again',
-    leastMs: 500,
-    mostMs: 3_000,
-    harms: 'one',
-  },
-  disk: { what: 'the disk of a peer full, freed later', leastMs: 3_000, mostMs: 8_000, harms: 'one' },
-  flip: { what: 'bits of a store flipped', leastMs: 3_000, mostMs: 3_000, harms: 'one', waitsFor: ROSTER },
-  wipe: { what: 'a store wiped', leastMs: 3_000, mostMs: 3_000, harms: 'one', waitsFor: ROSTER },
-} as const satisfies Record<string, KindRow>
-
-export type FaultKind = keyof typeof table
-
-/** Every kind of fault. */
-export const FAULT_KINDS: Readonly<Record<FaultKind, KindRow>> = table
-
-/** The kinds of a run that names none. */
-export const DEFAULT_KINDS = (Object.keys(table) as FaultKind[]).filter(kind => !FAULT_KINDS[kind].waitsFor)
+import type { RosterView } from './roster-view.ts'
 
 /** One fault as it was planned. */
 export interface Fault {
   readonly kind: FaultKind
   /** The peers it may keep from serving; all of them for a whole cube. */
   readonly victims: readonly string[]
-  /** The other end, where it is between two peers. */
+  /** The other end, where it is between two peers; the one that joins, where somebody goes before. */
   readonly other?: string
   /** Begins so long after its round. */
   readonly afterMs: number
@@ -69,14 +23,21 @@ export interface Round {
   readonly faults: readonly Fault[]
 }
 
+/** The cube as it is when a round is planned: whole, every slot where it belongs. */
+export interface Situation {
+  readonly roster: RosterView
+  /** Machines that were part of the cube and have left it. */
+  readonly away: readonly string[]
+  /** The name of a machine that was no part of it yet. */
+  readonly fresh: string
+}
+
 export interface ScheduleOptions {
   readonly random: Random
   readonly kinds: readonly FaultKind[]
-  readonly peers: readonly string[]
-  /** The replicas of every slot. */
-  readonly placements: readonly (readonly string[])[]
-  readonly rounds: number
-  /** The peer whose disk can be filled. */
+  /** Peers of the cube: one more may join, and one leave, before that is made up for. */
+  readonly size: number
+  /** The peer whose disk can be filled; it stays, since nobody else has such a disk. */
   readonly diskPeer?: string
 }
 
@@ -84,39 +45,104 @@ const PAUSE_LEAST_MS = 500
 const PAUSE_MOST_MS = 3_000
 /** Of the rounds: those with a second fault while the first one lasts or heals. */
 const OVERLAP = 0.3
+/** The same where slots move meanwhile. */
+const OVERLAP_OF_CHANGES = 0.6
 /** Of the first faults of a round: those that hit one chosen peer more often, so that faults meet its recovery. */
 const AGAIN = 0.2
+/** Of those that join: those that were part of the cube before, when there are such. */
+const RETURNING = 0.5
+const MAX_SECOND_AFTER_MS = 2_000
 
 /**
- * The rounds of a run. Every kind comes once before any comes again. Two faults overlap only if together they leave
- * every slot a majority; kinds whose victim does not come back happen once, alone, in the last round.
+ * The rounds of a run, one by one, each planned on the cube as it then is. Every kind comes once before any comes
+ * again. Two faults overlap only if together they leave every slot a majority, under every roster that there may be
+ * meanwhile; at most one of them makes slots move.
  */
-export function makeSchedule(options: ScheduleOptions): Round[] {
-  const { random, peers, placements } = options
-  const lasting = options.kinds.filter(kind => FAULT_KINDS[kind].waitsFor)
-  const passing = options.kinds.filter(kind => !FAULT_KINDS[kind].waitsFor)
-  const rounds: Round[] = []
-  let bag: FaultKind[] = []
-  let last = peers[0]!
-  while (passing.length > 0 && rounds.length < options.rounds) {
-    if (bag.length === 0) bag = random.shuffle(passing)
-    const first = makeFault(options, bag.pop()!, random.chance(AGAIN) ? last : random.pick(peers), 0)
-    last = first.victims[0]!
-    const faults = [first]
-    if (FAULT_KINDS[first.kind].harms === 'one' && random.chance(OVERLAP)) {
-      const kinds = passing.filter(kind => FAULT_KINDS[kind].harms === 'one')
-      const afterMs = random.whole(0, first.forMs + 2_000)
-      const second = makeFault(options, random.pick(kinds), random.pick(peers), afterMs)
-      const isOther = !second.victims.some(peer => first.victims.includes(peer))
-      if (isOther && leavesMajorities([first, second], placements)) faults.push(second)
+export class Schedule {
+  readonly #options: ScheduleOptions
+  #bag: FaultKind[] = []
+  #last: string | undefined
+
+  constructor(options: ScheduleOptions) {
+    this.#options = options
+  }
+
+  next(situation: Situation): Round {
+    const { random, kinds } = this.#options
+    if (this.#bag.length === 0) this.#bag = random.shuffle(kinds)
+    const first = this.#first(this.#bag.pop()!, situation)
+    this.#last = first.victims[0]
+    const second = this.#second(first, situation)
+    return {
+      pauseMs: random.whole(PAUSE_LEAST_MS, PAUSE_MOST_MS),
+      faults: second ? [first, second] : [first],
     }
-    rounds.push({ pauseMs: random.whole(PAUSE_LEAST_MS, PAUSE_MOST_MS), faults })
   }
-  const victim = random.pick(peers)
-  for (const kind of lasting.slice(0, 1)) {
-    rounds.push({ pauseMs: PAUSE_MOST_MS, faults: [makeFault(options, kind, victim, 0)] })
+
+  /** Where the cube may neither grow nor shrink any more, the opposite happens. */
+  #first(kind: FaultKind, situation: Situation): Fault {
+    const { size } = this.#options
+    const grown = situation.roster.corners.length - size
+    if (kind === 'join' && grown > 0) return this.#fault('leave', situation, 0)
+    if (kind === 'leave' && grown < 0) return this.#fault('join', situation, 0)
+    return this.#fault(kind, situation, 0)
   }
-  return rounds
+
+  #second(first: Fault, { roster, ...others }: Situation): Fault | undefined {
+    const { random, kinds } = this.#options
+    const { harms, isChange } = FAULT_KINDS[first.kind]
+    const passing = kinds.filter(kind => FAULT_KINDS[kind].harms === 'one' && !FAULT_KINDS[kind].isChange)
+    if (harms === 'all' || passing.length === 0) return undefined
+    if (!random.chance(isChange ? OVERLAP_OF_CHANGES : OVERLAP)) return undefined
+    const afterMs = random.whole(0, first.forMs + MAX_SECOND_AFTER_MS)
+    const second = this.#fault(random.pick(passing), { roster, ...others }, afterMs)
+    const isOther = !second.victims.some(peer => first.victims.includes(peer))
+    const keeps = rostersOf(first, roster).every(view => leavesMajorities([first, second], view.placements))
+    return isOther && keeps ? second : undefined
+  }
+
+  #fault(kind: FaultKind, { roster, away, fresh }: Situation, afterMs: number): Fault {
+    const { random, diskPeer } = this.#options
+    const { leastMs, mostMs } = FAULT_KINDS[kind]
+    const common = { kind, afterMs, forMs: random.whole(leastMs, mostMs), strength: random.next() }
+    const newcomer = away.length > 0 && random.chance(RETURNING) ? random.pick(away) : fresh
+    const goes = kind === 'leave' || kind === 'evict'
+    const peers = roster.names.filter(name => !goes || name !== diskPeer)
+    const isAgain = random.chance(AGAIN) && afterMs === 0
+    const peer = isAgain && peers.includes(this.#last!) ? this.#last! : random.pick(peers)
+    switch (kind) {
+      case 'power':
+        return { ...common, victims: roster.names }
+      case 'disk':
+        return { ...common, victims: [diskPeer ?? peer] }
+      case 'join':
+        return { ...common, victims: [newcomer] }
+      case 'evict':
+        return { ...common, victims: [peer], other: newcomer }
+      case 'link': {
+        // Replicas of one slot: to others a peer finds ways around, and nobody notices.
+        const shared = random.pick(roster.placements.filter(replicas => replicas.includes(peer)))
+        return { ...common, victims: [peer], other: random.pick(shared.filter(other => other !== peer)) }
+      }
+      default:
+        return { ...common, victims: [peer] }
+    }
+  }
+}
+
+/** The rosters there may be while a fault lasts and heals, from the one before it on. */
+export function rostersOf({ kind, victims, other }: Fault, before: RosterView): RosterView[] {
+  const [peer] = victims as readonly [string]
+  switch (kind) {
+    case 'join':
+      return [before, before.with(peer)]
+    case 'leave':
+      return [before, before.without(peer)]
+    case 'evict':
+      return [before, before.without(peer), before.without(peer).with(other!)]
+    default:
+      return [before]
+  }
 }
 
 /** Whether every slot keeps a majority of replicas that no fault harms; a whole-cube fault is not counted. */
@@ -128,16 +154,4 @@ export function leavesMajorities(
     faults.filter(fault => FAULT_KINDS[fault.kind].harms === 'one').flatMap(fault => fault.victims),
   )
   return placements.every(replicas => replicas.filter(peer => !harmed.has(peer)).length > replicas.length / 2)
-}
-
-function makeFault(options: ScheduleOptions, kind: FaultKind, peer: string, afterMs: number): Fault {
-  const { random, peers, placements, diskPeer } = options
-  const { harms, leastMs, mostMs } = FAULT_KINDS[kind]
-  const common = { kind, afterMs, forMs: random.whole(leastMs, mostMs), strength: random.next() }
-  if (harms === 'all') return { ...common, victims: peers }
-  if (kind === 'disk') return { ...common, victims: [diskPeer ?? peer] }
-  if (kind !== 'link') return { ...common, victims: [peer] }
-  // Replicas of one slot: to others a peer finds ways around, and nobody notices.
-  const shared = random.pick(placements.filter(replicas => replicas.includes(peer)))
-  return { ...common, victims: [peer], other: random.pick(shared.filter(replica => replica !== peer)) }
 }

@@ -12,7 +12,7 @@ export interface SubscriberOptions {
   readonly client: string
   readonly topic: string
   /** Base URLs of all peers, living or dead. */
-  readonly urls: readonly string[]
+  readonly urls: () => readonly string[]
 }
 
 /** A peer sends something at least this often, if only a comment. */
@@ -62,7 +62,7 @@ export class Subscriber {
   async #run(): Promise<void> {
     const { random, urls } = this.#options
     while (!this.#closed) {
-      await this.#connect(random.pick(urls)).catch(() => {})
+      await this.#connect(random.pick(urls())).catch(() => {})
       if (!this.#closed) await delay(RECONNECT_MS * random.next())
     }
   }
