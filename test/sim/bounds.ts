@@ -2,7 +2,7 @@ import { LIMITS } from '../../services/peer/limits.ts'
 
 /**
  * Small bounds, so that what is rare in use is common in a short run: compaction, snapshots in many chunks, sweeps in
- * many slices, appends in several messages. They hold for this whole process.
+ * many slices, appends in several messages, peers that are given up. They hold for this whole process.
  */
 export const SMALL_BOUNDS = {
   KEEP_LOG_ENTRIES: 25,
@@ -13,6 +13,9 @@ export const SMALL_BOUNDS = {
   MAX_APPEND_BYTES: 2_000,
   MAX_INFLIGHT_APPENDS: 4,
   MAX_CACHED_LOG_BYTES: 4_000,
+  DEPARTURE_LOOK_MS: 500,
+  DEPARTURE_PATIENCE_MS: 2_500,
+  EVICTION_PAUSE_MAX_MS: 4_000,
 } as const satisfies Partial<Record<keyof typeof LIMITS, number>>
 
 export function useSmallBounds(): void {

@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Roster } from '../../services/peer/cube/roster.ts'
 import type { Transport } from '../../services/peer/engine/types.ts'
-import type { LogReader } from '../../services/peer/raft/types.ts'
+import type { Configuration, LogReader } from '../../services/peer/raft/types.ts'
 import type { LogStore } from '../../services/peer/store/types.ts'
 import type { SlotNotice } from '../../services/peer/topics/types.ts'
 import { type Cluster, idOf } from './cluster.ts'
 import { textOf } from './invariants/voters.ts'
 import { Watch } from './invariants/watch.ts'
 import type { Member } from './member.ts'
+import { urlOf } from './network.ts'
 import { isTrimmed, kindOf } from './topics.ts'
 
 /** What must hold of the slots: at every step, and of the whole when it has healed. */
@@ -40,6 +42,16 @@ export class Checks {
   /** A message of another peer came in. */
   heard(member: Member, from: Member): void {
     this.#watch.heard(member, from)
+  }
+
+  /** The roster is to change. */
+  changes(before: Roster, now: Roster): void {
+    this.#watch.changes(before, now)
+  }
+
+  /** All that say who takes part in a slot: those in force, and those that may come to be. */
+  configurations(slot: number): readonly Configuration[] {
+    return this.#watch.configurations(slot)
   }
 
   started(member: Member): void {
@@ -86,11 +98,16 @@ export class Checks {
   unhealed(): string | undefined {
     const { members, roster } = this.#cluster
     for (const member of members.values()) {
-      const { name, isUp, isLost } = member
+      const { name, uid, isUp, isLost } = member
       if (isLost) continue
       if (!isUp) return `${name} does not run`
       const { version } = member.engine.roster
       if (version !== roster.version) return `${name} goes by roster ${version}, not ${roster.version}`
+      if (roster.peers.every(peer => peer.uid !== uid)) return `${name} runs and is off the list`
+    }
+    for (const peer of roster.peers) {
+      const member = this.#cluster.memberOf(peer)
+      if (!member || peer.url !== urlOf(member.host)) return `${peer.uid} is not found at ${peer.url}`
     }
     const slots = [...this.#cluster.slots, this.#cluster.rosterSlot]
     for (const slot of slots) {

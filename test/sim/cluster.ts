@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Operation } from '../../scripts/lib/checker/operations.ts'
 import { successorsOf } from '../../services/peer/cube/placement.ts'
 import { lastNumberOf, type Roster, type RosterPeer } from '../../services/peer/cube/roster.ts'
+import { FORMAT } from '../../services/peer/engine/formats.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
 import type { LogStore } from '../../services/peer/store/types.ts'
 import type { TopicCursor } from '../../services/peer/topics/cursor.ts'
@@ -9,13 +10,17 @@ import type { TopicRow } from '../../services/peer/topics/types.ts'
 import { Checks } from './checks.ts'
 import { Connections } from './connections.ts'
 import { Ingress } from './ingress.ts'
+import { isQuorum } from './invariants/voters.ts'
 import { Ledger } from './ledger.ts'
 import type { Life } from './life.ts'
 import { MachineClock } from './machine-clock.ts'
-import { Member, type MemberEvents, type MemberIdentity, nameOf, uidOf } from './member.ts'
+import { Member, nameOf, uidOf } from './member.ts'
+import type { MemberEvents, MemberIdentity } from './member-events.ts'
 import { Network, urlOf } from './network.ts'
+import { Questions } from './questions.ts'
 import { type PlannedTopic, planTopics, type TopicKind } from './topics.ts'
 import type { Trace } from './trace.ts'
+import { Transports } from './transports.ts'
 import type { Chance, World } from './world.ts'
 
 /** A whole cube in this thread: the real rooms on virtual time, network and disks. */
@@ -23,15 +28,23 @@ export class Cluster {
   readonly world: World
   readonly trace: Trace
   readonly network: Network
+  readonly transports: Transports
   /** Those with a machine and a disk, by host; some of them are on their way in or out. */
   readonly members = new Map<string, Member>()
   /** All there ever were, by name. */
   readonly everyone = new Map<string, Member>()
   /** Told of every new member. */
   onMember: (member: Member) => void = () => {}
+  /** Told of a member that learns that it is off the list. */
+  onRemoved: (member: Member) => void = () => {}
+  /** Told of every new version of the roster. */
+  onRoster: (roster: Roster) => void = () => {}
+  /** Silence after which a peer is evicted; 0 for never. */
+  evictAfterMs = 0
   readonly ledger: Ledger
   readonly checks: Checks
   readonly connections: Connections
+  readonly questions: Questions
   readonly topics: readonly PlannedTopic[]
   readonly violations: string[] = []
   /** What the clients did and saw, in the order in which it happened. */
@@ -44,6 +57,7 @@ export class Cluster {
   readonly #rosters = new Map<number, Roster>()
   /** The version that a life goes by, once it has gone over to another one. */
   readonly #versions = new WeakMap<Life, number>()
+  readonly #gone = new Set<string>()
   #roster: Roster
 
   /** @param wrapStore what the engines see of their stores, if not the stores themselves */
@@ -62,20 +76,31 @@ export class Cluster {
     this.#rosters.set(1, this.#roster)
     this.#wall = new MachineClock(world)
     this.topics = planTopics(size.slots)
-    this.network = new Network(world, chance.fork(), trace, this.members)
+    this.network = new Network(world, chance.fork(), this.members)
+    this.transports = new Transports(this.network, this.members, trace)
     this.connections = new Connections({ world, network: this.network, members: this.members })
+    this.questions = new Questions({
+      network: this.network,
+      members: this.members,
+      chance: chance.fork(),
+      ingress: member => this.ingress(member),
+    })
     this.ledger = new Ledger(what => this.violation(what))
     this.checks = new Checks(this)
-    for (const { id } of this.#roster.peers) this.add({ id, host: id, name: id }, this.#roster)
+    for (const { id } of this.#roster.peers) this.add({ machine: id, host: id, name: id }, this.#roster)
   }
 
-  /** A machine with an empty disk; whoever was on it before is gone. Its first process is still to be started. */
-  add(identity: MemberIdentity, roster: Roster): Member {
+  /**
+   * A machine with an empty disk; whoever was on it before is gone. Its first process is still to be started.
+   * @param founding the roster of the cube that it founds with the others; undefined for one that joins
+   */
+  add(identity: MemberIdentity, founding?: Roster): Member {
     const { world, trace } = this
-    const transport = (member: Member) => this.checks.transport(member, this.network.transport(member))
+    const transport = (member: Member) => this.checks.transport(member, this.transports.of(member))
     const member = new Member(
       identity,
-      roster,
+      founding,
+      this.questions,
       world,
       this.#chance.fork(),
       trace,
@@ -91,7 +116,32 @@ export class Cluster {
   /** A machine is gone, with its disk. */
   retire(member: Member, how: string): void {
     if (this.members.get(member.host) === member) this.members.delete(member.host)
+    this.#gone.add(member.uid)
     member.retire(how)
+  }
+
+  /** Machines whose processes have ended are reached elsewhere from now on, each where `hosts` says. */
+  rehost(hosts: ReadonlyMap<Member, string>): void {
+    for (const member of hosts.keys()) this.members.delete(member.host)
+    for (const [member, host] of hosts) {
+      member.host = host
+      this.members.set(host, member)
+    }
+  }
+
+  /** The disk of this store is no more. */
+  isGone(uid: string): boolean {
+    return this.#gone.has(uid)
+  }
+
+  /** Every slot keeps a majority of its replicas without the disks of those that `isLost` names, wherever it stands. */
+  survives(isLost: (uid: string) => boolean): boolean {
+    const remains = (uid: string) => !isLost(uid) && !this.isGone(uid)
+    return [...this.slots, this.rosterSlot].every(slot => {
+      const placed = this.#roster.peers.filter(({ id }) => this.placed(slot).includes(id))
+      const configurations = [...this.checks.configurations(slot), { rosterVersion: 0, voters: placed }]
+      return configurations.every(configuration => isQuorum(configuration, remains))
+    })
   }
 
   /** The latest version of the roster that anybody goes by. */
@@ -170,7 +220,8 @@ export class Cluster {
 
   #events(name: string): MemberEvents {
     return {
-      started: member => this.#started(member),
+      started: (member, signal) => this.#started(member, signal),
+      removed: member => this.onRemoved(member),
       stopping: member => this.ingress(member).stop(),
       members: (member, slot, deadlineMs) => this.ingress(member).members(slot, deadlineMs),
       stopped: member => this.ingress(member).close(),
@@ -204,7 +255,9 @@ export class Cluster {
     this.#rosters.set(version, roster)
     const before = this.#roster
     if (version <= before.version) return
+    this.checks.changes(before, roster)
     this.#roster = roster
+    this.onRoster(roster)
     const { kind, id } = roster.change ?? { kind: 'found', id: '' }
     this.trace.say(name, `roster ${version}: ${kind} ${id}`)
     for (const { id: label, number, uid } of roster.peers) {
@@ -215,17 +268,16 @@ export class Cluster {
     }
   }
 
-  #started(member: Member): void {
+  #started(member: Member, signal: AbortSignal): void {
+    const { connections, questions, evictAfterMs } = this
     const ingress = new Ingress({
-      member,
-      roster: this.#roster,
-      connections: this.connections,
-      chance: this.#chance.fork(),
+      ...{ member, roster: this.#roster, connections, questions, evictAfterMs, chance: this.#chance.fork() },
       of: other => this.#ingresses.get(other.life),
       onError: what => this.violation(what),
     })
     this.#ingresses.set(member.life, ingress)
     this.checks.started(member)
+    ingress.start(signal)
   }
 
   violation(what: string): void {
@@ -263,7 +315,7 @@ function makeRoster(peers: number, slots: number): Roster {
   const dimension = Math.max(1, Math.ceil(Math.log2(peers)))
   const ids = [...Array(peers).keys()].map(i => i.toString(2).padStart(dimension, '0'))
   return {
-    ...{ version: 1, clusterId: 'simulated', dimension, slots },
-    peers: ids.map((id, i) => ({ id, uid: uidOf(id), number: i + 1, url: urlOf(id) })),
+    ...{ version: 1, clusterId: 'simulated', dimension, slots, format: FORMAT },
+    peers: ids.map((id, i) => ({ id, uid: uidOf(id), number: i + 1, url: urlOf(id), format: FORMAT })),
   }
 }

@@ -1,9 +1,10 @@
+import { ERRORS } from '../../services/peer/errors.ts'
 import type { exchange } from '../../services/peer/links/exchange.ts'
 import { parseFollowQuery } from '../../services/peer/links/follow-wire.ts'
 import type { Asked, Connections, ReplyListener, Response } from './connections.ts'
 import type { Ingress } from './ingress.ts'
 import type { Member } from './member.ts'
-import { hostOf } from './network.ts'
+import { hostOf, lists } from './network.ts'
 
 type Dispatcher = Parameters<typeof exchange>[0]
 type DispatchHandler = Parameters<Dispatcher['dispatch']>[1]
@@ -26,6 +27,10 @@ export function operationsConnection(options: PeerConnectionOptions, peer: strin
       const controller = { abort: () => asked?.abort() } as unknown as DispatchController
       handler.onRequestStart?.(controller, {})
       const serve = (target: Member, response: Response) => {
+        if (!lists(target, member)) {
+          response.finish(ERRORS.STRANGER.status)
+          return
+        }
         const answers = of(target)!.handlers.operations(id, 'application/vnd.msgpack', body as Buffer)
         void pipe(answers, response)
       }
@@ -96,6 +101,10 @@ class StreamedReply implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
     })
     const query = Object.fromEntries(new URL(request.path, 'http://peer.invalid').searchParams)
     const serve = (target: Member, response: Response) => {
+      if (!lists(target, member)) {
+        response.finish(ERRORS.STRANGER.status)
+        return
+      }
       try {
         of(target)!.streams.serveFollow(parseFollowQuery(query), response)
       } catch {

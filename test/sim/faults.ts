@@ -1,10 +1,11 @@
+import type { RosterNote } from '../../services/peer/cube/roster.ts'
 import type { Cluster } from './cluster.ts'
 import { type FaultKind, Harm } from './harm.ts'
 import { CLOCK_FAULTS } from './harm-clock.ts'
-import { DISK_FAULTS } from './harm-disk.ts'
+import { BIT_FLIPS, DISK_FAULTS } from './harm-disk.ts'
 import { NETWORK_FAULTS } from './harm-network.ts'
 import { PROCESS_FAULTS } from './harm-process.ts'
-import { ROSTER_FAULTS } from './harm-roster.ts'
+import { OUTAGES, ROSTER_FAULTS } from './harm-roster.ts'
 import { FLUSH_MS, type Member } from './member.ts'
 import { Operator } from './operator.ts'
 import { drawSwarm, type Swarm } from './swarm.ts'
@@ -12,8 +13,11 @@ import type { Chance } from './world.ts'
 
 const KINDS = [...NETWORK_FAULTS, ...PROCESS_FAULTS, ...DISK_FAULTS, ...CLOCK_FAULTS]
 
-/** Share of the seeds in which the roster changes. */
+/** Share of the seeds in which the roster changes, and of those in which peers that are silent are evicted. */
 const CHANGING_SHARE = 0.6
+const EVICTING_SHARE = 0.4
+const MIN_EVICT_AFTER_MS = 2_500
+const MAX_EVICT_AFTER_MS = 4_000
 
 /** Between two attempts to start what ended although everything is healed. */
 const REVIVE_MS = 1_000
@@ -43,7 +47,12 @@ export class Faults {
     this.#operator.onDone = count
     this.#harm = new Harm(cluster, chance, this.#operator, count, () => this.#isActive)
     this.#isChanging = chance.yes(CHANGING_SHARE)
-    this.#swarm = drawSwarm(this.#isChanging ? [...KINDS, ...ROSTER_FAULTS] : KINDS, chance)
+    const isEvicting = this.#isChanging && chance.yes(EVICTING_SHARE)
+    if (isEvicting) cluster.evictAfterMs = chance.between(MIN_EVICT_AFTER_MS, MAX_EVICT_AFTER_MS)
+    // A slot that is left to two replicas, as evictions may leave it, cannot bear that one of them is harmed unseen.
+    const kinds = [...KINDS, ...(isEvicting ? OUTAGES : BIT_FLIPS)]
+    this.#swarm = drawSwarm(this.#isChanging ? [...kinds, ...ROSTER_FAULTS] : kinds, chance)
+    cluster.onRoster = ({ change }) => change && count(nameOf(change))
     cluster.network.onHarm = count
     const watch = (member: Member) => {
       member.onReclaimed = () => count('home transfer')
@@ -83,6 +92,7 @@ export class Faults {
   /** Starts whoever is down; what was under way before the healing may still end somebody. */
   #revive(): void {
     for (const member of this.#cluster.members.values()) member.start()
+    this.#operator.sweep()
     const { victim, hasFlipped } = this.#harm
     // Where peers come and go, a slot may have to move to one that cannot serve it: somebody replaces its disk.
     if (this.#isChanging && hasFlipped && victim && isDamaged(victim)) this.#operator.repair(victim)
@@ -102,6 +112,12 @@ export class Faults {
   #count(kind: string): void {
     this.counts[kind] = (this.counts[kind] ?? 0) + 1
   }
+}
+
+/** What a change of the roster is called when it is counted. */
+function nameOf({ kind, why }: RosterNote): string {
+  if (kind !== 'evict') return `roster: ${kind}`
+  return why.startsWith('silent') ? 'roster: evicted for its silence' : 'roster: evicted by hand'
 }
 
 function isDamaged(member: Member): boolean {

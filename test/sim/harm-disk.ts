@@ -54,9 +54,9 @@ function fill(harm: Harm, leftBytes: number): boolean {
 
 /** A bit of one record at rest turns over, under a running process or not, on the one disk that does so. */
 function flipBit(harm: Harm, what: keyof typeof ROWS): boolean {
-  const { victim, chance, operator } = harm
+  const { victim, chance, cluster, operator } = harm
   // No slot may lose two of its replicas.
-  if (!victim || (operator.lost !== undefined && operator.lost.host !== victim.host)) return false
+  if (!victim || operator.isMoving || !cluster.survives(uid => uid === victim.uid)) return false
   const tables: readonly string[] = ROWS[what]
   const keys = victim.disk.keys().filter(key => tables.includes(key[0]!))
   if (keys.length === 0) return false
@@ -72,15 +72,8 @@ function nameOf(key: Key): string {
   return `${table} of slot ${slotOf(key)}, ${Buffer.from(key.slice(3), 'latin1').toString('hex')}`
 }
 
-export const DISK_FAULTS: readonly FaultKind[] = [
-  { counted: 'slow disk', meanMs: [3_000, 20_000], strike: slowDisk },
-  { counted: 'failed fsync', meanMs: [4_000, 25_000], strike: failFsync },
-  {
-    counted: 'disk below reserve',
-    meanMs: [4_000, 20_000],
-    strike: harm => fill(harm, Math.floor(SETTINGS.diskReserveBytes * harm.chance.between(0.5, 1))),
-  },
-  { counted: 'full disk', meanMs: [5_000, 25_000], strike: harm => fill(harm, harm.chance.int(0, 3_000)) },
+/** What is harmed stays so unseen, and counts for a replica until it is read. */
+export const BIT_FLIPS: readonly FaultKind[] = [
   {
     counted: 'bit flip in log',
     meanMs: [3_000, 15_000],
@@ -99,4 +92,15 @@ export const DISK_FAULTS: readonly FaultKind[] = [
     share: FLIP_SHARE,
     strike: harm => flipBit(harm, 'metadata'),
   },
+]
+
+export const DISK_FAULTS: readonly FaultKind[] = [
+  { counted: 'slow disk', meanMs: [3_000, 20_000], strike: slowDisk },
+  { counted: 'failed fsync', meanMs: [4_000, 25_000], strike: failFsync },
+  {
+    counted: 'disk below reserve',
+    meanMs: [4_000, 20_000],
+    strike: harm => fill(harm, Math.floor(SETTINGS.diskReserveBytes * harm.chance.between(0.5, 1))),
+  },
+  { counted: 'full disk', meanMs: [5_000, 25_000], strike: harm => fill(harm, harm.chance.int(0, 3_000)) },
 ]

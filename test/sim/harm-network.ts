@@ -23,7 +23,11 @@ function weather(respect: keyof Weather, worst: readonly number[]): FaultKind {
 }
 
 /** Cuts every link from one peer to another that `affects` picks. */
-function cut(harm: Harm, affects: (from: string, to: string) => boolean): boolean {
+export function cut(
+  harm: Harm,
+  affects: (from: string, to: string) => boolean,
+  [lowMs, highMs]: readonly [number, number] = [300, 6_000],
+): boolean {
   const { network, members } = harm.cluster
   const links: string[] = []
   for (const from of members.keys()) {
@@ -32,7 +36,7 @@ function cut(harm: Harm, affects: (from: string, to: string) => boolean): boolea
   if (links.length === 0) return false
   harm.say('faults', `cut ${links.join(' ')}`)
   network.cut(links)
-  harm.later(300, 6_000, () => {
+  harm.later(lowMs, highMs, () => {
     harm.say('faults', `mend ${links.join(' ')}`)
     network.mend(links)
   })
@@ -134,7 +138,7 @@ function lateTransfer(harm: Harm): boolean {
   const { term } = primary.engine.status(slot).raft
   const message = { type: 'timeoutNow', from: number(primary), to: number(heir), term } as const
   harm.say(primary.name, `hands slot ${slot} to ${heir.name}, out of turn`)
-  cluster.network.transport(primary).send(heir.id, [{ slot, message }])
+  cluster.transports.of(primary).send(heir.id, [{ slot, message }])
   // A primary that is deaf from now on does not learn that another one leads.
   if (chance.yes(0.5)) cut(harm, (_from, to) => to === primary.host)
   return true

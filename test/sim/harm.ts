@@ -41,19 +41,19 @@ export class Harm {
     this.#count = count
     this.#isActive = isActive
     this.operator = operator
-    this.#victim = this.anyone().host
+    this.#victim = this.anyone().machine
   }
 
   /** The one peer whose disk flips bits; undefined when it has left. */
   get victim(): Member | undefined {
-    return this.cluster.members.get(this.#victim)
+    return [...this.cluster.members.values()].find(({ machine }) => machine === this.#victim)
   }
 
   anyone(): Member {
     return this.chance.pick([...this.cluster.members.values()])
   }
 
-  /** Two different peers. */
+  /** Two different machines: there are never fewer than two. */
   pair(): readonly [Member, Member] {
     const members = [...this.cluster.members.values()]
     const [one] = members.splice(this.chance.int(0, members.length - 1), 1)

@@ -1,27 +1,26 @@
-import { createHash } from 'node:crypto'
-import { replicasOf, slotOf } from '../../services/peer/cube/placement.ts'
 import type { Roster } from '../../services/peer/cube/roster.ts'
+import type { EngineLog } from '../../services/peer/engine/settings.ts'
 import { ERRORS, type ErrorCode, HypercastError } from '../../services/peer/errors.ts'
 import { asHypercastError } from '../../services/peer/http/problems.ts'
 import { readStart, type StartRequest } from '../../services/peer/http/start.ts'
-import { LIMITS } from '../../services/peer/limits.ts'
-import { CubeDispatcher } from '../../services/peer/links/dispatcher.ts'
-import { Edges } from '../../services/peer/links/edges.ts'
-import { Executor } from '../../services/peer/links/execute.ts'
 import { makeOpenFollow } from '../../services/peer/links/follow.ts'
 import { LinkHandlers } from '../../services/peer/links/handlers.ts'
 import { InboundSockets } from '../../services/peer/links/inbound.ts'
-import { ProducerStamps } from '../../services/peer/links/producer.ts'
 import { packedHeaders } from '../../services/peer/links/replicate.ts'
-import { Router } from '../../services/peer/links/router.ts'
 import type { Operation, OperationResult } from '../../services/peer/links/types.ts'
+import { OwnAddress } from '../../services/peer/membership/address.ts'
+import type { JoinWish } from '../../services/peer/membership/admission.ts'
+import type { JoinAnswer } from '../../services/peer/membership/joining.ts'
 import type { Configuration } from '../../services/peer/raft/types.ts'
-import { TopicStreams } from '../../services/peer/streams/hub.ts'
+import type { TopicStreams } from '../../services/peer/streams/hub.ts'
 import type { Request } from '../../services/peer/topics/types.ts'
+import { membersOf, type Wiring, wire } from '../../services/peer/wiring.ts'
 import type { Connections, Response } from './connections.ts'
 import { followConnection, operationsConnection, type PeerConnectionOptions } from './edges.ts'
 import type { Life } from './life.ts'
 import { type Member, SETTINGS } from './member.ts'
+import { urlOf } from './network.ts'
+import type { Questions } from './questions.ts'
 import type { Chance } from './world.ts'
 
 /** Small bounds, so that subscribers fall behind the ring and fill their buffers in a short run. */
@@ -32,7 +31,10 @@ export interface IngressOptions {
   readonly member: Member
   readonly roster: Roster
   readonly connections: Connections
+  readonly questions: Questions
   readonly chance: Chance
+  /** Silence after which a peer is evicted; 0 for never. */
+  readonly evictAfterMs: number
   /** The peers' ingresses; undefined for one that does not run. */
   readonly of: (member: Member) => Ingress | undefined
   /** What the peer would log as an error: nothing may. */
@@ -45,98 +47,110 @@ export type Answered =
   | { readonly kind: 'error'; readonly code: ErrorCode }
 
 /**
- * What stands above the engine in one life of a peer, wired as in peer.ts: the ingress with its edges to the other
- * peers, and the streams. Its HTTP surface is thin: what the routes of http/ do with results and errors.
+ * What stands above the engine in one life of a peer, wired as in a process: the ingress with its edges to the other
+ * peers, the streams, and how peers come and go. Its HTTP surface is thin: what the routes of http/ do with results and
+ * errors.
  */
 export class Ingress {
-  readonly streams: TopicStreams
   readonly handlers: LinkHandlers
-  readonly #dispatcher: CubeDispatcher
-  readonly #edges: Edges
+  readonly #wiring: Wiring
+  readonly #member: Member
   readonly #life: Life
+  readonly #questions: Questions
+  readonly #log: EngineLog
   #isStopping = false
 
-  constructor({ member, roster, connections, chance, of, onError }: IngressOptions) {
-    const { id: self, engine, store, life } = member
+  constructor(options: IngressOptions) {
+    const { member, roster, connections, questions, chance, evictAfterMs, of, onError } = options
+    const { id: self, uid, engine, store, life } = member
     const { clock } = life
+    this.#member = member
     this.#life = life
-    const random = () => chance.next()
-    const log = {
+    this.#questions = questions
+    this.#log = {
       ...{ debug() {}, info() {}, warn() {} },
       error: (fields: object, message: string) => onError(`${self}: ${message}: ${JSON.stringify(fields)}`),
     }
+    const log = this.#log
     const peerOptions: PeerConnectionOptions = { member, connections, of }
-    const identity = { 'hypercast-cluster': roster.clusterId, 'hypercast-from': self }
-    this.#edges = new Edges({
-      clock,
-      random,
+    const { clusterId } = roster
+    const headers = { 'hypercast-cluster': clusterId, 'hypercast-from': self, 'hypercast-uid': uid }
+    this.#wiring = wire({
+      ...{
+        self,
+        engine,
+        store: store.identity,
+        clock,
+        random: () => chance.next(),
+        log,
+        headers,
+        evictAfterMs,
+      },
       pools: { operations: peer => operationsConnection(peerOptions, peer) },
-      identity,
       acceptTimeoutMs: SETTINGS.electionMs / 2,
-      isUp: peer => engine.peerUp(peer),
-      trouble: peer => engine.connectionClosed(peer),
-    })
-    const executor = new Executor(self, engine)
-    const router = new Router({ self, roster: () => engine.roster, clock, executor, edges: this.#edges })
-    this.#dispatcher = new CubeDispatcher({
-      self,
-      roster: () => engine.roster,
-      clock,
-      random,
-      log,
-      slots: engine,
-      router,
-      edges: this.#edges,
-      producers: new ProducerStamps(store.identity),
-    })
-    this.streams = new TopicStreams({
-      self,
-      slots: engine,
-      dispatcher: this.#dispatcher,
-      clock,
-      random,
-      log,
       openFollow: makeOpenFollow({
         connections: peer => followConnection(peerOptions, peer),
-        headers: () => packedHeaders(identity),
+        headers: () => packedHeaders(headers),
       }),
-      settings: STREAM_SETTINGS,
-      slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), roster.slots),
-      replicasOf: slot => replicasOf(slot, engine.roster, LIMITS),
+      streaming: STREAM_SETTINGS,
       bounds: STREAM_BOUNDS,
+      identify: url => questions.identify(member, url),
     })
+    const { router, edges } = this.#wiring
     this.handlers = new LinkHandlers({
       transport: { handleReplicate: async () => [], heard() {} },
       engine,
       router,
-      edges: this.#edges,
+      edges,
       inbound: new InboundSockets(() => {}),
       clock,
       log,
     })
   }
 
+  get streams(): TopicStreams {
+    return this.#wiring.streams
+  }
+
+  /** The peer takes part: it sees to who is to go, and to its own address, until the signal is given. */
+  start(signal: AbortSignal): void {
+    const { uid, run, host, engine } = this.#member
+    const { departures, dispatcher } = this.#wiring
+    departures.start()
+    const address = new OwnAddress({
+      ...{ uid, run, url: urlOf(host), rosters: engine.rosters, dispatcher, clock: this.#life.clock },
+      ...{ log: this.#log, signal },
+      identify: url => this.#questions.identify(this.#member, url),
+      adopt: now => engine.adopt(now),
+      askForRoster: peer => engine.askForRoster(peer),
+      onRoster: listener => engine.onRoster(listener),
+    })
+    void address.watch()
+  }
+
   /** A sign of life of another peer. */
   heard(peer: string): void {
-    this.#edges.heard(peer)
+    this.#wiring.edges.heard(peer)
   }
 
   /** The peer stops: clients are turned away from now on. */
   stop(): void {
     this.#isStopping = true
+    this.#wiring.departures.stop()
   }
 
   /** Ends what is open, in the order of peer.ts. */
   async close(): Promise<void> {
-    await this.streams.close()
-    this.#dispatcher.close()
-    this.#edges.close()
+    const { streams, dispatcher, edges } = this.#wiring
+    await streams.close()
+    dispatcher.close()
+    edges.close()
   }
 
   /** A command of a client, as http/outcome.ts answers it. */
   async append(request: Request, patienceMs: number): Promise<Answered> {
     if (this.#isStopping) return { kind: 'error', code: 'STOPPING' }
-    const { result } = await this.#dispatcher.append(request, this.#deadline(patienceMs))
+    const { result } = await this.#wiring.dispatcher.append(request, this.#deadline(patienceMs))
     if (result.kind === 'appended' && result.result.kind === 'refused') {
       const { code } = result.result
       // This peer gave the request up before: whether an attempt of it was applied cannot be told any more.
@@ -146,9 +160,8 @@ export class Ingress {
   }
 
   /** For the engine: who takes part in a slot. */
-  async members(slot: number, deadlineMs: number): Promise<Configuration | null> {
-    const { result } = await this.#dispatcher.dispatch({ kind: 'members', slot }, deadlineMs)
-    return result.kind === 'members' ? result.configuration : null
+  members(slot: number, deadlineMs: number): Promise<Configuration | null> {
+    return membersOf(this.#wiring.dispatcher, slot, deadlineMs)
   }
 
   /** The same for somebody outside; null when nobody could say. */
@@ -156,10 +169,36 @@ export class Ingress {
     return this.members(slot, this.#deadline(patienceMs))
   }
 
+  /** `POST /v1/peers`. */
+  async join(wish: Omit<JoinWish, 'by'>, patienceMs: number): Promise<JoinAnswer> {
+    if (this.#isStopping) return problem(new HypercastError('STOPPING'))
+    try {
+      const by = `${wish.uid} at peer ${this.#member.id}`
+      const admitted = await this.#wiring.admission.join({ ...wish, by }, this.#deadline(patienceMs))
+      const { roster, peer, fresh } = admitted
+      return { status: fresh ? 201 : 200, body: JSON.parse(JSON.stringify({ peer, roster })) }
+    } catch (error) {
+      return problem(error)
+    }
+  }
+
+  /** `DELETE /v1/peers/:id`; the code of the error, undefined when the peer is on its way out. */
+  async leave(id: string, force: boolean, patienceMs: number): Promise<ErrorCode | undefined> {
+    if (this.#isStopping) return 'STOPPING'
+    try {
+      await this.#wiring.admission.leave(id, 'operator', force, this.#deadline(patienceMs))
+      return undefined
+    } catch (error) {
+      const { code } = asHypercastError(error)
+      if (code === 'INTERNAL') throw error
+      return code
+    }
+  }
+
   /** A read of a client. */
   async ask(operation: Operation, patienceMs: number): Promise<Answered> {
     if (this.#isStopping) return { kind: 'error', code: 'STOPPING' }
-    const { result } = await this.#dispatcher.dispatch(operation, this.#deadline(patienceMs))
+    const { result } = await this.#wiring.dispatcher.dispatch(operation, this.#deadline(patienceMs))
     return answered(result)
   }
 
@@ -196,4 +235,11 @@ export class Ingress {
 function answered(result: OperationResult): Answered {
   if (result.kind !== 'failed') return { kind: 'done', result }
   return { kind: 'error', code: result.definite ? result.code : 'OUTCOME_UNKNOWN' }
+}
+
+/** As http/problems.ts answers errors. */
+function problem(error: unknown): JoinAnswer {
+  const { code, message } = asHypercastError(error)
+  if (code === 'INTERNAL') throw error
+  return { status: ERRORS[code].status, body: { code, detail: message } }
 }

@@ -1,15 +1,17 @@
 import type { Roster } from '../../services/peer/cube/roster.ts'
 import { Engine } from '../../services/peer/engine/engine.ts'
 import { type CubeEvent, SlotError, type Transport } from '../../services/peer/engine/types.ts'
-import type { Configuration } from '../../services/peer/raft/types.ts'
+import { JoinError } from '../../services/peer/membership/joining.ts'
 import { StoreError } from '../../services/peer/store/errors.ts'
 import { slotOf, TABLES } from '../../services/peer/store/keys.ts'
 import { MemoryDisk } from '../../services/peer/store/memory.ts'
 import { openMemoryStore } from '../../services/peer/store/open.ts'
 import { CorruptRecord, type LogStore } from '../../services/peer/store/types.ts'
-import type { SlotNotice } from '../../services/peer/topics/types.ts'
+import { belong } from './belonging.ts'
 import { Life } from './life.ts'
 import { MachineClock } from './machine-clock.ts'
+import type { MemberEvents, MemberIdentity } from './member-events.ts'
+import type { Questions } from './questions.ts'
 import type { Trace } from './trace.ts'
 import type { Chance, World } from './world.ts'
 
@@ -25,39 +27,6 @@ export const SETTINGS = {
 /** Time an fsync takes on a disk in order. */
 export const FLUSH_MS = 0.5
 
-/** What the cluster wants to know of its members. */
-export interface MemberEvents {
-  started(member: Member): void
-  /** It was told to stop: from now on it takes nothing new from clients. */
-  stopping(member: Member): void
-  /** Its engine has stopped; resolves when what stands above it has too. */
-  stopped(member: Member): Promise<void>
-  /** A sign of life of another peer. */
-  heard(member: Member, from: Member): void
-  /** It goes by this roster now. */
-  roster(member: Member, roster: Roster): void
-  /** The process ended, for whatever reason. */
-  ended(member: Member): void
-  notice(member: Member, slot: number, notice: SlotNotice): void
-  /** Its replica of the slot is about to be told of notices, from the first one on. */
-  follows(member: Member, slot: number): void
-  /** Who takes part in a slot, asked through what stands above the engine. */
-  members(member: Member, slot: number, deadlineMs: number): Promise<Configuration | null>
-  violation(what: string): void
-  /** The store as its engine sees it; a test may put something broken in its place. */
-  store(store: LogStore): LogStore
-}
-
-/** Who a member is. */
-export interface MemberIdentity {
-  /** Label in the cube. */
-  readonly id: string
-  /** The machine it runs on, which outlives a disk that is replaced; its address says it. */
-  readonly host: string
-  /** Names its disk: never used again for another one. */
-  readonly name: string
-}
-
 /** Uid of the store of the member that is called so. */
 export function uidOf(name: string): string {
   return `uid-${name}`
@@ -70,8 +39,11 @@ export function nameOf(uid: string): string {
 
 /** One peer: its disk, which outlives its processes, and the process that runs now, if one does. */
 export class Member {
-  readonly id: string
-  readonly host: string
+  /** Label in the cube; empty until it has one. */
+  id = ''
+  /** Where it is reached: another address needs another process. */
+  host: string
+  readonly machine: string
   readonly name: string
   readonly disk: MemoryDisk
   life: Life
@@ -85,7 +57,8 @@ export class Member {
   readonly #world: World
   readonly #chance: Chance
   readonly #trace: Trace
-  readonly #roster: Roster
+  readonly #founding: Roster | undefined
+  readonly #questions: Questions
   readonly #events: MemberEvents
   readonly #transport: (member: Member) => Transport
   readonly #log = {
@@ -95,24 +68,29 @@ export class Member {
     error: (fields: object, message: string) =>
       this.#trace.say(this.name, `${message}: ${JSON.stringify(fields)}`),
   }
+  #abort = new AbortController()
   #isUp = false
+  #isListening = false
   #isLost = false
   #isRetired = false
+  #isRefused = false
 
-  /** @param roster the one that a process on an empty disk starts with */
+  /** @param founding the roster of the cube that it founds with the others; undefined for one that joins */
   constructor(
-    { id, host, name }: MemberIdentity,
-    roster: Roster,
+    { machine, host, name }: MemberIdentity,
+    founding: Roster | undefined,
+    questions: Questions,
     world: World,
     chance: Chance,
     trace: Trace,
     events: MemberEvents,
     transport: (member: Member) => Transport,
   ) {
-    this.id = id
+    this.machine = machine
     this.host = host
     this.name = name
-    this.#roster = roster
+    this.#founding = founding
+    this.#questions = questions
     this.#world = world
     this.#chance = chance
     this.#trace = trace
@@ -150,9 +128,29 @@ export class Member {
     this.kill(0, how)
   }
 
-  /** The process runs and its port is open. */
+  /** Names its process, apart from those before and after it. */
+  get run(): string {
+    return `${this.uid}/${this.store.identity.boot}`
+  }
+
+  /** The process takes part in the cube. */
   get isUp(): boolean {
     return this.#isUp
+  }
+
+  /** Its port is open, though it may not belong to a cube yet. */
+  get isListening(): boolean {
+    return this.#isListening
+  }
+
+  /** No process runs on its disk any more: that is lost, or the roster does not list it. */
+  get isRetired(): boolean {
+    return this.#isRetired
+  }
+
+  /** Its process ended because the cluster did not take it in: somebody has to start it again. */
+  get isRefused(): boolean {
+    return this.#isRefused
   }
 
   /** Its disk lost the record of whose it is or the roster: no process runs on it any more. */
@@ -165,46 +163,25 @@ export class Member {
     return this.#isLost || this.disk.flipped().some(key => key[0] !== TABLES.store && slotOf(key) === slot)
   }
 
-  /** Starts a process on the disk. Founding is skipped: the roster is put there. */
+  /** Starts a process on the disk. */
   start(): void {
     if (!this.life.isDead || this.#isLost || this.#isRetired) return
     this.life = this.#newLife()
+    this.#abort = new AbortController()
+    this.#isRefused = false
     const { life } = this
-    let store: LogStore
-    let roster: Roster | null
     try {
-      store = openMemoryStore(this.disk, { newUid: () => this.uid })
-      roster = store.roster()
+      const store = openMemoryStore(this.disk, { newUid: () => this.uid })
+      store.roster()
+      if (life.isDead) return
+      this.store = this.#events.store(store)
     } catch (error) {
       this.#fatal(life, error)
       return
     }
-    if (life.isDead) return
-    this.store = this.#events.store(store)
-    this.#trace.say(this.name, `starts, boot ${this.store.identity.boot}`)
-    const random = this.#chance.fork()
-    this.engine = new Engine({
-      self: this.id,
-      roster: roster ?? this.#roster,
-      members: (slot, deadlineMs) => this.#events.members(this, slot, deadlineMs),
-      store: this.store,
-      transport: this.#transport(this),
-      clock: life.clock,
-      random: () => random.next(),
-      log: this.#log,
-      observer: { committed() {}, flushed() {}, election() {}, beat() {} },
-      settings: SETTINGS,
-      onRemoved: () => {
-        this.#isRetired = true
-        this.#gone(life, 'is off the list')
-      },
-      onFatal: error => this.#fatal(life, error),
-    })
-    this.engine.onCubeEvent(event => this.#traceEvent(event))
-    this.engine.onRoster(now => {
-      if (!life.isDead) this.#events.roster(this, now)
-    })
-    this.#open(life).catch(error => life.run(() => this.#fatal(life, error)))
+    this.#trace.say(this.name, `starts at ${this.host}, boot ${this.store.identity.boot}`)
+    this.#isListening = true
+    this.#begin(life).catch(error => life.run(() => this.#fatal(life, error)))
   }
 
   /** kill -9, or the power is gone: what was not flushed is lost, but for the first `keep` writes. */
@@ -212,7 +189,7 @@ export class Member {
     if (this.life.isDead) return
     this.#trace.say(this.name, `${how}, ${this.disk.pendingWrites} writes under way, ${keep} of them landed`)
     this.life.die()
-    this.#isUp = false
+    this.#closed()
     this.disk.crash(keep)
     this.#events.ended(this)
   }
@@ -223,6 +200,7 @@ export class Member {
     if (life.isDead || !this.#isUp) return
     this.#trace.say(this.name, 'stops')
     life.run(() => {
+      this.#abort.abort(new Error('the peer stops'))
       this.#events.stopping(this)
       engine
         .stop()
@@ -235,12 +213,43 @@ export class Member {
     })
   }
 
-  async #open(life: Life): Promise<void> {
-    if (!this.store.roster()) await this.store.writeRoster(this.#roster)
+  /** Comes to a roster and takes part in the cube, as peer.ts does. */
+  async #begin(life: Life): Promise<void> {
+    const log = this.#log
+    const { signal } = this.#abort
+    const roster = await belong({
+      ...{ member: this, founding: this.#founding, questions: this.#questions, log, signal },
+    })
+    if (life.isDead) return
+    const own = roster.peers.find(({ uid }) => uid === this.uid)
+    if (own === undefined) {
+      this.#removed(life)
+      return
+    }
+    this.id = own.id
+    const random = this.#chance.fork()
+    this.engine = new Engine({
+      self: own.id,
+      roster,
+      members: (slot, deadlineMs) => this.#events.members(this, slot, deadlineMs),
+      store: this.store,
+      transport: this.#transport(this),
+      clock: life.clock,
+      random: () => random.next(),
+      log,
+      observer: { committed() {}, flushed() {}, election() {}, beat() {} },
+      settings: SETTINGS,
+      onRemoved: () => this.#removed(life),
+      onFatal: error => this.#fatal(life, error),
+    })
+    this.engine.onCubeEvent(event => this.#traceEvent(event))
+    this.engine.onRoster(now => {
+      if (!life.isDead) this.#events.roster(this, now)
+    })
     await this.engine.start()
     if (life.isDead) return
     this.#isUp = true
-    this.#events.started(this)
+    this.#events.started(this, signal)
     for (const slot of this.store.slots()) this.#follow(life, this.engine, slot)
   }
 
@@ -257,11 +266,25 @@ export class Member {
     this.#events.follows(this, slot)
   }
 
+  /** It is off the list, and its process ends in order; none is started on its disk again. */
+  #removed(life: Life): void {
+    if (this.life !== life || life.isDead || this.#isRetired) return
+    this.#isRetired = true
+    this.#trace.say(this.name, 'is off the list')
+    this.#events.removed(this)
+    this.#world.after(0, () => life.run(() => (this.#isUp ? this.stop() : this.#gone(life, 'ends'))))
+  }
+
+  #closed(): void {
+    this.#isUp = false
+    this.#isListening = false
+  }
+
   #gone(life: Life, how: string): void {
     if (this.life !== life || life.isDead) return
     this.#trace.say(this.name, how)
     life.die()
-    this.#isUp = false
+    this.#closed()
     this.disk.crash(0)
     this.#events.ended(this)
   }
@@ -269,9 +292,10 @@ export class Member {
   /** A failed disk and a lost record of the whole store end the process, as they must; anything else is a bug. */
   #fatal(life: Life, error: unknown): void {
     if (this.life !== life || life.isDead) return
+    this.#isRefused = error instanceof JoinError
     this.#isLost = isLoss(error) && this.disk.flipped().some(key => key[0] === TABLES.store)
     const isDisk = error instanceof StoreError && error.code === 'WRITE_FAILED'
-    if (!isDisk && !this.#isLost) {
+    if (!isDisk && !this.#isLost && !this.#isRefused) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
       this.#events.violation(`peer ${this.name} ended itself: ${text}`)
     }

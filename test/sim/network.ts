@@ -1,24 +1,25 @@
-import type {
-  Beat,
-  DialResult,
-  SlotMessage,
-  SnapshotChunk,
-  Transport,
-} from '../../services/peer/engine/types.ts'
-import { beatBody, messagesBody, rosterBody, snapshotBody } from '../../services/peer/engine/wire.ts'
 import type { Member } from './member.ts'
-import type { Trace } from './trace.ts'
 import type { Chance, World } from './world.ts'
 
-/** The address of a machine. */
+/** The address of whoever is reached under this host's name. */
 export function urlOf(host: string): string {
   return `http://${host}.invalid`
 }
 
-/** The machine that a peer asks when it means `id`, by the roster it goes by; undefined when that does not list it. */
+/** The host that an address names. */
+export function hostAt(url: string): string {
+  return url.slice('http://'.length, -'.invalid'.length)
+}
+
+/** The host that a peer asks when it means `id`, by the roster it goes by; undefined when that does not list it. */
 export function hostOf({ engine }: Member, id: string): string | undefined {
   const url = engine.roster.peers.find(peer => peer.id === id)?.url
-  return url?.slice('http://'.length, -'.invalid'.length)
+  return url === undefined ? undefined : hostAt(url)
+}
+
+/** Whether the one takes the other for a peer: it refuses all others (http/routes/relay.ts). */
+export function lists({ engine }: Member, { id, uid }: Member): boolean {
+  return engine.roster.peers.some(peer => peer.id === id && peer.uid === uid)
 }
 
 /** A call that got no answer. `refused` is definite: it never reached a process. */
@@ -53,11 +54,9 @@ const LONG_DELAY_MS = 10
 /** Longest time that an overtaken message is held back. */
 const MAX_HOLD_MS = 50
 
-const HEARTBEAT_TIMEOUT_MS = 400
-const DIAL_TIMEOUT_MS = 500
-const SNAPSHOT_TIMEOUT_MS = 2_000
+const IS_UP = (member: Member): boolean => member.isUp
 
-/** The network between machines. Messages travel in the bytes they have on the wire. */
+/** The network between machines. */
 export class Network {
   weather: Weather = { ...FAIR }
   /** Told of each message that the weather harms. */
@@ -68,63 +67,20 @@ export class Network {
   readonly #clogs = new Map<string, (() => void)[]>()
   readonly #world: World
   readonly #chance: Chance
-  readonly #trace: Trace
   readonly #members: ReadonlyMap<string, Member>
   readonly #lastArrivalMs = new Map<string, number>()
   readonly #open = new Set<OpenCall>()
 
-  constructor(world: World, chance: Chance, trace: Trace, members: ReadonlyMap<string, Member>) {
+  constructor(world: World, chance: Chance, members: ReadonlyMap<string, Member>) {
     this.#world = world
     this.#chance = chance
-    this.#trace = trace
     this.#members = members
-  }
-
-  /** The way of one life of `from` to the others. */
-  transport(from: Member): Transport {
-    const { life } = from
-    return {
-      send: (to, messages) => this.#send(from, life, to, messages),
-      heartbeat: async (to, beat) => {
-        const body = beatBody.encode(beat)
-        const answer = await this.#ask(from, life, to, HEARTBEAT_TIMEOUT_MS, target => {
-          target.heard(from)
-          return beatBody.encode(target.engine.heartbeat(from.id, beatBody.decode(body) as Beat))
-        })
-        return beatBody.decode(answer)
-      },
-      roster: async to => {
-        const answer = await this.#ask(from, life, to, HEARTBEAT_TIMEOUT_MS, target =>
-          rosterBody.encode(target.engine.roster),
-        )
-        return rosterBody.decode(answer)
-      },
-      dial: to => this.#dial(from, to),
-      snapshot: async (to, slot, afterIndex) => {
-        const answer = await this.#ask(from, life, to, SNAPSHOT_TIMEOUT_MS, target =>
-          snapshotBody.encode(target.engine.snapshotChunk(from.id, slot, afterIndex)),
-        )
-        return snapshotBody.decode(answer) as SnapshotChunk
-      },
-    }
-  }
-
-  /** What one peer asks another, at the address it knows of it. */
-  #ask<T>(
-    from: Member,
-    life: Member['life'],
-    id: string,
-    timeoutMs: number,
-    serve: (target: Member) => T | Promise<T>,
-  ): Promise<T> {
-    const host = hostOf(from, id)
-    if (host === undefined) return Promise.reject(new NetworkError('refused'))
-    return this.call(from.host, life, host, timeoutMs, serve)
   }
 
   /**
    * A request and its answer, from host to host. Rejects with NetworkError, or with what `serve` rejects with.
    * @param caller the life that gets the answer; undefined for a client outside
+   * @param isOpen who takes it at all
    */
   call<T>(
     from: string,
@@ -132,6 +88,7 @@ export class Network {
     to: string,
     timeoutMs: number,
     serve: (target: Member) => T | Promise<T>,
+    isOpen: (target: Member) => boolean = IS_UP,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       const settle = (work: () => void): void => {
@@ -159,9 +116,16 @@ export class Network {
           )
       }
       this.#travel(from, to, () =>
-        this.#enter(to, arrive, () => this.#travel(to, from, () => fail('refused'))),
+        this.#enter(to, arrive, () => this.#travel(to, from, () => fail('refused')), isOpen),
       )
     })
+  }
+
+  /** Carries a batch of messages, behind those before it. `refused` is called when no process takes it. */
+  batch(from: string, to: string, arrive: (target: Member) => void, refused: () => void): void {
+    const there = () => this.#enter(to, arrive, refused)
+    this.#travel(from, to, there, true)
+    if (this.#strikes(this.weather.doubling, 'doubled message')) this.#travel(from, to, there, true)
   }
 
   /** Carries one packet of a connection, which keeps the order itself; `lost` is called when it does not arrive. */
@@ -182,36 +146,6 @@ export class Network {
         }),
       )
     }
-  }
-
-  /** @param life the one that sends: what a process still does in the turn of its death stays inside */
-  #send(from: Member, life: Member['life'], id: string, messages: readonly SlotMessage[]): void {
-    const to = hostOf(from, id)
-    if (life.isDead || to === undefined) return
-    const link = `${from.host}>${to}`
-    const body = messagesBody.encode(messages)
-    const arrive = () =>
-      this.#enter(
-        to,
-        target => {
-          this.#trace.note(`${link} ${body.length}`)
-          target.heard(from)
-          void target.engine.receive(from.id, messagesBody.decode(body) as readonly SlotMessage[])
-        },
-        () => life.run(() => from.life === life && from.engine.unreachable(id)),
-      )
-    this.#travel(from.host, to, arrive, true)
-    if (this.#strikes(this.weather.doubling, 'doubled message')) this.#travel(from.host, to, arrive, true)
-  }
-
-  #dial(from: Member, to: string): Promise<DialResult> {
-    const host = hostOf(from, to)
-    return this.#ask<DialResult>(from, from.life, to, DIAL_TIMEOUT_MS, () => 'open').catch(error => {
-      // A stopped process answers nothing, but its kernel accepts the connection.
-      const target = this.#members.get(host ?? '')
-      if (target?.isUp && target.life.isPaused && !this.isCut(from.host, target.host)) return 'open'
-      return error instanceof NetworkError && error.kind === 'refused' ? 'refused' : 'silent'
-    })
   }
 
   /** Links of `from>to` carry nothing any more, until as many calls of `mend` as of this. */
@@ -279,15 +213,20 @@ export class Network {
   }
 
   /** Hands something to the process at `to`; `refused` when there is none. */
-  #enter(to: string, arrive: (target: Member) => void, refused: () => void = () => {}): void {
+  #enter(
+    to: string,
+    arrive: (target: Member) => void,
+    refused: () => void = () => {},
+    isOpen: (target: Member) => boolean = IS_UP,
+  ): void {
     const member = this.#members.get(to)
-    if (!member?.isUp) {
+    if (!member || !isOpen(member)) {
       refused()
       return
     }
     const { life } = member
     life.run(() => {
-      if (member.life === life && member.isUp) arrive(member)
+      if (member.life === life && isOpen(member)) arrive(member)
     })
   }
 

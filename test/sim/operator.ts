@@ -1,188 +1,287 @@
-import type { RosterPeer } from '../../services/peer/cube/roster.ts'
-import { type Roster, staying } from '../../services/peer/cube/roster.ts'
-import type { RosterChange } from '../../services/peer/cube/roster-change.ts'
+import { type Roster, type RosterPeer, staying } from '../../services/peer/cube/roster.ts'
+import type { ErrorCode } from '../../services/peer/errors.ts'
 import type { Cluster } from './cluster.ts'
 import type { Ingress } from './ingress.ts'
 import { isMember, textOf } from './invariants/voters.ts'
-import { type Member, uidOf } from './member.ts'
+import type { Member } from './member.ts'
 import { NetworkError, urlOf } from './network.ts'
 import type { Chance } from './world.ts'
 
-/** A cube has so many peers that are not on their way out. */
+/** No peer is asked to leave, and no disk lost, when no more than so many stay. */
 const MIN_PEERS = 3
 const MAX_PEERS = 6
 
-/** How long one request may take, and pauses between two. */
+/** How long one request may take, and pauses between two looks. */
 const PATIENCE_MS = 2_500
 const GRACE_MS = 500
 const MAX_PAUSE_MS = 400
-/** A process that was taken off the list may go on for a while. */
-const MAX_GHOST_MS = 2_000
+/** Longest time until a machine that was taken away is missed, or one that is to begin anew does. */
+const MAX_DELAY_MS = 2_000
+/** A newcomer's wish that nobody serves any more may still be in a log: it is committed by then, or never. */
+const FORGOTTEN_MS = 6_000
+/** Share of the newcomers whose machine is taken away again before they know that they are peers. */
+const GIVEN_UP_SHARE = 0.15
 
-type Change = Exclude<RosterChange, { readonly kind: 'found' }>
-type Wish = Change extends infer C ? (C extends Change ? Omit<C, 'by' | 'why'> : never) : never
+/** What a request to let a peer go may be refused with for a while. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  ...(['CHANGE_UNDER_WAY', 'NO_PRIMARY', 'UNREACHABLE', 'OUTCOME_UNKNOWN', 'STOPPING'] as const),
+  ...(['CLOCK_SKEW', 'DISK_FULL', 'OVERLOADED', 'UNKNOWN_PEER', 'LAST_PEER'] as const),
+])
 
 /**
- * Who adds peers to the cube and takes them away, one change at a time, through any peer and until it is done, faults or
- * not. A peer that leaves is taken off the list when no slot names it any more, as a linearizable read of each says.
+ * Who wants peers to come and go, one at a time: starts machines, asks any peer to let one leave, takes machines and
+ * disks away, and waits until what follows is seen done. All else is for the peers.
  */
 export class Operator {
-  /** Called with what was done. */
+  /** Called with what was done that no roster tells of. */
   onDone: (kind: string) => void = () => {}
   readonly #cluster: Cluster
   readonly #chance: Chance
+  readonly #names = { disks: 0, hosts: 0 }
   #isBusy = false
-  /** Uid of the peer that the change under way is about. */
-  #subject = ''
-  /** What the change under way waits for. */
-  #awaited = ''
-  /** Disks that are lost and not replaced yet, or whose peer is not off the list yet: all of one machine. */
-  readonly #lost = new Set<Member>()
-  #members = 0
+  #isMoving = false
+  /** What is waited for, by uid of the peer that it is about. */
+  readonly #awaited = new Map<string, string>()
+  /** Uid of the peer that is asked to leave. */
+  #leaver = ''
 
   constructor(cluster: Cluster, chance: Chance) {
     this.#cluster = cluster
     this.#chance = chance
+    cluster.onRemoved = member => void this.#beginsAnew(member)
   }
 
   /** What is not done yet; undefined when nothing is under way. */
   get unfinished(): string | undefined {
-    return this.#isBusy || this.#lost.size > 0 ? this.#awaited : undefined
+    return [...this.#awaited.values()][0]
   }
 
-  /** A member whose disk is lost, while others may still count on it. */
-  get lost(): Member | undefined {
-    return [...this.#lost][0]
+  /** Some peer is not where the others look for it: it must not be needed in place of a disk that is lost. */
+  get isMoving(): boolean {
+    return this.#isMoving
   }
 
-  /** A machine with an empty disk becomes a peer. */
+  /** A machine with an empty disk is to become a peer. */
   join(): boolean {
-    if (staying(this.#cluster.roster).peers.length >= MAX_PEERS) return false
-    return this.#begin('join', async () => {
+    if (this.#cluster.members.size >= MAX_PEERS) return false
+    return this.#begin(async () => {
       const name = this.#nextName()
-      const roster = await this.#change({ kind: 'join', uid: uidOf(name), url: urlOf(name) })
-      const { id } = roster.peers.find(({ uid }) => uid === uidOf(name))!
-      this.#start(id, name, name, roster)
+      const member = this.#install({ machine: name, host: name, name })
+      if (!this.#chance.yes(GIVEN_UP_SHARE)) return this.#isTakenIn(member)
+      await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
+      if (!this.#mayLose(member)) return this.#isTakenIn(member)
+      this.#cluster.retire(member, 'is taken away again')
+      await this.#isForgotten(member.uid)
+      this.onDone('newcomer given up')
     })
   }
 
-  /** A peer hands its slots over and goes. */
+  /** A peer is to hand its slots over and go. */
   leave(): boolean {
     const peer = this.#anyOf(() => true)
-    if (!peer || staying(this.#cluster.roster).peers.length <= MIN_PEERS) return false
-    return this.#begin('leave', async () => {
-      this.#subject = peer.uid
+    const member = peer && this.#cluster.memberOf(peer)
+    if (!member || staying(this.#cluster.roster).peers.length <= MIN_PEERS) return false
+    return this.#begin(async () => {
+      const { uid } = peer
+      this.#leaver = uid
       this.#say(`${peer.id} is to leave`)
-      await this.#change({ kind: 'leave', id: peer.id })
-      await this.#takeOff(peer)
-      const member = this.#cluster.memberOf(peer)
-      await this.#pause(this.#chance.between(0, MAX_GHOST_MS))
-      if (member) this.#cluster.retire(member, 'is ended')
+      await this.#isToGo(uid, false)
+      await this.#until(uid, `${uid} is on the list`, () => !this.#isListed(uid))
+      await this.#until(uid, `${uid} does not end`, () => member.isRetired && member.life.isDead)
+      this.#cluster.retire(member, 'is taken away')
     })
   }
 
   /** A machine is gone for good, and its peer with it. */
-  evict(may: (member: Member) => boolean): boolean {
-    const peer = this.#anyOf(may)
+  lose(may: (member: Member) => boolean): boolean {
+    const peer = this.#anyOf(member => may(member) && this.#mayLose(member))
     if (!peer || staying(this.#cluster.roster).peers.length <= MIN_PEERS) return false
-    return this.#begin('evict', async () => {
-      this.#subject = peer.uid
-      const lost = this.#lose(peer, 'is gone for good')
-      await this.#pause(this.#chance.between(0, MAX_GHOST_MS))
-      await this.#change({ kind: 'evict', id: peer.id, uid: peer.uid })
-      await this.#takeOff(peer)
-      this.#lost.delete(lost)
+    return this.#begin(async () => {
+      this.#cluster.retire(this.#cluster.memberOf(peer)!, 'is gone for good')
+      await this.#isForgotten(peer.uid)
+      this.onDone('machine gone for good')
     })
   }
 
-  /** A disk is lost; its peer begins anew with an empty one. */
+  /** A disk is lost; its machine begins anew with an empty one, at the same address. */
   wipe(may: (member: Member) => boolean): boolean {
-    const peer = this.#anyOf(may)
-    return peer !== undefined && this.#begin('wipe', () => this.#replace(peer))
+    const peer = this.#anyOf(member => may(member) && this.#mayLose(member))
+    return peer !== undefined && this.#begin(() => this.#replace(this.#cluster.memberOf(peer)!))
   }
 
   /** Replaces the disk of a peer that is damaged, whatever else is under way. */
   repair(member: Member): void {
-    const peer = this.#cluster.roster.peers.find(({ uid }) => uid === member.uid)
-    if (!peer || peer.uid === this.#subject || (this.lost !== undefined && this.lost.host !== member.host))
-      return
-    void this.#replace(peer)
+    const { uid } = member
+    if (this.#isMoving || this.#awaited.has(uid) || !this.#isListed(uid) || !this.#mayLose(member)) return
+    void this.#replace(member)
   }
 
-  async #replace(peer: RosterPeer): Promise<void> {
-    const { id, url, uid: replaces } = peer
-    const lost = this.#lose(peer, 'loses its disk')
-    const name = this.#nextName()
-    const roster = await this.#change({ kind: 'replace', id, uid: uidOf(name), replaces, url })
-    this.#start(id, lost.host, name, roster)
-    await this.#isOut(peer)
-    this.#lost.delete(lost)
+  /**
+   * One machine, or two that exchange theirs, comes back at another address. Two that do reach the others and not each
+   * other: each slot has a majority without one of them, and no disk is harmed before they are found.
+   */
+  move(isSwap: boolean): boolean {
+    const peers = staying(this.#cluster.roster).peers.flatMap(peer => this.#cluster.memberOf(peer) ?? [])
+    const movers = peers.filter(({ isUp, uid }) => isUp && !this.#awaited.has(uid))
+    if (movers.length < 3) return false
+    const first = this.#chance.pick(movers)
+    const [second = first] = isSwap ? [this.#chance.pick(movers.filter(member => member !== first))] : []
+    if (![first, second].every(({ uid }) => this.#cluster.survives(other => other === uid))) return false
+    return this.#begin(async () => {
+      this.#isMoving = true
+      const to = new Map(isSwap ? [[first, second.host] as const, [second, first.host] as const] : [])
+      if (!isSwap) to.set(first, `h${++this.#names.hosts}`)
+      for (const [member, host] of to) member.kill(member.disk.pendingWrites, `moves to ${host}`)
+      this.#cluster.rehost(to)
+      await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
+      for (const member of to.keys()) member.start()
+      for (const [{ uid }, host] of to) {
+        const isThere = ({ peers: all }: Roster) => all.find(peer => peer.uid === uid)?.url === urlOf(host)
+        const isDone = () => !this.#isListed(uid) || isThere(this.#cluster.roster)
+        await this.#until(uid, `nobody knows that ${uid} is at ${host}`, isDone)
+      }
+      this.#isMoving = false
+    })
   }
 
-  #begin(kind: string, work: () => Promise<void>): boolean {
-    if (this.#isBusy || this.#lost.size > 0) return false
+  /** Asks again for whoever is still listed though its machine was taken away before it was a peer. */
+  sweep(): void {
+    for (const { uid } of this.#cluster.roster.peers) {
+      if (this.#cluster.isGone(uid) && !this.#awaited.has(uid)) void this.#isForgotten(uid)
+    }
+  }
+
+  /** A peer was taken off the list that nobody asked to leave: its machine begins anew. */
+  async #beginsAnew(member: Member): Promise<void> {
+    if (member.uid === this.#leaver) return
+    this.onDone('peer learns that it was evicted')
+    await this.#until(member.uid, `${member.name} does not end`, () => member.life.isDead)
+    await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
+    if (this.#cluster.members.get(member.host) === member) await this.#anew(member)
+  }
+
+  async #replace(member: Member): Promise<void> {
+    const { uid } = member
+    this.#awaited.set(uid, `${uid} is to be replaced`)
+    this.#cluster.retire(member, 'loses its disk')
+    await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
+    await this.#anew(member)
+    await this.#isOut(uid)
+    this.#awaited.delete(uid)
+  }
+
+  /** The machine has an empty disk, and wants to be a peer again. */
+  #anew({ machine, host }: Member): Promise<void> {
+    return this.#isTakenIn(this.#install({ machine, host, name: this.#nextName() }))
+  }
+
+  #install(identity: { readonly machine: string; readonly host: string; readonly name: string }): Member {
+    this.#say(`${identity.name} is a new disk on ${identity.machine}`)
+    const member = this.#cluster.add(identity)
+    member.start()
+    return member
+  }
+
+  /** Resolves when the newcomer is a peer; who is refused is started again, and whose disk fails is given another one. */
+  async #isTakenIn(member: Member): Promise<void> {
+    const { name, uid } = member
+    await this.#until(uid, `${name} is not taken in`, () => {
+      if (member.isRefused) member.start()
+      return member.isLost || member.isRetired || (member.isUp && this.#isListed(uid))
+    })
+    if (!member.isLost) return
+    this.#cluster.retire(member, 'loses its disk')
+    await this.#anew(member)
+  }
+
+  /** Resolves when no list and no slot names the store any more whose machine was taken away. */
+  async #isForgotten(uid: string): Promise<void> {
+    const { world, questions, evictAfterMs } = this.#cluster
+    this.#awaited.set(uid, `${uid} is to be forgotten`)
+    await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
+    // Where peers are evicted when they are missed, somebody asks for it all the same, or nobody does.
+    const isAsked = evictAfterMs === 0 || this.#chance.yes(0.4)
+    let lastMs = world.nowMs
+    await this.#until(uid, `${uid} is on the list`, async () => {
+      if (isAsked) await this.#isToGo(uid, true)
+      if (this.#isListed(uid) || questions.isJoining(uid)) lastMs = world.nowMs
+      return world.nowMs - lastMs >= FORGOTTEN_MS
+    })
+    await this.#isOut(uid)
+    this.#awaited.delete(uid)
+  }
+
+  /** Resolves when the peer is on its way out; asks for it, as long as that takes. */
+  async #isToGo(uid: string, force: boolean): Promise<void> {
+    const peer = () => this.#cluster.roster.peers.find(one => one.uid === uid)
+    const ask = async () => {
+      const { id } = peer()!
+      const code = await this.#ask(ingress => ingress.leave(id, force, PATIENCE_MS))
+      if (code === undefined || PASSING.has(code)) return
+      this.#cluster.violation(`the operator is refused: ${id} may not go, ${code}`)
+    }
+    await this.#until(uid, `${uid} is not let go`, async () => {
+      if (peer() && !peer()!.leaving) await ask()
+      return peer()?.leaving !== undefined || peer() === undefined
+    })
+  }
+
+  /** Resolves when no slot's configuration names the store, as a linearizable read of each says. */
+  async #isOut(uid: string): Promise<void> {
+    const { slots, rosterSlot } = this.#cluster
+    for (const slot of [...slots, rosterSlot]) {
+      await this.#until(uid, `slot ${slot} is on ${uid}`, async () => {
+        const configuration = await this.#ask(ingress => ingress.membersWithin(slot, PATIENCE_MS))
+        if (configuration && !isMember(configuration, uid)) return true
+        const where = configuration ? textOf(configuration) : 'nobody knows whom'
+        this.#awaited.set(uid, `slot ${slot} is on ${where}, not without ${uid}`)
+        return false
+      })
+    }
+  }
+
+  /** Looks until it is so; meanwhile it is told what is waited for. */
+  async #until(uid: string, awaited: string, isDone: () => boolean | Promise<boolean>): Promise<void> {
+    const before = this.#awaited.get(uid)
+    this.#awaited.set(uid, awaited)
+    while (!(await isDone())) await this.#pause(this.#chance.between(0, MAX_PAUSE_MS))
+    if (before === undefined) this.#awaited.delete(uid)
+    else this.#awaited.set(uid, before)
+  }
+
+  #begin(work: () => Promise<void>): boolean {
+    if (this.#isBusy) return false
     this.#isBusy = true
     void work().then(() => {
       this.#isBusy = false
-      this.#subject = ''
-      this.onDone(kind)
+      this.#leaver = ''
     })
     return true
   }
 
+  /**
+   * No slot loses two of its disks at once. Where the silent are evicted nobody else is missed by then: what an eviction
+   * leaves of a slot could be just the disk that is lost, before anybody can know that it is.
+   */
+  #mayLose({ uid }: Member): boolean {
+    const { evictAfterMs, members, roster } = this.#cluster
+    const isMissed = [...members.values()].some(
+      ({ isUp, engine }) =>
+        isUp && roster.peers.some(peer => peer.uid !== uid && engine.silentForMs(peer.id) > 0),
+    )
+    return (evictAfterMs === 0 || !isMissed) && this.#cluster.survives(other => other === uid)
+  }
+
   #anyOf(may: (member: Member) => boolean): RosterPeer | undefined {
-    const { peers } = staying(this.#cluster.roster)
-    const able = peers.filter(peer => {
+    const able = staying(this.#cluster.roster).peers.filter(peer => {
       const member = this.#cluster.memberOf(peer)
-      return member !== undefined && may(member)
+      return member !== undefined && !member.isRetired && !this.#awaited.has(peer.uid) && may(member)
     })
     return able.length === 0 ? undefined : this.#chance.pick(able)
   }
 
-  #lose(peer: RosterPeer, how: string): Member {
-    const member = this.#cluster.memberOf(peer)!
-    this.#lost.add(member)
-    this.#cluster.retire(member, how)
-    return member
-  }
-
-  #start(id: string, host: string, name: string, roster: Roster): void {
-    this.#say(`${name} on ${host} is peer ${id} of roster ${roster.version}`)
-    this.#cluster.add({ id, host, name }, roster).start()
-  }
-
-  async #takeOff(peer: RosterPeer): Promise<void> {
-    await this.#isOut(peer)
-    await this.#change({ kind: 'remove', uid: peer.uid })
-    this.#say(`${peer.id} is off the list`)
-  }
-
-  /** Resolves when no slot's configuration names the peer. */
-  async #isOut({ uid }: RosterPeer): Promise<void> {
-    const { slots, rosterSlot } = this.#cluster
-    for (const slot of [...slots, rosterSlot]) {
-      for (;;) {
-        const configuration = await this.#ask(ingress => ingress.membersWithin(slot, PATIENCE_MS))
-        if (configuration && !isMember(configuration, uid)) break
-        this.#awaited = `slot ${slot} is on ${configuration ? textOf(configuration) : 'nobody knows whom'}, not without ${uid}`
-        await this.#pause(this.#chance.between(0, MAX_PAUSE_MS))
-      }
-    }
-  }
-
-  /** Resolves with the roster that says it; asks again, as long as that takes. */
-  async #change(wish: Wish): Promise<Roster> {
-    const change = { ...wish, by: 'operator', why: 'simulated' } as Change
-    this.#awaited = `nobody takes the change of the roster: ${wish.kind}`
-    for (;;) {
-      const seen = await this.#ask(ingress => ingress.append({ kind: 'roster', change }, PATIENCE_MS))
-      const result = seen?.kind === 'done' && seen.result.kind === 'appended' ? seen.result.result : undefined
-      if (result?.kind === 'roster') return result.roster
-      if (result?.kind === 'refused' && result.code !== 'STALE_PRODUCER') {
-        this.#cluster.violation(`the operator is refused ${wish.kind}: ${result.code} ${result.detail}`)
-      }
-      await this.#pause(this.#chance.between(0, MAX_PAUSE_MS))
-    }
+  #isListed(uid: string): boolean {
+    return this.#cluster.roster.peers.some(peer => peer.uid === uid)
   }
 
   /** Asks any peer; undefined when no answer came. */
@@ -200,7 +299,7 @@ export class Operator {
   }
 
   #nextName(): string {
-    return `m${++this.#members}`
+    return `m${++this.#names.disks}`
   }
 
   #pause(delayMs: number): Promise<void> {

@@ -20,7 +20,10 @@ interface Watched {
   /** Looks in a row at which its clock was wrong and it could know, by slot. */
   readonly wrong: Map<number, number>
   /** Since which look it leads a slot as it does now: another configuration asks for other voters' answers. */
-  readonly leads: Map<number, { readonly term: number; readonly by: Configuration; readonly sinceLook: number }>
+  readonly leads: Map<
+    number,
+    { readonly term: number; readonly by: Configuration; readonly sinceLook: number }
+  >
 }
 
 export interface AuthorityOptions {

@@ -1,3 +1,4 @@
+import type { Roster } from '../../../services/peer/cube/roster.ts'
 import {
   type Beat,
   SlotError,
@@ -20,6 +21,7 @@ import { Authority, LOOK_MS } from './authority.ts'
 import { Elections } from './elections.ts'
 import { Logs } from './logs.ts'
 import { Machines } from './machines.ts'
+import { Memberships } from './memberships.ts'
 import { Replica, type Restart } from './slot-disk.ts'
 import { isMember, textOf } from './voters.ts'
 import { WatchedStore } from './watched-store.ts'
@@ -39,6 +41,7 @@ export class Watch {
   readonly #machines: Machines
   readonly #authority: Authority
   readonly #audit: Audit
+  readonly #memberships: Memberships
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
@@ -65,6 +68,7 @@ export class Watch {
       known: (member, id) => this.#known(member, id),
       violation,
     })
+    this.#memberships = new Memberships({ cluster, violation })
     const committed = (slot: number) => this.#logs.committed(slot)
     this.#audit = new Audit({ world, members, committed, violation })
     world.after(LOOK_MS, () => this.#look())
@@ -100,6 +104,22 @@ export class Watch {
     }
   }
 
+  /** The roster is to change. */
+  changes(before: Roster, now: Roster): void {
+    this.#memberships.changes(before, now)
+  }
+
+  /** All that say who takes part in a slot: those in force, and those that may come to be. */
+  configurations(slot: number): readonly Configuration[] {
+    const replicas = [...(this.#replicas.get(slot)?.values() ?? [])]
+    const { roster } = this.#cluster
+    const isKept = (uid: string) => roster.peers.some(peer => peer.uid === uid) && !this.#cluster.isGone(uid)
+    const kept = replicas.filter(({ peer }) => isKept(uidOf(peer)))
+    return kept.flatMap(({ written, durable }) =>
+      [written, durable].flatMap(disk => (disk.isDropped ? [] : disk.configurationsFrom(disk.commit))),
+    )
+  }
+
   /** A message of another peer came in. */
   heard(member: Member, from: Member): void {
     this.#authority.heard(member, from)
@@ -108,6 +128,7 @@ export class Watch {
   #look(): void {
     this.#cluster.world.after(LOOK_MS, () => this.#look())
     this.#authority.look()
+    this.#memberships.look()
   }
 
   #opens(uid: string, slots: readonly number[]): void {
@@ -174,7 +195,9 @@ export class Watch {
   }
 
   /** Who is what number. */
-  #meets({ voters, outgoing = [], learners = [] }: Configuration): void {
+  #meets(configuration: Configuration): void {
+    this.#memberships.names(configuration)
+    const { voters, outgoing = [], learners = [] } = configuration
     for (const { number, uid } of [...voters, ...outgoing, ...learners]) this.#uids.set(number, uid)
   }
 

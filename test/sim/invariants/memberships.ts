@@ -1,0 +1,155 @@
+import type { Roster, RosterNote } from '../../../services/peer/cube/roster.ts'
+import { Rosters } from '../../../services/peer/engine/rosters.ts'
+import type { Configuration } from '../../../services/peer/raft/types.ts'
+import type { Cluster } from '../cluster.ts'
+import type { Member } from '../member.ts'
+import { isQuorum, textOf } from './voters.ts'
+
+export interface MembershipsOptions {
+  readonly cluster: Cluster
+  readonly violation: (what: string) => void
+}
+
+/** A slot where its primary has it. */
+interface Standing {
+  readonly slot: number
+  /** Whoever takes part, also those that only may. */
+  readonly members: Configuration
+}
+
+/**
+ * Time for which all others but one have reached a peer that is evicted all the same: somebody asked whether they do. What
+ * follows such a question takes less time where every slot has a primary.
+ */
+const REACHED_MS = 6_000
+
+/**
+ * How peers come and go: a change that has to wait for the slots has waited, what is evicted leaves every slot a majority
+ * of disks that there are, nobody goes off the list whom a slot names, and nobody takes part in a slot whom no roster
+ * lists: a newcomer that was refused, or died half-way, is no member.
+ */
+export class Memberships {
+  readonly #options: MembershipsOptions
+  /** Uids by number, of all rosters there were: a newcomer that was given up and asks again has another one. */
+  readonly #uids = new Map<number, string>()
+  /** Since when all others but one, at the most, have found a peer up while every slot had a primary; by uid. */
+  readonly #reachedMs = new Map<string, number>()
+
+  constructor(options: MembershipsOptions) {
+    this.#options = options
+  }
+
+  /** To be called regularly. */
+  look(): void {
+    const { cluster } = this.#options
+    const up = [...cluster.members.values()].filter(({ isUp, life }) => isUp && !life.isPaused)
+    const isCalm = this.#standings(0).length === cluster.slots.length + 1
+    for (const { id, uid } of cluster.roster.peers) {
+      const others = up.filter(other => other.uid !== uid)
+      const missing = others.filter(({ engine }) => engine.peerState(id) !== 'up')
+      const isReached = isCalm && up.length > others.length && others.length > 1 && missing.length <= 1
+      if (!isReached) this.#reachedMs.delete(uid)
+      else if (!this.#reachedMs.has(uid)) this.#reachedMs.set(uid, cluster.world.nowMs)
+    }
+  }
+
+  /** The first peer goes over to a later version of the roster. */
+  changes(before: Roster, now: Roster): void {
+    this.#learn(before)
+    this.#learn(now)
+    const { change } = now
+    if (change === undefined || now.version !== before.version + 1) return
+    if (waits(change)) this.#waited(before, now, change)
+    if (change.kind === 'evict') this.#leavesMajorities(now, change)
+    if (change.kind === 'evict' && waits(change)) this.#wasMissed(before, change)
+    if (change.kind === 'remove') this.#isNowhere(before, now, change)
+  }
+
+  /** A configuration is about to be written. */
+  names({ voters, outgoing = [], learners = [] }: Configuration): void {
+    if (this.#uids.size === 0) this.#learn(this.#options.cluster.roster)
+    for (const { number, uid } of [...voters, ...outgoing, ...learners]) {
+      if (this.#uids.get(number) === uid) continue
+      this.#violation(`who takes part is listed: ${uid} takes part as ${number}, and no roster lists it so`)
+    }
+  }
+
+  #learn({ peers }: Roster): void {
+    for (const { uid, number } of peers) this.#uids.set(number, uid)
+  }
+
+  /** Every slot stood where the roster before placed it; none waited for anybody but the one that goes. */
+  #waited(before: Roster, now: Roster, { kind, id }: RosterNote): void {
+    const rosters = new Rosters(before)
+    const number = kind === 'evict' ? (rosters.numberOf(id) ?? 0) : 0
+    for (const { slot, members } of this.#standings(before.version)) {
+      if (rosters.settles(slot, members)) continue
+      if (members.learners?.some(learner => learner.number === number)) continue
+      this.#violation(
+        `one change at a time: roster ${now.version} (${kind} ${id}) while slot ${slot} is on ${textOf(members)}`,
+      )
+    }
+    const leaving = before.peers.find(peer => peer.leaving)
+    if (kind === 'evict' || leaving === undefined) return
+    this.#violation(`one change at a time: roster ${now.version} (${kind} ${id}) while ${leaving.id} leaves`)
+  }
+
+  #wasMissed({ peers }: Roster, { id, by }: RosterNote): void {
+    const { world } = this.#options.cluster
+    const evicted = peers.find(peer => peer.id === id)
+    const sinceMs = this.#reachedMs.get(evicted?.uid ?? '') ?? world.nowMs
+    if (world.nowMs - sinceMs < REACHED_MS) return
+    this.#violation(`who is evicted is out of reach: ${by} evicts ${id}, which the others reach`)
+  }
+
+  #leavesMajorities({ peers, version }: Roster, { id }: RosterNote): void {
+    const { cluster } = this.#options
+    const isThere = (uid: string) => !cluster.isGone(uid)
+    const rosters = new Rosters({ ...cluster.roster, peers, version })
+    for (const slot of [...cluster.slots, cluster.rosterSlot]) {
+      const voters = rosters.membersOf(rosters.order(slot))
+      if (isQuorum({ rosterVersion: version, voters }, isThere)) continue
+      this.#violation(`an eviction leaves majorities: without ${id} slot ${slot} has none of its disks`)
+    }
+  }
+
+  #isNowhere(before: Roster, now: Roster, { id }: RosterNote): void {
+    const gone = before.peers.find(({ uid }) => now.peers.every(peer => peer.uid !== uid))
+    for (const { slot, members } of this.#standings(0)) {
+      const { voters, outgoing = [], learners = [] } = members
+      const all = [...voters, ...outgoing, ...learners]
+      if (all.every(({ uid }) => uid !== gone?.uid)) continue
+      this.#violation(
+        `who goes off the list is nowhere: ${id} goes, and slot ${slot} is on ${textOf(members)}`,
+      )
+    }
+  }
+
+  /** The slots that have a primary which goes by this roster or a later one. */
+  #standings(version: number): Standing[] {
+    const { cluster } = this.#options
+    return [...cluster.slots, cluster.rosterSlot].flatMap(slot => {
+      const primary = primaryOf([...cluster.members.values()], slot)
+      if (primary === undefined || primary.engine.roster.version < version) return []
+      return { slot, members: primary.engine.members(slot) }
+    })
+  }
+
+  #violation(what: string): void {
+    this.#options.violation(what)
+  }
+}
+
+/** Who leads the slot in its latest term. */
+function primaryOf(members: readonly Member[], slot: number): Member | undefined {
+  const leaders = members.filter(
+    ({ isUp, engine }) => isUp && engine.holds(slot) && engine.status(slot).raft.role === 'leader',
+  )
+  const term = ({ engine }: Member) => engine.status(slot).raft.term
+  return leaders.sort((one, other) => term(other) - term(one))[0]
+}
+
+/** Whether the change is one that has to wait until the slots have settled: by hand a peer is evicted at once. */
+function waits({ kind, why }: RosterNote): boolean {
+  return kind === 'join' || kind === 'leave' || (kind === 'evict' && why.startsWith('silent'))
+}
