@@ -28,6 +28,12 @@ const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ...(['CLOCK_SKEW', 'DISK_FULL', 'OVERLOADED', 'UNKNOWN_PEER', 'LAST_PEER'] as const),
 ])
 
+/** Something that is not done yet, and the uid of the peer that it is about. */
+interface Wait {
+  readonly uid: string
+  what: string
+}
+
 /**
  * Who wants peers to come and go, one at a time: starts machines, asks any peer to let one leave, takes machines and
  * disks away, and waits until what follows is seen done. All else is for the peers.
@@ -40,8 +46,8 @@ export class Operator {
   readonly #names = { disks: 0, hosts: 0 }
   #isBusy = false
   #isMoving = false
-  /** What is waited for, by uid of the peer that it is about. */
-  readonly #awaited = new Map<string, string>()
+  /** What is waited for. */
+  readonly #waits = new Set<Wait>()
   /** Uid of the peer that is asked to leave. */
   #leaver = ''
 
@@ -53,7 +59,7 @@ export class Operator {
 
   /** What is not done yet; undefined when nothing is under way. */
   get unfinished(): string | undefined {
-    return [...this.#awaited.values()][0]
+    return [...this.#waits].at(-1)?.what
   }
 
   /** Some peer is not where the others look for it: it must not be needed in place of a disk that is lost. */
@@ -87,7 +93,8 @@ export class Operator {
       this.#say(`${peer.id} is to leave`)
       await this.#isToGo(uid, false)
       await this.#until(uid, `${uid} is on the list`, () => !this.#isListed(uid))
-      await this.#until(uid, `${uid} does not end`, () => member.isRetired && member.life.isDead)
+      const isOver = () => (member.isRetired || member.isLost) && member.life.isDead
+      await this.#until(uid, `${uid} does not end`, isOver)
       this.#cluster.retire(member, 'is taken away')
     })
   }
@@ -112,7 +119,7 @@ export class Operator {
   /** Replaces the disk of a peer that is damaged, whatever else is under way. */
   repair(member: Member): void {
     const { uid } = member
-    if (this.#isMoving || this.#awaited.has(uid) || !this.#isListed(uid) || !this.#mayLose(member)) return
+    if (this.#isMoving || this.#isAwaited(uid) || !this.#isListed(uid) || !this.#mayLose(member)) return
     void this.#replace(member)
   }
 
@@ -122,7 +129,7 @@ export class Operator {
    */
   move(isSwap: boolean): boolean {
     const peers = staying(this.#cluster.roster).peers.flatMap(peer => this.#cluster.memberOf(peer) ?? [])
-    const movers = peers.filter(({ isUp, uid }) => isUp && !this.#awaited.has(uid))
+    const movers = peers.filter(({ isUp, uid }) => isUp && !this.#isAwaited(uid))
     if (movers.length < 3) return false
     const first = this.#chance.pick(movers)
     const [second = first] = isSwap ? [this.#chance.pick(movers.filter(member => member !== first))] : []
@@ -147,7 +154,7 @@ export class Operator {
   /** Asks again for whoever is still listed though its machine was taken away before it was a peer. */
   sweep(): void {
     for (const { uid } of this.#cluster.roster.peers) {
-      if (this.#cluster.isGone(uid) && !this.#awaited.has(uid)) void this.#isForgotten(uid)
+      if (this.#cluster.isGone(uid) && !this.#isAwaited(uid)) void this.#isForgotten(uid)
     }
   }
 
@@ -162,12 +169,12 @@ export class Operator {
 
   async #replace(member: Member): Promise<void> {
     const { uid } = member
-    this.#awaited.set(uid, `${uid} is to be replaced`)
+    const wait = this.#wait(uid, `${uid} is to be replaced`)
     this.#cluster.retire(member, 'loses its disk')
     await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
     await this.#anew(member)
     await this.#isOut(uid)
-    this.#awaited.delete(uid)
+    this.#waits.delete(wait)
   }
 
   /** The machine has an empty disk, and wants to be a peer again. */
@@ -197,7 +204,7 @@ export class Operator {
   /** Resolves when no list and no slot names the store any more whose machine was taken away. */
   async #isForgotten(uid: string): Promise<void> {
     const { world, questions, evictAfterMs } = this.#cluster
-    this.#awaited.set(uid, `${uid} is to be forgotten`)
+    const wait = this.#wait(uid, `${uid} is to be forgotten`)
     await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
     // Where peers are evicted when they are missed, somebody asks for it all the same, or nobody does.
     const isAsked = evictAfterMs === 0 || this.#chance.yes(0.4)
@@ -208,7 +215,7 @@ export class Operator {
       return world.nowMs - lastMs >= FORGOTTEN_MS
     })
     await this.#isOut(uid)
-    this.#awaited.delete(uid)
+    this.#waits.delete(wait)
   }
 
   /** Resolves when the peer is on its way out; asks for it, as long as that takes. */
@@ -230,23 +237,35 @@ export class Operator {
   async #isOut(uid: string): Promise<void> {
     const { slots, rosterSlot } = this.#cluster
     for (const slot of [...slots, rosterSlot]) {
-      await this.#until(uid, `slot ${slot} is on ${uid}`, async () => {
+      await this.#until(uid, `slot ${slot} is on ${uid}`, async wait => {
         const configuration = await this.#ask(ingress => ingress.membersWithin(slot, PATIENCE_MS))
         if (configuration && !isMember(configuration, uid)) return true
         const where = configuration ? textOf(configuration) : 'nobody knows whom'
-        this.#awaited.set(uid, `slot ${slot} is on ${where}, not without ${uid}`)
+        wait.what = `slot ${slot} is on ${where}, not without ${uid}`
         return false
       })
     }
   }
 
   /** Looks until it is so; meanwhile it is told what is waited for. */
-  async #until(uid: string, awaited: string, isDone: () => boolean | Promise<boolean>): Promise<void> {
-    const before = this.#awaited.get(uid)
-    this.#awaited.set(uid, awaited)
-    while (!(await isDone())) await this.#pause(this.#chance.between(0, MAX_PAUSE_MS))
-    if (before === undefined) this.#awaited.delete(uid)
-    else this.#awaited.set(uid, before)
+  async #until(
+    uid: string,
+    awaited: string,
+    isDone: (wait: Wait) => boolean | Promise<boolean>,
+  ): Promise<void> {
+    const wait = this.#wait(uid, awaited)
+    while (!(await isDone(wait))) await this.#pause(this.#chance.between(0, MAX_PAUSE_MS))
+    this.#waits.delete(wait)
+  }
+
+  #wait(uid: string, what: string): Wait {
+    const wait = { uid, what }
+    this.#waits.add(wait)
+    return wait
+  }
+
+  #isAwaited(uid: string): boolean {
+    return [...this.#waits].some(wait => wait.uid === uid)
   }
 
   #begin(work: () => Promise<void>): boolean {
@@ -275,7 +294,7 @@ export class Operator {
   #anyOf(may: (member: Member) => boolean): RosterPeer | undefined {
     const able = staying(this.#cluster.roster).peers.filter(peer => {
       const member = this.#cluster.memberOf(peer)
-      return member !== undefined && !member.isRetired && !this.#awaited.has(peer.uid) && may(member)
+      return member !== undefined && !member.isRetired && !this.#isAwaited(peer.uid) && may(member)
     })
     return able.length === 0 ? undefined : this.#chance.pick(able)
   }
