@@ -1,12 +1,13 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Roster } from '../services/peer/cube/roster.ts'
 import { LIMITS } from '../services/peer/limits.ts'
 import { type Life, Lives, type Succession } from '../services/peer/lives.ts'
-import { DAMAGED_FOLDER } from '../services/peer/store/aside.ts'
+import { DAMAGED_FOLDER, NEXT_FOLDER } from '../services/peer/store/aside.ts'
+import { prepareNext } from '../services/peer/store/next.ts'
 import { openLmdbStore } from '../services/peer/store/open.ts'
-import type { LogStore } from '../services/peer/store/types.ts'
+import type { LogStore, StoreIdentity } from '../services/peer/store/types.ts'
 import { FakeClock } from './engine/fake-clock.ts'
 import { rosterOf } from './membership/world.ts'
 
@@ -20,6 +21,8 @@ interface Lived {
   readonly store: LogStore
   readonly succession: Succession
   isClosed: boolean
+  /** Called once its store is closed. */
+  onClosed: () => void
 }
 
 class Peer {
@@ -30,6 +33,8 @@ class Peer {
   readonly asked: string[] = []
   /** What the other peers go by. */
   known: Roster | undefined
+  /** What some of them go by instead, by address. */
+  readonly strange = new Map<string, Roster>()
   readonly process: Lives
 
   constructor(data: string, others: readonly string[] = [OTHER!.url]) {
@@ -43,15 +48,16 @@ class Peer {
       begin: (store, succession) => this.#begin(store, succession),
       rosterAt: async url => {
         this.asked.push(url)
-        if (this.known === undefined) throw new Error('nobody answers')
-        return this.known
+        const known = this.strange.get(url) ?? this.known
+        if (known === undefined) throw new Error('nobody answers')
+        return known
       },
       onFatal: error => this.fatal.push(error),
     })
   }
 
   #begin(store: LogStore, succession: Succession): Life {
-    const lived: Lived = { store, succession, isClosed: false }
+    const lived: Lived = { store, succession, isClosed: false, onClosed: () => {} }
     this.lives.push(lived)
     return {
       url: OWN!.url,
@@ -63,6 +69,7 @@ class Peer {
         if (lived.isClosed) return
         lived.isClosed = true
         await store.close()
+        lived.onClosed()
       },
     }
   }
@@ -73,6 +80,13 @@ class Peer {
     await new Promise(setImmediate)
     return this.lives[count - 1]!
   }
+}
+
+/** Makes a store in the folder and leaves it. */
+async function madeIn(data: string): Promise<StoreIdentity> {
+  const store = openLmdbStore(data)
+  await store.close()
+  return store.identity
 }
 
 /** The roster with another store in the place of this peer's. */
@@ -198,6 +212,107 @@ for (const [what, others, known] of SILENT) {
     t.notOk(existsSync(join(data, DAMAGED_FOLDER)))
   })
 }
+
+t.test('a store that cannot be opened stays where it is when peers of several clusters answer', async t => {
+  const data = t.testdir()
+  writeFileSync(join(data, 'data.mdb'), DAMAGE)
+  const peer = new Peer(data, [OTHER!.url, 'http://127.0.0.1:99'])
+  peer.known = ROSTER
+  peer.strange.set('http://127.0.0.1:99', { ...ROSTER, clusterId: 'another' })
+  await t.rejects(peer.process.start(), { code: 'DATA_UNREADABLE' })
+  t.notOk(existsSync(join(data, DAMAGED_FOLDER)))
+})
+
+t.test('a store that can be read again when the others have answered is kept', async t => {
+  const data = t.testdir()
+  const { uid } = await madeIn(data)
+  const sound = readFileSync(join(data, 'data.mdb'))
+  writeFileSync(join(data, 'data.mdb'), DAMAGE)
+  const peer = new Peer(data)
+  const started = peer.process.start()
+  await peer.clock.settle()
+  writeFileSync(join(data, 'data.mdb'), sound)
+  peer.known = ROSTER
+  await peer.clock.advance(LIMITS.REPAIR_ASK_MS / 2)
+  await started
+  t.equal((await peer.life(1)).store.identity.uid, uid)
+  t.notOk(existsSync(join(data, DAMAGED_FOLDER)))
+  await peer.process.close()
+})
+
+t.test('a peer that is closed while it asks for its store does not wait, and leaves the store', async t => {
+  const peer = new Peer(t.testdir())
+  await peer.process.start()
+  const one = await peer.life(1)
+  one.onClosed = () => writeFileSync(join(peer.data, 'data.mdb'), DAMAGE)
+  one.succession.ended({ kind: 'again' })
+  while (peer.clock.timers === 0) await new Promise(setImmediate)
+  peer.known = ROSTER
+  await peer.process.close()
+  t.notOk(existsSync(join(peer.data, DAMAGED_FOLDER)))
+  t.equal(peer.lives.length, 1)
+  t.same(peer.fatal, [])
+})
+
+t.test('a replaced store that cannot be opened any more is set aside without a question', async t => {
+  const data = t.testdir()
+  await madeIn(data)
+  const { uid } = await prepareNext(data)
+  const roster = replacedBy(uid)
+  await prepareNext(data, roster)
+  writeFileSync(join(data, 'data.mdb'), DAMAGE)
+  const peer = new Peer(data, [])
+  await peer.process.start()
+  const { store } = await peer.life(1)
+  t.equal(store.identity.uid, uid)
+  t.same(store.roster(), roster)
+  t.ok(existsSync(join(data, DAMAGED_FOLDER)))
+  await peer.process.close()
+})
+
+t.test('a prepared store that cannot be read is made anew, and keeps nobody from starting', async t => {
+  const data = t.testdir()
+  const { uid } = await madeIn(data)
+  const { uid: first } = await prepareNext(data)
+  const spoil = () => writeFileSync(join(data, NEXT_FOLDER, 'data.mdb'), DAMAGE)
+  spoil()
+  const peer = new Peer(data)
+  await peer.process.start()
+  const one = await peer.life(1)
+  t.equal(one.store.identity.uid, uid)
+  t.equal(one.succession.nextUid(), undefined)
+  await prepareNext(data)
+  spoil()
+  const next = await one.succession.prepare()
+  t.not(next, first)
+  t.equal((await prepareNext(data)).uid, next)
+  await peer.process.close()
+})
+
+t.test('a store is closed when what was prepared keeps it from starting', async t => {
+  const data = t.testdir()
+  await madeIn(data)
+  await prepareNext(data)
+  const other = openLmdbStore(join(data, NEXT_FOLDER))
+  const peer = new Peer(data)
+  await t.rejects(peer.process.start(), { code: 'DATA_IN_USE' })
+  await other.close()
+  await peer.process.start()
+  await peer.process.close()
+})
+
+t.test('a prepared store that became the store in use is not prepared any more', async t => {
+  const peer = new Peer(t.testdir())
+  await peer.process.start()
+  const one = await peer.life(1)
+  const uid = await one.succession.prepare()
+  one.succession.ended({ kind: 'unlisted' })
+  const two = await peer.life(2)
+  t.equal(two.store.identity.uid, uid)
+  t.equal(two.succession.nextUid(), undefined)
+  t.not(await two.succession.prepare(), uid)
+  await peer.process.close()
+})
 
 t.test('a store that is in use is not taken for a damaged one', async t => {
   const data = t.testdir()

@@ -140,9 +140,10 @@ export function assemble({
   })
   const handlers = new LinkHandlers({ transport, engine, router, edges, inbound, clock, log })
   const recovering = wireRecovery({
-    ...{ self, uid: store.identity.uid, engine, dispatcher, clock, log },
+    ...{ self, uid: store.identity.uid, engine, dispatcher, clock, electionMs: config.electionMs, log },
     ask: (peer, ask) => askRecovery(transport.pools, transport.identity, peer, ask, clock),
-    identify: url => identify(url, config.peerTimeoutMs, clock),
+    // A step that waits for the lost must itself be answered in time.
+    identify: url => identify(url, Math.min(config.peerTimeoutMs, LIMITS.RECOVERY_STEP_MS / 2), clock),
   })
   forgetDeparted({ engine, transport, edges, inbound, dispatcher, metrics })
   return {

@@ -168,7 +168,7 @@ const table = {
   CHANGE_UNDER_WAY: {
     status: 409,
     title: 'Another change of the roster is under way',
-    remedy: 'Try again when its slots have moved: GET /v1/peers?progress=true says what is still to move.',
+    remedy: 'Try again when it has ended: GET /v1/peers?progress=true says what slots are still to move.',
     retryAfterS: 5,
   },
   LAST_PEER: {
@@ -193,7 +193,7 @@ const table = {
     status: 409,
     title: 'A peer that is said to be lost answers',
     remedy:
-      'Recover only from peers that are gone for good: stop that one first, or leave it out. Nothing was changed.',
+      'Recover only from peers that are gone for good: stop that one first, or leave it out; one that came back at another address, start at its old one. If all of them have just died, ask again in a moment. Nothing was changed.',
   },
   PEER_SILENT: {
     status: 409,

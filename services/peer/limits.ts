@@ -91,6 +91,8 @@ export const LIMITS = {
   REPAIR_PAUSE_MAX_MS: 60_000,
   /** Longest silence of a peer before it is replaced or goes on with what it has: publishes wait longer by default. */
   REPAIR_SILENCE_MS: 6_000,
+  /** How long it stays silent when the roster's log took its replacement and does not say what became of it. */
+  REPAIR_OUTCOME_MS: 30_000,
   /** How long the other peers are asked for one whose store cannot be opened: they may be starting, too. */
   REPAIR_ASK_MS: 30_000,
   /** Terms, roster versions and member numbers passed over by a recovery: more than the lost can have given out unseen. */

@@ -4,9 +4,9 @@ import type { EngineLog } from './engine/settings.ts'
 import type { Clock } from './engine/types.ts'
 import { LIMITS } from './limits.ts'
 import type { RepairEnd } from './membership/repair.ts'
-import { hasNext, setAside } from './store/aside.ts'
+import { hasNext, removeNext, setAside } from './store/aside.ts'
 import { StoreError } from './store/errors.ts'
-import { prepareNext } from './store/next.ts'
+import { type NextStore, prepareNext } from './store/next.ts'
 import { openLmdbStore } from './store/open.ts'
 import type { LogStore } from './store/types.ts'
 
@@ -75,6 +75,8 @@ export class Lives implements Peer {
   #attempts = 0
   #nextUid: string | undefined
   #isClosing = false
+  /** Ends the pause between two questions to the others. */
+  #wake: () => void = () => {}
   /** The change from one life to the next that is under way. */
   #changing: Promise<void> = Promise.resolve()
   #isReady: () => void = () => {}
@@ -98,9 +100,12 @@ export class Lives implements Peer {
     return this.#life?.warning()
   }
 
-  /** Opens the store and listens. Rejects with StoreError or with what listening throws. */
+  /** Opens the store and listens, unless it is closed meanwhile. Rejects with StoreError or with what listening throws. */
   async start(): Promise<void> {
-    const store = await this.#finish(await this.#open())
+    const opened = await this.#open()
+    if (opened === undefined) return
+    const store = await this.#finish(opened)
+    if (this.#isClosing) return store.close()
     this.#lives += 1
     try {
       await this.#live(store)
@@ -112,6 +117,7 @@ export class Lives implements Peer {
 
   async close(): Promise<void> {
     this.#isClosing = true
+    this.#wake()
     await this.#changing
     await this.#life?.close()
   }
@@ -123,7 +129,7 @@ export class Lives implements Peer {
       attempts: this.#attempts,
       nextUid: () => this.#nextUid,
       prepare: async () => {
-        this.#nextUid ??= (await prepareNext(this.#options.data)).uid
+        this.#nextUid ??= (await this.#prepare()).uid
         return this.#nextUid
       },
       ended: end => {
@@ -156,37 +162,86 @@ export class Lives implements Peer {
     }
   }
 
-  /** A store that cannot be read is a lost one if the other peers know it: there is one to take its place from them. */
-  async #open(): Promise<LogStore> {
+  /** Undefined when the peer is closed before it is known what is to become of the store. */
+  async #open(): Promise<LogStore | undefined> {
     const { data } = this.#options
     try {
       return openLmdbStore(data)
     } catch (error) {
-      const isDamaged = error instanceof StoreError && error.code === 'DATA_UNREADABLE'
-      if (!isDamaged || !(await this.#isKnown(error))) throw error
+      if (!isUnreadable(error)) throw error
+      if (!(await this.#isReplaced()) && !(await this.#isKnown(error))) {
+        if (this.#isClosing) return undefined
+        throw error
+      }
+    }
+    return this.#isClosing ? undefined : this.#openAnew()
+  }
+
+  /** Of a store that the others can do without. What was wrong with it may have been so for a moment only. */
+  #openAnew(): LogStore {
+    const { data } = this.#options
+    try {
+      return openLmdbStore(data)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
       this.#setAside(error.message)
       return openLmdbStore(data)
     }
   }
 
+  /** Whether the prepared store says itself that it has taken the place of this one: nobody needs to be asked. */
+  async #isReplaced(): Promise<boolean> {
+    const next = await this.#next()
+    return next !== undefined && lists(next.roster, next.uid)
+  }
+
   /**
    * The prepared store takes the place of the one that is open, if the roster says so: in this process a moment ago, or in
-   * an earlier one that ended before it could do it.
+   * an earlier one that ended before it could do it. Rejects with StoreError and what the file system throws, and leaves
+   * no store open then.
    */
   async #finish(store: LogStore): Promise<LogStore> {
-    const { data } = this.#options
-    if (!hasNext(data)) return store
-    const { uid, roster } = await prepareNext(data)
+    let uid: string | undefined
+    try {
+      uid = await this.#successor(store)
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+    if (uid === undefined || this.#isClosing) return store
+    await store.close()
+    this.#setAside(`it was replaced in the roster by the store ${uid}`)
+    return openLmdbStore(this.#options.data)
+  }
+
+  /** The uid of the prepared store, once the roster that lists it is kept in it; undefined when none lists it. */
+  async #successor(store: LogStore): Promise<string | undefined> {
+    const next = await this.#next()
+    if (next === undefined) return undefined
+    const { uid, roster } = next
     this.#nextUid = uid
     const stored = store.roster()
     const known = [roster, stored].find(one => lists(one, uid)) ?? (await this.#latest(stored, uid))
-    if (!known) return store
-    if (known !== roster) await prepareNext(data, known)
-    await store.close()
-    this.#setAside(`it was replaced in the roster by the store ${uid}`)
-    this.#nextUid = undefined
-    this.#attempts = 0
-    return openLmdbStore(data)
+    if (known && known !== roster) await prepareNext(this.#options.data, known)
+    return known && uid
+  }
+
+  /** The store that was prepared; one that cannot be read is as good as none, and is removed. */
+  async #next(): Promise<NextStore | undefined> {
+    const { data, log } = this.#options
+    if (!hasNext(data)) return undefined
+    try {
+      return await prepareNext(data)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      log.error({ data, error: error.message }, 'the store that was prepared cannot be read: it is removed')
+      removeNext(data)
+      return undefined
+    }
+  }
+
+  async #prepare(): Promise<NextStore> {
+    return (await this.#next()) ?? prepareNext(this.#options.data)
   }
 
   /** A later version that lists the prepared store, if any of the listed peers has it. */
@@ -196,18 +251,44 @@ export class Lives implements Peer {
     return found.find(roster => roster.clusterId === stored?.clusterId && lists(roster, uid))
   }
 
-  /** Asks for a while: they may be starting, too. */
+  /**
+   * Whether the store is a lost one, since the others know this peer: there is another one to take its place from them.
+   * Asks for a while: they may be starting, too.
+   */
   async #isKnown(error: StoreError): Promise<boolean> {
     const { others, clock, log } = this.#options
     if (others.length === 0) return false
     log.error({ error: error.message }, 'the store cannot be read: the other peers are asked for this one')
     const untilMs = clock.monotonicMs() + LIMITS.REPAIR_ASK_MS
-    for (let pauseMs: number = LIMITS.JOIN_RETRY_MIN_MS; ; pauseMs *= 2) {
-      const known = await this.#ask(others)
-      if (known.length > 0) return known.some(({ peers }) => peers.some(({ url }) => url === this.url))
+    for (let pauseMs: number = LIMITS.JOIN_RETRY_MIN_MS; !this.#isClosing; pauseMs *= 2) {
+      const rosters = await this.#ask(others)
+      if (rosters.length > 0) return this.#isListed(rosters)
       if (clock.monotonicMs() + pauseMs > untilMs) return false
-      await new Promise<void>(resolve => clock.after(pauseMs, resolve))
+      await this.#pause(pauseMs)
     }
+    return false
+  }
+
+  /** By the roster of one cluster: peers of several are not all those that this store belongs to. */
+  #isListed(rosters: readonly Roster[]): boolean {
+    const { url, log } = this.#options
+    const clusters = [...new Set(rosters.map(({ clusterId }) => clusterId))]
+    const listing = rosters.filter(({ peers }) => peers.some(peer => peer.url === url))
+    const isListed = clusters.length === 1 && listing.length > 0
+    log.error(
+      { clusters, isListed },
+      'the other peers answered: the store is set aside if they list this one',
+    )
+    return isListed
+  }
+
+  /** Shorter when the peer is closed. */
+  async #pause(pauseMs: number): Promise<void> {
+    if (this.#isClosing) return
+    await new Promise<void>(resolve => {
+      this.#wake = resolve
+      this.#options.clock.after(pauseMs, resolve)
+    })
   }
 
   async #ask(urls: readonly string[]): Promise<Roster[]> {
@@ -218,10 +299,17 @@ export class Lives implements Peer {
   #setAside(why: string): void {
     const { data, log } = this.#options
     const folder = setAside(data)
+    // Whatever was prepared is what is opened next: it takes the place of nothing any more.
+    this.#nextUid = undefined
+    this.#attempts = 0
     log.error({ data, folder, why }, 'the store was set aside: this peer begins anew with an empty one')
   }
 }
 
 function lists(roster: Roster | null, uid: string): roster is Roster {
   return roster?.peers.some(peer => peer.uid === uid) === true
+}
+
+function isUnreadable(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.code === 'DATA_UNREADABLE'
 }

@@ -311,6 +311,8 @@ class RunningPeer implements Life {
       log: this.#options.log,
       attempts,
       damaged: () => engine.corrupt,
+      space: () => this.#store.space(),
+      reserveBytes: this.#config.diskReserveBytes,
       prepare,
       fallSilent: async () => {
         this.#isSilent = true

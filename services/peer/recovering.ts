@@ -13,6 +13,7 @@ export interface RecoveringOptions {
   readonly engine: Engine
   readonly dispatcher: Dispatcher
   readonly clock: Clock
+  readonly electionMs: number
   readonly log: EngineLog
   /** Asks another peer, straight. Rejects when it does not answer in time. */
   ask(peer: PeerId, ask: RecoveryAsk): Promise<RecoveryAnswer>
@@ -28,10 +29,11 @@ export interface Recovering {
 
 /** Wires them to the engine and to each other: a coordinator is one of those that are left. */
 export function wireRecovery(options: RecoveringOptions): Recovering {
-  const { self, uid, engine, dispatcher, clock, log } = options
+  const { self, uid, engine, dispatcher, clock, electionMs, log } = options
   const { rosters, recovery: slots } = engine
   const survivor = new Survivor({
-    ...{ uid, rosters, dispatcher, clock, log, slots },
+    ...{ uid, rosters, dispatcher, clock, electionMs, log, slots },
+    isHeard: peer => engine.peerState(peer) === 'up',
     identify: url => options.identify(url),
     adopt: roster => engine.adopt(roster),
   })

@@ -254,13 +254,19 @@ t.test('a peer takes the address of one that is there no more, which is given th
     ],
   )
   t.match(swapped.change, { kind: 'address', id: '01' })
-  t.equal(change(swapped, { kind: 'address', uid: 'u3', url: urlOf(2) }).kind, 'unchanged')
+  t.equal(swapped.peers[2]!.given, true)
+  const said = after(swapped, { kind: 'address', uid: 'u3', url: urlOf(2) })
+  t.equal(said.peers[2]!.given, undefined, 'it says that it is right')
+  t.equal(change(said, { kind: 'address', uid: 'u3', url: urlOf(2) }).kind, 'unchanged')
   const around = after(
     three,
     { kind: 'address', uid: 'u1', url: urlOf(2), displaces: 'u2' },
     { kind: 'address', uid: 'u2', url: urlOf(3), displaces: 'u3' },
   )
-  t.equal(change(around, { kind: 'address', uid: 'u3', url: urlOf(1) }).kind, 'unchanged')
+  t.same(
+    around.peers.map(({ given }) => given),
+    [undefined, undefined, true],
+  )
   t.same(
     around.peers.map(({ url }) => url),
     [2, 3, 1].map(urlOf),

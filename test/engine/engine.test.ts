@@ -286,8 +286,18 @@ t.test('a peer that stops hands its slots over first', async t => {
   const cube = new Engines(THREE)
   await cube.start()
   const stopping = cube.peer('00').engine.stop()
+  let isOver = false
+  const again = cube
+    .peer('00')
+    .engine.stop()
+    .then(() => {
+      isOver = true
+    })
+  await cube.clock.settle()
+  t.notOk(isOver, 'who asks a second time waits for it, too')
   await cube.clock.advance(300)
   await stopping
+  await again
   cube.peer('00').alive = false
   t.not(cube.primary(), undefined)
   t.not(cube.primary(), '00')

@@ -35,9 +35,11 @@ function setUp() {
     gone: peer => gone.push(peer),
     event: event => events.push(event),
   })
-  liveness.list(['001', '010'].map(id => ({ id, uid: `uid-${id}` })))
+  liveness.list([listed('001'), listed('010')])
   return { clock, dials, gone, events, partners, liveness, kinds: () => events.map(event => event.kind) }
 }
+
+const listed = (id: string, uid = `uid-${id}`, url = `http://${id}.test`) => ({ id, uid, url })
 
 t.test('a refused dial is evidence that the process is gone', async t => {
   const { clock, dials, gone, liveness, kinds } = setUp()
@@ -148,10 +150,7 @@ t.test(
 t.test('each store has a silence of its own', async t => {
   const { clock, liveness } = setUp()
   await clock.advance(5_000)
-  liveness.list([
-    { id: '001', uid: 'uid-001' },
-    { id: '010', uid: 'another' },
-  ])
+  liveness.list([listed('001'), listed('010', 'another')])
   t.equal(
     liveness.silentForMs('001'),
     5_000,
@@ -160,8 +159,8 @@ t.test('each store has a silence of its own', async t => {
   t.equal(liveness.silentForMs('010'), 0, 'a store in the place of another begins anew')
   await clock.advance(1_000)
   t.equal(liveness.silentForMs('010'), 1_000)
-  liveness.list([{ id: '001', uid: 'uid-001' }])
-  liveness.list([{ id: '010', uid: 'another' }])
+  liveness.list([listed('001')])
+  liveness.list([listed('010', 'another')])
   t.equal(liveness.silentForMs('010'), 0, 'and so does one that was off the list')
 })
 
@@ -184,4 +183,29 @@ t.test('of a peer that is no partner any more nothing is believed, and it is not
   liveness.heard('001', beat(clock, 2))
   t.equal(liveness.state('001'), 'up')
   t.same(kinds(), ['failed'], 'it is a partner anew, and has not come back')
+})
+
+t.test('a peer that becomes a partner has been silent since then, however long it is listed', async t => {
+  const { clock, partners, liveness } = setUp()
+  partners.delete('010')
+  for (let at = 0; at < 100; at++) {
+    await clock.advance(500)
+    liveness.tick()
+  }
+  partners.add('010')
+  t.ok(liveness.silentForMs('010') <= settings.electionMs, `${liveness.silentForMs('010')} ms`)
+  t.equal(liveness.silentForMs('001'), 50_000, 'a partner that was never heard is silent since it is listed')
+})
+
+t.test('what became of a dial to another store, or to another address, says nothing', async t => {
+  for (const now of [listed('001', 'another'), listed('001', 'uid-001', 'http://moved.test')]) {
+    const { clock, dials, gone, liveness } = setUp()
+    liveness.heard('001', beat(clock))
+    liveness.suspect('001')
+    liveness.list([now, listed('010')])
+    dials[0]!.answer('refused')
+    await clock.advance(1)
+    t.same(gone, [])
+    t.equal(liveness.state('001'), 'unknown')
+  }
 })

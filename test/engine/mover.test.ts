@@ -26,7 +26,7 @@ function step(learner: Partial<ProgressStatus>, lastIndex = COMMIT): MembershipT
   const configuration: Configuration = { rosterVersion: 2, voters: [own!], learners: [missing!] }
   const follower: ProgressStatus = { match: COMMIT, state: 'replicate', recentActive: true, ...learner }
   const progress = new Map([[2, follower]])
-  const ours = { role: 'leader', changing: false, transferee: 0, commit: COMMIT, lastIndex }
+  const ours = { number: 1, role: 'leader', changing: false, transferee: 0, commit: COMMIT, lastIndex }
   let target: MembershipTarget | undefined
   const raft = {
     configuration,

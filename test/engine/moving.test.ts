@@ -86,6 +86,22 @@ t.test(
   },
 )
 
+t.test('no slot goes over to voters of which no majority is there', async t => {
+  const cube = new Engines(['00', '01', '10'], SLOTS)
+  await cube.start()
+  await cube.append({ kind: 'create', topic: 'a', settings: anyTime })
+  cube.crash('00')
+  await cube.clock.advance(3_000)
+  t.match(await change(cube, { kind: 'leave', id: '01' }), { kind: 'roster', changed: true })
+  await cube.clock.advance(8_000)
+  for (let slot = 0; slot <= SLOTS; slot++) t.ok(cube.primary(slot), `slot ${slot} has a primary`)
+  const published = await cube.append({ kind: 'publish', topic: 'a', events: text('still') })
+  t.match(published.result, { kind: 'published' })
+  await cube.restart('00')
+  await cube.clock.advance(12_000)
+  settled(t, cube, 'when it is back')
+})
+
 t.test('a peer that was away while a slot moved on is ready without it', async t => {
   const cube = new Engines(['00', '01', '10', '11'], SLOTS)
   await cube.start()

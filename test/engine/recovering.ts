@@ -13,6 +13,8 @@ export class Recoveries {
   readonly warned: { readonly at: string; readonly message: string; readonly fields: object }[] = []
   /** Steps asked for, in order. */
   readonly asked: string[] = []
+  /** Peers that take no new connections, or not where they are listed. */
+  readonly unlisted = new Set<string>()
   /** Called before each step; what it throws is what the asker gets. */
   onAsk: (peer: string, ask: RecoveryAsk) => void = () => {}
 
@@ -63,9 +65,11 @@ export class Recoveries {
       clock: this.#cube.clock,
       log: this.#log(id),
       slots: engine.recovery,
+      isHeard: peer => engine.peerState(peer) === 'up',
+      electionMs: 1_000,
       identify: async url => {
         const found = [...this.#cube.peers.values()].find(peer => `http://${peer.id}.test` === url)
-        if (!found?.alive) throw new Error('refused')
+        if (!found?.alive || this.unlisted.has(found.id)) throw new Error('refused')
         return { uid: found.store.identity.uid }
       },
       adopt: roster => engine.adopt(roster),

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { LIMITS } from '../../services/peer/limits.ts'
 import { MemoryDisk } from '../../services/peer/store/memory.ts'
+import { withLimits } from '../support/limits.ts'
 import { anyTime, Engines, text } from './engines.ts'
 import { Recoveries } from './recovering.ts'
 
@@ -248,6 +249,92 @@ t.test('another peer goes on where a coordinator stopped that had the lost taken
     const isLeft = order.some(id => !lost.includes(id))
     t.equal(engine.topic(slot, `t${slot}`) !== undefined, isLeft, `slot ${slot}`)
   }
+})
+
+/** The outsider of slot 0 pulls its state and has a part of it when all but its primary die. */
+async function halfPulled(t: Test, isCorrupt: boolean) {
+  const few = { KEEP_LOG_ENTRIES: 10, COMPACT_EVERY_ENTRIES: 5, MAX_CACHED_LOG_BYTES: 1_000 }
+  withLimits(t, { ...few, SNAPSHOT_CHUNK_BYTES: 200 })
+  const ids = ['00', '01', '10', '11']
+  const { cube, recoveries } = await world(ids, 1)
+  await cube.append({ kind: 'create', topic: 't0', settings: anyTime })
+  for (let at = 0; at < 20; at++) await publish(cube, 0, `${at}`.padEnd(100))
+  const order = cube.peer('00').engine.rosters.order(0)
+  const outsider = ids.find(id => !order.includes(id))!
+  const left = cube.primary()!
+  const lost = order.filter(id => id !== left)
+  const { store } = cube.peer(outsider)
+  const stage = store.stage.bind(store)
+  let goOn = () => {}
+  const held = new Promise<void>(resolve => {
+    goOn = resolve
+  })
+  let chunks = 0
+  store.stage = async (slot, records) => {
+    await stage(slot, records)
+    if (slot === 0 && ++chunks === 5) await held
+  }
+  const change = { kind: 'leave', id: lost[1]!, by: 't', why: 't' } as const
+  await cube.append({ kind: 'roster', change }, cube.primary(1), 1)
+  await cube.clock.advance(2_000)
+  t.ok(store.staged(0) > 0, 'a part of it is here')
+  for (const id of lost) cube.crash(id)
+  await cube.clock.advance(2_000)
+  if (isCorrupt) {
+    cube.crash(outsider)
+    const isRun = (key: string) => key.startsWith('r\u0000\u0000')
+    t.ok(cube.peer(outsider).disk.corrupt(isRun, value => value.fill(7, 5)) > 0)
+    await cube.restart(outsider)
+  }
+  return { cube, recoveries, left, lost, outsider, goOn }
+}
+
+t.test('a pull that is under way ends, and the next one leaves no hole', async t => {
+  const { cube, recoveries, left, lost, outsider, goOn } = await halfPulled(t, false)
+  await recoveries.recover(left, { lost })
+  t.equal(cube.peer(outsider).store.staged(0), 0)
+  goOn()
+  await cube.clock.advance(5_000)
+  t.equal(cube.peer(outsider).engine.topic(0, 't0')?.latest, 20)
+  t.equal(data(cube, outsider, 0).length, 20)
+  t.same(cube.peer(outsider).fatal, [])
+})
+
+t.test('a corrupt part of a snapshot takes its slot out of service, and the recovery goes on', async t => {
+  const { cube, recoveries, left, lost, outsider } = await halfPulled(t, true)
+  t.same([...cube.peer(outsider).engine.corrupt.keys()], [], 'nobody has looked at it yet')
+  const { slots } = await recoveries.recover(left, { lost })
+  t.ok(slots.some(({ slot, peer }) => slot === 0 && peer === left))
+  t.same([...cube.peer(outsider).engine.corrupt.keys()], [0])
+  t.same(cube.peer(outsider).fatal, [])
+})
+
+t.test('of two that coordinate at once one is told that its judgement is old', async t => {
+  const { cube, recoveries } = await world(['0', '1'], 1)
+  cube.crash('0')
+  await cube.clock.advance(1_500)
+  recoveries.onAsk = (_, { kind }) => {
+    const { engine } = cube.peer('1')
+    if (kind === 'goOn') engine.adopt({ ...engine.roster, version: engine.roster.version + 1 })
+  }
+  await t.rejects(recoveries.recover('1', { lost: ['0'] }), {
+    code: 'RECOVERY_INCOMPLETE',
+    message: /goes by version 2 of the roster, and version 1 was judged/,
+  })
+  t.equal(cube.primary(1), undefined)
+  recoveries.onAsk = () => {}
+  await recoveries.recover('1', { lost: ['0'] })
+  t.equal(cube.primary(1), '1')
+})
+
+t.test('who is heard is not lost, though nobody finds it where it is listed', async t => {
+  const { cube, recoveries } = await world(['00', '01', '10'])
+  recoveries.unlisted.add('01').add('10')
+  const notLost = { code: 'PEER_NOT_LOST', message: /Peer 01, 10 answers peer 00, or is heard there/ }
+  await t.rejects(recoveries.recover('00', { lost: ['01', '10'] }), notLost)
+  for (const id of ['01', '10']) cube.crash(id)
+  const plan = await recoveries.recover('00', { lost: ['01', '10'], force: false })
+  t.equal(plan.slots.length, SLOTS + 1, 'those that have just died are waited for')
 })
 
 t.test('who answers is not lost, and who is silent must be named', async t => {

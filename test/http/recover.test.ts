@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { CommandError } from '../../services/peer/commands/ask.ts'
+import { ask, CommandError } from '../../services/peer/commands/ask.ts'
 import { parseRecover } from '../../services/peer/commands/commands.ts'
 import { recoveryLines, runRecover } from '../../services/peer/commands/recover.ts'
 import { ConfigError } from '../../services/peer/config.ts'
@@ -10,12 +10,12 @@ import { ROSTER } from '../support/fake-peer.ts'
 
 const PLAN = {
   slots: [
-    { slot: 3, peer: '110', term: 1_004, last: 17, lastTerm: 4 },
-    { slot: 5, peer: '110', term: 1_000, last: 0, lastTerm: 0 },
-    { slot: ROSTER.slots, peer: '110', term: 1_002, last: 9, lastTerm: 2 },
+    { slot: 3, peer: '110', term: 1_004, last: 17, lastTerm: 4, corrupt: ['010', '100'] },
+    { slot: 5, peer: '110', term: 1_000, last: 0, lastTerm: 0, corrupt: [] },
+    { slot: ROSTER.slots, peer: '110', term: 1_002, last: 9, lastTerm: 2, corrupt: [] },
   ],
   kept: 62,
-  stuck: [7],
+  stuck: [{ slot: 7, corrupt: ['110'] }],
 }
 
 async function world(t: Test) {
@@ -42,12 +42,12 @@ t.test('without force a recovery is a plan, slot by slot', async t => {
       { id: '111', url: 'http://127.0.0.1:5562' },
     ],
     slots: [
-      { slot: 3, roster: false, action: 'continued', peer: '110', last: 17 },
-      { slot: 5, roster: false, action: 'founded', peer: '110', last: 0 },
-      { slot: 64, roster: true, action: 'continued', peer: '110', last: 9 },
+      { slot: 3, roster: false, action: 'continued', peer: '110', last: 17, corrupt: ['010', '100'] },
+      { slot: 5, roster: false, action: 'founded', peer: '110', last: 0, corrupt: [] },
+      { slot: 64, roster: true, action: 'continued', peer: '110', last: 9, corrupt: [] },
     ],
     kept: 62,
-    stuck: [7],
+    stuck: [{ slot: 7, corrupt: ['110'] }],
   })
   t.match(peer.membership.asked, [{ lost: ['001', '111'], force: false, by: '127.0.0.1 at peer 110' }])
   t.match((await post({ lost: ['001'], force: true, by: 'ops@desk' })).body, { done: true })
@@ -96,12 +96,15 @@ t.test('recover prints what would be done, changes nothing and says how it is do
   const { url } = await listen(app)
   const refused = await runRecover({ url, lost: ['001'], force: false }, tools).catch(error => error)
   t.ok(refused instanceof CommandError)
-  t.match(refused.message, /^nothing was changed: .* --force\. What only they had is lost then$/)
+  t.match(
+    refused.message,
+    /^nothing was changed: .* --force\. What only they had is lost then\. Slots that stay/,
+  )
   t.same(said, [
-    'slot 3 would go on at peer 110 up to entry 17 of its log: what only the lost had behind it is gone',
+    'slot 3 would go on at peer 110 up to entry 17 of its log: what only the lost, and peer 010, 100 with a corrupt record, had behind it is gone',
     'slot 5 would be founded anew at peer 110, because no copy is left: its topics are gone, it begins empty',
     'the roster would go on at peer 110 up to entry 9 of its log: what only the lost had behind it is gone',
-    'slot 7 stays lost: every peer that is left has a corrupt record of it and needs repair first',
+    'slot 7 stays lost: all that is left of it is at peer 110 and has a corrupt record',
     'peer 001 at http://127.0.0.1:5556 would be off the list: empty its data folder before it is started again',
     '62 slots have a majority and are left alone',
   ])
@@ -131,6 +134,36 @@ t.test('recover with force waits until the cube has settled', async t => {
     /^2 slots, .* still to move$/,
     'no slot is still to move',
   ])
+})
+
+t.test('recover does not wait for slots that stay lost, and says what helps', async t => {
+  const { app, peer, said, tools } = await world(t)
+  const { url } = await listen(app)
+  peer.membership.state = { moving: 1, unknown: 1, bytesToMove: 0 }
+  const failed = await runRecover({ url, lost: ['001'], force: true }, tools).catch(error => error)
+  t.ok(failed instanceof CommandError)
+  t.match(failed.message, /^Slots that stay lost: 7\. Stop a peer .* and name it as lost as well/)
+  t.equal(said.at(-1), '62 slots have a majority and are left alone')
+})
+
+t.test('a peer that takes long may still be going on with what it was asked', async t => {
+  const { app, peer } = await world(t)
+  const { url } = await listen(app)
+  let answer = () => {}
+  peer.membership.recover = () =>
+    new Promise((_, reject) => {
+      answer = () => reject(new HypercastError('PEER_SILENT'))
+    })
+  const asked = ask(
+    'POST',
+    url,
+    '/v1/recover',
+    undefined,
+    { lost: ['001'] },
+    { timeoutMs: 100, late: 'it is late' },
+  )
+  await t.rejects(asked, new CommandError('it is late'))
+  answer()
 })
 
 t.test('recover is done when nothing is lost', async t => {

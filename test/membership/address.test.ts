@@ -77,6 +77,34 @@ t.test('two that swap addresses wait for nobody', async t => {
   t.same(world.applied, ['address'])
 })
 
+t.test('a peer that was given another’s address says that it is right, or where it is', async t => {
+  for (const port of [1, 99]) {
+    const world = new World(3)
+    world.apply(elsewhere('uid-1', 1, 'uid-0'))
+    world.apply(elsewhere('uid-1', 50))
+    world.apply(elsewhere('uid-2', 2, 'uid-0'))
+    world.apply(elsewhere('uid-2', 51))
+    world.apply(elsewhere('uid-1', 3))
+    world.rosters.adopt(world.committed)
+    const own = () => world.committed.peers.find(({ uid }) => uid === 'uid-0')
+    watched(t, world, port)
+    await world.clock.advance(5_000)
+    t.match(own(), { url: urlOf(port), given: undefined })
+  }
+})
+
+t.test('an address at which the others reach another peer is not taken from it', async t => {
+  const world = new World(3)
+  const peer = watched(t, world, 2)
+  world.reached.add('01')
+  await world.clock.advance(30_000)
+  t.same(world.applied, [])
+  t.match(peer.warnings, [{ error: /peer 01 is reached there/ }])
+  world.reached.clear()
+  await world.clock.advance(2 * LIMITS.JOIN_RETRY_MAX_MS)
+  t.same(world.applied, ['address'])
+})
+
 t.test('three that go around the ring are right when each has said so', async t => {
   const world = new World(3)
   world.apply(elsewhere('uid-1', 3, 'uid-2'))

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { isLevel } from '../../services/peer/engine/mover.ts'
 import type { Dispatcher } from '../../services/peer/links/types.ts'
 import { Departures } from '../../services/peer/membership/departures.ts'
 import { Engines } from '../engine/engines.ts'
@@ -29,7 +30,9 @@ function dispatcherOf(cube: Engines): Dispatcher {
       const { engine } = cube.peer(primary)
       await engine.barrier(operation.slot, deadlineMs)
       const configuration = engine.members(operation.slot)
-      return { result: { kind: 'members', configuration, primary }, path: [] }
+      const { raft } = engine.status(operation.slot)
+      const level = [...raft.progress.keys()].filter(number => isLevel(raft, { number }))
+      return { result: { kind: 'members', configuration, level: [raft.number, ...level], primary }, path: [] }
     },
   }
 }

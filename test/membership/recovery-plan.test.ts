@@ -1,10 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Roster } from '../../services/peer/cube/roster.ts'
-import type { PeerReport, SlotReport } from '../../services/peer/engine/recovery-wire.ts'
+import { boundedTerms, type PeerReport, type SlotReport } from '../../services/peer/engine/recovery-wire.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
-import { planRecovery, withoutPeers } from '../../services/peer/membership/recovery-plan.ts'
+import { Recovery } from '../../services/peer/membership/recovery.ts'
+import { ledByTheLost, planRecovery, withoutPeers } from '../../services/peer/membership/recovery-plan.ts'
+import { FakeClock } from '../engine/fake-clock.ts'
 import { Cluster, configurationOf, type Host } from '../raft/cluster.ts'
+import { withLimits } from '../support/limits.ts'
 import { rosterOf } from './world.ts'
 
 /** One topic slot, 0; everything else of the cube is well. */
@@ -70,7 +73,7 @@ t.test('the log that goes on is the one that would win, and the order of success
     ],
   } as const
   t.match(planned({ 0: holding(1, one), 1: holding(2, longer) }).slots, [
-    { slot: 0, peer: '01', last: 7, lastTerm: 3, term: 3 + skip },
+    { slot: 0, peer: '01', last: 7, lastTerm: 3, term: 3 + skip, corrupt: [] },
   ])
   t.match(planned({ 0: holding(1, newer), 1: holding(2, longer) }).slots, [
     { slot: 0, peer: '00', last: 5, lastTerm: 4 },
@@ -107,11 +110,134 @@ t.test('what one of those left knows to be committed outweighs a tail of a highe
 
 t.test('a slot of which nobody has a log is founded anew, above every promise', async t => {
   const empty = holding(1, { term: 6, configuration: { rosterVersion: 0, voters: [] } })
-  const anew = { slot: 0, peer: '00', last: 0, lastTerm: 0 }
+  const anew = { slot: 0, peer: '00', last: 0, lastTerm: 0, corrupt: [] }
   t.same(planned({ 0: undefined, 1: undefined }).slots, [{ ...anew, term: skip }])
   t.same(planned({ 0: empty, 1: undefined }).slots, [{ ...anew, term: 6 + skip }])
   t.same(planned({ 0: empty, 1: undefined }, { promised: [[0, 9]] }).slots, [{ ...anew, term: 9 + skip }])
-  t.match(planned({ 0: undefined, 1: undefined }, { corrupt: [0] }), { slots: [], stuck: [0] })
+  t.match(planned({ 0: undefined, 1: undefined }, { corrupt: [0] }), {
+    slots: [],
+    stuck: [{ slot: 0, corrupt: ['00', '01'] }],
+  })
+})
+
+t.test('a copy that cannot be read is not given up in silence', async t => {
+  const report = (at: number, slots: readonly SlotReport[], corrupt: readonly number[]): PeerReport => {
+    const { uid } = ROSTER.peers[at]!
+    return { uid, roster: ROSTER, slots, corrupt, promised: [], reached: [] }
+  }
+  const log = { last: 5, commit: 4, term: 3, terms: [[4, 3]] } as const
+  const copy = [holding(1, log), well(1, 1)]
+  const among = (...reports: PeerReport[]) =>
+    planRecovery(ROSTER, new Map(reports.map((one, at) => [ROSTER.peers[at]!.id, one])))
+  t.match(among(report(0, copy, []), report(1, [], [0])), {
+    slots: [{ peer: '00', corrupt: ['01'] }],
+    stuck: [],
+  })
+  t.match(among(report(0, [well(1, 1)], []), report(1, [], [0])), {
+    slots: [],
+    stuck: [{ slot: 0, corrupt: ['01'] }],
+  })
+  t.match(
+    among(report(0, copy.slice(0, 1), []), report(1, [], [1])),
+    {
+      slots: [{ slot: 0 }, { slot: 1, peer: '00', last: 0, corrupt: ['01'] }],
+      stuck: [],
+    },
+    'what the roster’s slot holds is known to every peer',
+  )
+})
+
+t.test('of a log with too many terms the one that others are held against is told', async t => {
+  withLimits(t, { RECOVERY_TERMS: 3 })
+  const terms = [4, 5, 6, 7, 8].map(index => [index, index] as const)
+  t.same(boundedTerms(terms), [
+    [4, 4],
+    [7, 7],
+    [8, 8],
+  ])
+  t.same(boundedTerms(terms.slice(2)), terms.slice(2))
+  const configuration = configurationOf(1, 2, 5, 6, 7)
+  const knows = holding(1, { configuration, term: 9, commit: 4, last: 4, terms: [[4, 2]] })
+  const tail = { configuration, term: 8, last: 8 }
+  const other = holding(2, {
+    ...tail,
+    commit: 3,
+    terms: boundedTerms([
+      [3, 1],
+      [4, 4],
+      [5, 5],
+      [6, 6],
+      [7, 7],
+    ]),
+  })
+  t.match(planned({ 0: knows, 1: other }).slots, [{ peer: '00' }])
+  const untold = holding(2, {
+    ...tail,
+    commit: 2,
+    terms: boundedTerms([
+      [2, 2],
+      [4, 4],
+      [5, 5],
+      [6, 6],
+      [7, 7],
+    ]),
+  })
+  t.match(planned({ 0: knows, 1: untold }).slots, [{ peer: '00' }], 'what was left out proves nothing')
+})
+
+t.test('a primary that only the lost can have confirmed shows that they are not lost', async t => {
+  const reports = (...slots: SlotReport[]) => {
+    const of = (at: number, held: readonly SlotReport[]): [string, PeerReport] => {
+      const uid = `uid-${at}`
+      return [`0${at - 1}`, { uid, roster: ROSTER, slots: held, corrupt: [], promised: [], reached: [] }]
+    }
+    return new Map([of(1, slots), of(2, [])])
+  }
+  t.equal(ledByTheLost(reports(well(SLOT, 1))), undefined, 'two of three are left')
+  const configuration = configurationOf(1, 3, 4)
+  t.same(ledByTheLost(reports({ ...well(SLOT, 1), configuration })), { peer: '00', slot: SLOT })
+  t.equal(ledByTheLost(reports({ ...well(SLOT, 1), configuration, leads: false })), undefined)
+  const joint = { ...configurationOf(1, 2), outgoing: configuration.voters }
+  t.same(ledByTheLost(reports({ ...well(SLOT, 1), configuration: joint })), { peer: '00', slot: SLOT })
+})
+
+/** Asks the first peer to recover from the others, when this is what it holds. */
+async function recovering(roster: Roster, report: Partial<PeerReport>, force: boolean) {
+  const [self, ...others] = roster.peers
+  const asked: string[] = []
+  const quiet = { debug() {}, info() {}, warn() {}, error() {} }
+  const recovery = new Recovery({
+    ...{ self: self!.id, rosters: { current: roster }, clock: new FakeClock(), log: quiet, adopt() {} },
+    async ask(_, { kind }) {
+      asked.push(kind)
+      const nothing = { slots: [], corrupt: [], promised: [], reached: [] }
+      return { kind: 'report', report: { uid: self!.uid, roster, ...nothing, ...report } }
+    },
+  })
+  const failure = await recovery
+    .recover({ lost: others.map(({ id }) => id), force, by: 't' })
+    .catch(error => error)
+  t.same(asked, ['report'], 'nothing was changed')
+  return failure
+}
+
+t.test('a recovery that could take nobody off the list does not begin', async t => {
+  const corrupt = { corrupt: [0, 1] }
+  t.match(await recovering(ROSTER, corrupt, false), { stuck: [{ slot: 0 }, { slot: 1, corrupt: ['00'] }] })
+  t.match(await recovering(ROSTER, corrupt, true), {
+    code: 'RECOVERY_INCOMPLETE',
+    message: /stop one of 00 and name/,
+  })
+})
+
+t.test('the last peer that is not leaving is refused before anything is done', async t => {
+  const [self, ...others] = ROSTER.peers
+  const leaving = { ...ROSTER, peers: [{ ...self!, leaving: true as const }, ...others] }
+  const alone = { rosterVersion: 1, voters: [{ number: 1, uid: self!.uid }] }
+  const kept = { slots: [{ ...well(1, 1), configuration: alone }] }
+  t.match(await recovering(leaving, kept, false), { code: 'LAST_PEER' })
+  t.match(await recovering(ROSTER, kept, false), { done: false, slots: [{ slot: 0 }] })
+  t.match(await recovering(leaving, {}, false), { done: false, slots: [{ slot: 0 }, { slot: 1 }] })
 })
 
 t.test('those that meant to leave stay when nobody else is left', async t => {

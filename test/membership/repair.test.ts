@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { HypercastError } from '../../services/peer/errors.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
 import { Repair, type RepairEnd } from '../../services/peer/membership/repair.ts'
 import type { Configuration } from '../../services/peer/raft/types.ts'
@@ -17,10 +18,14 @@ interface Patient {
   end: RepairEnd | undefined
   /** Called when the peer has fallen silent. */
   onSilent: () => void
+  freeBytes: number
+  readonly repair: Repair
 }
 
-function patient(t: Test, world: World, at: number, attempts = 0): Patient {
-  const found: Patient = { damaged: new Map(), done: [], told: [], end: undefined, onSilent: () => {} }
+const USED_BYTES = 1_000
+const RESERVE_BYTES = 100
+
+function patient(t: Test, world: World, at: number, attempts = 0, next = `next-${at}`): Patient {
   const { id, uid } = world.rosters.current.peers[at]!
   const repair = new Repair({
     self: id,
@@ -39,9 +44,11 @@ function patient(t: Test, world: World, at: number, attempts = 0): Patient {
     },
     attempts,
     damaged: () => found.damaged,
+    space: () => ({ freeBytes: found.freeBytes, usedBytes: USED_BYTES }),
+    reserveBytes: RESERVE_BYTES,
     prepare: async () => {
       found.done.push('prepared')
-      return `next-${at}`
+      return next
     },
     fallSilent: async () => {
       found.done.push('silent')
@@ -51,6 +58,15 @@ function patient(t: Test, world: World, at: number, attempts = 0): Patient {
       found.end = end
     },
   })
+  const found: Patient = {
+    damaged: new Map(),
+    done: [],
+    told: [],
+    end: undefined,
+    onSilent: () => {},
+    freeBytes: USED_BYTES + RESERVE_BYTES,
+    repair,
+  }
   repair.start()
   t.teardown(() => repair.stop())
   return found
@@ -191,6 +207,105 @@ t.test('a change of the roster since it was judged sends the peer back to the st
   await world.clock.advance(LIMITS.REPAIR_LOOK_MS + LIMITS.REPAIR_SILENCE_MS)
   t.same(one.end, { kind: 'again' })
   t.same(uids(world), ['uid-0', 'uid-1', 'wiped', 'uid-3'])
+})
+
+t.test('a damaged peer keeps its store while its disk has no room for another one', async t => {
+  const world = new World(4)
+  const one = patient(t, world, 1)
+  one.damaged.set(SLOT, 'a bad record')
+  one.freeBytes -= 1
+  await world.clock.advance(3 * LONG_MS)
+  t.same(one.done, [])
+  t.match(one.told, [/not enough free disk space/])
+  one.freeBytes += 1
+  await world.clock.advance(LONG_MS)
+  t.equal(one.end?.kind, 'replaced')
+})
+
+t.test('a store is not taken for replaced by itself', async t => {
+  const world = new World(4)
+  const one = patient(t, world, 1, 0, 'uid-1')
+  one.damaged.set(SLOT, 'a bad record')
+  await world.clock.advance(LIMITS.REPAIR_LOOK_MS + LIMITS.REPAIR_SILENCE_MS)
+  t.same(one.end, { kind: 'again' })
+  t.same(world.applied, [])
+})
+
+t.test('a handover that fails sends the peer back to the store it has', async t => {
+  const world = new World(4)
+  const one = patient(t, world, 1)
+  one.damaged.set(SLOT, 'a bad record')
+  one.onSilent = () => {
+    throw new Error('the disk failed')
+  }
+  await world.clock.advance(LIMITS.REPAIR_LOOK_MS)
+  t.same(one.end, { kind: 'again' })
+  t.same(world.applied, [])
+})
+
+t.test('a peer that stops while it falls silent is not replaced', async t => {
+  const world = new World(4)
+  const one = patient(t, world, 1)
+  one.damaged.set(SLOT, 'a bad record')
+  one.onSilent = () => {
+    world.lost.add(3)
+    world.clock.after(LIMITS.SETTLE_LOOK_MS / 2, () => {
+      one.repair.stop()
+      world.lost.clear()
+    })
+  }
+  await world.clock.advance(LIMITS.REPAIR_LOOK_MS + LIMITS.REPAIR_SILENCE_MS)
+  t.equal(one.end, undefined)
+  t.same(world.applied, [])
+})
+
+/** What becomes of a replacement whose outcome was unknown at first, and what the peer takes it for. */
+const OUTCOMES: readonly [string, (world: World) => void, RepairEnd['kind']][] = [
+  ['was applied all the same', world => replaceUnseen(world), 'replaced'],
+  ['was not applied and can be yet', () => {}, 'replaced'],
+  ['comes too late, since the roster has changed', world => leaveUnseen(world), 'again'],
+]
+
+function replaceUnseen(world: World): void {
+  const { id, url } = world.committed.peers[1]!
+  world.apply({ kind: 'replace', id, url, uid: 'next-1', replaces: 'uid-1', by: 'test', why: 'a test' })
+}
+
+function leaveUnseen(world: World): void {
+  world.apply({ kind: 'leave', id: '11', by: 'test', why: 'a test' })
+}
+
+for (const [what, meanwhile, kind] of OUTCOMES) {
+  t.test(`a peer stays silent until the roster says that its replacement ${what}`, async t => {
+    const world = new World(4)
+    const one = patient(t, world, 1)
+    one.damaged.set(SLOT, 'a bad record')
+    const failures = ['OUTCOME_UNKNOWN', 'NO_PRIMARY', 'NO_PRIMARY'] as const
+    let asked = 0
+    world.onAppend = () => {
+      const code = failures[asked++]
+      if (code !== undefined) throw new HypercastError(code)
+      if (asked === failures.length + 1) meanwhile(world)
+    }
+    await world.clock.advance(LIMITS.REPAIR_LOOK_MS + LIMITS.SETTLE_LOOK_MS)
+    t.equal(one.end, undefined, 'nobody has said')
+    await world.clock.advance(2 * LIMITS.SETTLE_LOOK_MS)
+    t.equal(one.end?.kind, kind)
+    t.equal(uids(world).includes('next-1'), kind === 'replaced')
+  })
+}
+
+t.test('nobody waits for ever for what became of a replacement', async t => {
+  const world = new World(4)
+  const one = patient(t, world, 1)
+  one.damaged.set(SLOT, 'a bad record')
+  world.onAppend = () => {
+    throw new HypercastError('OUTCOME_UNKNOWN')
+  }
+  await world.clock.advance(LIMITS.REPAIR_OUTCOME_MS - LIMITS.REPAIR_LOOK_MS)
+  t.equal(one.end, undefined)
+  await world.clock.advance(2 * LIMITS.REPAIR_LOOK_MS)
+  t.same(one.end, { kind: 'again' })
 })
 
 t.test('one that was silent in vain before waits longer', async t => {

@@ -42,6 +42,8 @@ export class World {
   readonly asked: number[] = []
   /** Peers that are heard of. */
   readonly up = new Set<string>()
+  /** Peers that answer a question whether they are there. */
+  readonly reached = new Set<string>()
   /** Called before a change is applied. */
   onAppend: () => void = () => {}
 
@@ -62,6 +64,9 @@ export class World {
       return this.#appended({ kind: 'roster', roster: outcome.roster, changed: outcome.kind === 'changed' })
     },
     dispatch: async (operation: Operation, deadlineMs: number) => {
+      if (operation.kind === 'ping') {
+        return { result: this.reached.has(operation.peer) ? { kind: 'pong' } : failed, path: [] }
+      }
       if (operation.kind !== 'members') throw new Error(`nobody answers ${operation.kind}`)
       const { slot } = operation
       this.asked.push(slot)

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { StoreError } from '../../services/peer/store/errors.ts'
@@ -56,6 +57,51 @@ t.test('a database that is no peer’s is refused and left as it is', async t =>
   const again = new LmdbKv(path)
   t.equal(Buffer.from(again.get('xyz')!).toString(), 'somebody else’s')
   await again.close()
+})
+
+/** Opens the store as a user who owns nothing of it; as root no file is closed to a process. */
+function openAsOther(path: string): void {
+  const isRoot = process.geteuid!() === 0
+  if (isRoot) process.seteuid!(65_534)
+  try {
+    openLmdbStore(path)
+  } finally {
+    if (isRoot) process.seteuid!(0)
+  }
+}
+
+for (const [what, mode] of [
+  ['read', 0],
+  ['written', 0o444],
+] as const) {
+  t.test(`data that may not be ${what} is not taken for damaged`, async t => {
+    const path = mkdtempSync(join(tmpdir(), 'hypercast-open-'))
+    t.teardown(() => rmSync(path, { recursive: true }))
+    await openLmdbStore(path).close()
+    chmodSync(path, 0o777)
+    rmSync(join(path, 'lock.mdb'))
+    chmodSync(join(path, 'data.mdb'), mode)
+    t.throws(() => openAsOther(path), { code: 'DATA_NOT_WRITABLE', message: /data\.mdb cannot be opened \(/ })
+    chmodSync(join(path, 'data.mdb'), 0o644)
+    rmSync(join(path, 'lock.mdb'), { force: true })
+    const store = openLmdbStore(path)
+    t.equal(store.identity.boot, 2)
+    await store.close()
+  })
+}
+
+t.test('data of another format of lmdb is not taken for damaged, one page in another format is', async t => {
+  const root = t.testdir({ sound: {}, both: {}, second: {} })
+  await openLmdbStore(join(root, 'sound')).close()
+  const data = readFileSync(join(root, 'sound', 'data.mdb'))
+  const FORMAT_AT = 28
+  const pageSize = data.readUInt32LE(48)
+  data.writeUInt32LE(3, pageSize + FORMAT_AT)
+  writeFileSync(join(root, 'second', 'data.mdb'), data)
+  data.writeUInt32LE(3, FORMAT_AT)
+  writeFileSync(join(root, 'both', 'data.mdb'), data)
+  t.throws(() => openLmdbStore(join(root, 'both')), { code: 'DATA_VERSION', message: /in format 3 of lmdb/ })
+  t.throws(() => openLmdbStore(join(root, 'second')), { code: 'DATA_UNREADABLE' })
 })
 
 t.test('one process opens a folder once', async t => {

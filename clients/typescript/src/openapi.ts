@@ -614,11 +614,17 @@ export interface components {
                 peer: string;
                 /** @description Index of the last log entry that is left: whatever only the lost had behind it is gone. */
                 last: number;
+                /** @description Labels of peers that are left and whose copy of it has a corrupt record: what only they had is given up too. */
+                corrupt: string[];
             }[];
             /** @description Slots that have a majority and are left alone. */
             kept: number;
-            /** @description Slots that are lost and cannot be founded: every peer that is left has a corrupt record of them. */
-            stuck: number[];
+            /** @description Slots that are lost and not founded anew, because copies with a corrupt record are all that is left of them. */
+            stuck: {
+                slot: number;
+                /** @description Labels of the peers that have such a copy. Whoever gives up one of them stops it and names it as lost as well. */
+                corrupt: string[];
+            }[];
         };
         /** @description Whether the peer is well. */
         Health: {

@@ -18,6 +18,13 @@ export class CommandError extends Error {
   }
 }
 
+/** How long an answer is waited for. */
+export interface Patience {
+  readonly timeoutMs: number
+  /** What is said when it does not come in time; without it, that no peer answers. */
+  readonly late?: string
+}
+
 /** Nobody, or something else than a peer, answers at a URL. */
 export class NoAnswerError extends CommandError {}
 
@@ -31,14 +38,17 @@ export async function ask<T>(
   path: string,
   signal?: AbortSignal,
   json?: object,
+  patience: Patience = { timeoutMs: ANSWER_TIMEOUT_MS },
 ): Promise<T> {
-  const timeout = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
+  const { timeoutMs, late } = patience
+  const timeout = AbortSignal.timeout(timeoutMs)
   try {
     const { statusCode, body } = await request(`${url}${path}`, {
       method,
       ...(json && { body: JSON.stringify(json), headers: { 'content-type': 'application/json' } }),
       // A connection that is kept would keep a command from ending.
       reset: true,
+      ...{ headersTimeout: timeoutMs, bodyTimeout: timeoutMs },
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })
     const text = await body.text()
@@ -47,6 +57,7 @@ export async function ask<T>(
   } catch (error) {
     if (error instanceof CommandError) throw error
     signal?.throwIfAborted()
+    if (timeout.aborted && late !== undefined) throw new CommandError(late)
     if (error instanceof SyntaxError) throw new NoAnswerError(`${url} is no peer: it answers no JSON`)
     throw new NoAnswerError(
       `no peer answers at ${url} (${reason(error)}): start one there, or give the URL of one that runs with --url`,

@@ -7,6 +7,11 @@ import type { RecoverOptions } from './commands.ts'
 import { progressLine } from './peers.ts'
 
 const LOOK_MS = 1_000
+/** How long the peer may take: a step for each batch of slots and for each round of questions. */
+const PATIENCE = {
+  timeoutMs: 10 * 60_000,
+  late: 'the peer has not answered yet: it may still be going on with it. Ask again: what is done by then is left alone',
+}
 /** Looks in a row without an answer before the waiting ends. */
 const MAX_VAIN_LOOKS = 30
 
@@ -21,22 +26,25 @@ export interface RecoverTools {
 /**
  * `hypercast recover`: says what becomes of slots that lost their majority with these peers; with `force` lets it be
  * done and waits until every slot stands where it belongs. Rejects with CommandError when it is refused, when the waiting
- * ends before, and when there is something to do and `force` is not given: nothing was changed then.
+ * ends before, when slots stay lost, and when there is something to do and `force` is not given: nothing was changed then.
  */
 export async function runRecover(options: RecoverOptions, tools: RecoverTools): Promise<void> {
   const { url, lost, force } = options
   const { say, signal } = tools
   const wish = { lost, force, by: whoAmI() }
   try {
-    const body = await ask<RecoveryBody>('POST', url, '/v1/recover', signal, wish)
+    const body = await ask<RecoveryBody>('POST', url, '/v1/recover', signal, wish, PATIENCE)
     if (!Array.isArray(body?.slots)) throw new CommandError(`${url} is no peer: it answers no recovery`)
     for (const line of recoveryLines(body)) say(line)
     if (body.slots.length + body.lost.length + body.stuck.length === 0) return
+    const stuck = body.stuck.length > 0 ? stuckLine(body.stuck) : undefined
     if (!body.done) {
-      throw new CommandError(
-        'nothing was changed: if these peers are gone for good, say so with --force. What only they had is lost then',
-      )
+      const line =
+        'nothing was changed: if these peers are gone for good, say so with --force. What only they had is lost then'
+      throw new CommandError(stuck ? `${line}. ${stuck}` : line)
     }
+    // Those never settle.
+    if (stuck) throw new CommandError(stuck)
     await untilSettled(url, tools)
   } catch (error) {
     if (!signal.aborted) throw error
@@ -46,19 +54,20 @@ export async function runRecover(options: RecoverOptions, tools: RecoverTools): 
 
 /** What was done, or would be, a line for each step. */
 export function recoveryLines({ done, lost, slots, kept, stuck }: RecoveryBody): string[] {
-  const lines = slots.map(({ slot, roster, action, peer, last }) => {
+  const lines = slots.map(({ slot, roster, action, peer, last, corrupt }) => {
     const what = roster ? 'the roster' : `slot ${slot}`
     if (action === 'continued') {
-      return `${what} ${done ? 'goes' : 'would go'} on at peer ${peer} up to entry ${last} of its log: what only the lost had behind it is gone`
+      const others = corrupt.length > 0 ? `, and peer ${corrupt.join(', ')} with a corrupt record,` : ''
+      return `${what} ${done ? 'goes' : 'would go'} on at peer ${peer} up to entry ${last} of its log: what only the lost${others} had behind it is gone`
     }
     const gone = roster
       ? 'the newest version that any peer knows is taken'
       : 'its topics are gone, it begins empty'
     return `${what} ${done ? 'is' : 'would be'} founded anew at peer ${peer}, because no copy is left: ${gone}`
   })
-  for (const slot of stuck) {
+  for (const { slot, corrupt } of stuck) {
     lines.push(
-      `slot ${slot} stays lost: every peer that is left has a corrupt record of it and needs repair first`,
+      `slot ${slot} stays lost: all that is left of it is at peer ${corrupt.join(', ')} and has a corrupt record`,
     )
   }
   for (const { id, url } of lost) {
@@ -72,6 +81,11 @@ export function recoveryLines({ done, lost, slots, kept, stuck }: RecoveryBody):
       : `${kept} slots have a majority and are left alone`,
   )
   return lines
+}
+
+function stuckLine(stuck: RecoveryBody['stuck']): string {
+  const numbers = stuck.map(({ slot }) => slot).join(', ')
+  return `Slots that stay lost: ${numbers}. Stop a peer with a corrupt record of them and name it as lost as well: the slot is founded anew when no copy is left`
 }
 
 async function untilSettled(url: string, { say, signal, lookMs = LOOK_MS }: RecoverTools): Promise<void> {

@@ -246,7 +246,8 @@ function replace(roster: Roster, change: Noted<'replace'>, bounds: RosterBounds)
   const unfit = formatRefusal(roster, format)
   if (unfit !== undefined) return unfit
   const number = lastNumberOf(roster) + 1
-  return { ...revised(roster, running(peer, format), { uid, url, number }), lastNumber: number }
+  const { given: _, ...place } = running(peer, format)
+  return { ...revised(roster, place, { uid, url, number }), lastNumber: number }
 }
 
 function move(roster: Roster, change: Noted<'address'>, bounds: RosterBounds): Drafted {
@@ -255,14 +256,15 @@ function move(roster: Roster, change: Noted<'address'>, bounds: RosterBounds): D
   if (fault !== undefined) return invalid(fault)
   const peer = roster.peers.find(other => other.uid === uid)
   if (peer === undefined) return unknownPeer(uid)
-  if (peer.url === url) return undefined
-  const holder = roster.peers.find(other => other.url === url)
-  if (holder === undefined) return revised(roster, peer, { url })
+  if (peer.url === url && !peer.given) return undefined
+  const { given: _, ...own } = peer
+  const holder = roster.peers.find(other => other.url === url && other !== peer)
+  if (holder === undefined) return revised(roster, own, { url })
   if (displaces === undefined) return addressTaken(url, holder)
   if (displaces !== holder.uid) return otherHolder(url, holder)
   const peers = roster.peers.map(other => {
-    if (other === peer) return { ...peer, url }
-    return other === holder ? { ...holder, url: peer.url } : other
+    if (other === peer) return { ...own, url }
+    return other === holder ? { ...holder, url: peer.url, given: true as const } : other
   })
   return { id: peer.id, peers }
 }

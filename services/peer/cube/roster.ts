@@ -14,6 +14,8 @@ export interface RosterPeer {
   readonly number: number
   /** Base URL that other peers and clients reach it at, without a trailing slash. */
   readonly url: string
+  /** Its address is the one of a peer that took its own; it has not said yet where it is. */
+  readonly given?: true
   /** On its way out: its address and rights stay, but no slot is placed on it. */
   readonly leaving?: true
   /** The newest format its program speaks with other peers; absent means 1. */

@@ -133,6 +133,7 @@ export const rosterShape = record<Roster>({
     record<RosterPeer>({
       ...{ id: text, uid: text, number: uint, url: text, leaving: optional(isTrue) },
       format: optional(uint),
+      given: optional(isTrue),
     }),
     2 ** LIMITS.MAX_DIMENSION,
   ),

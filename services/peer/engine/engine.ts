@@ -90,6 +90,7 @@ export class Engine implements SlotLogs {
   #cancelTick: (() => void) | undefined
   #ticks = 0
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
+  #stopped: Promise<void> | undefined
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -144,11 +145,13 @@ export class Engine implements SlotLogs {
     const guard = (slot: Slot, work: () => void) => slots.guard(slot, work)
     this.#moves = new MoveProgress({ self, rosters, slots: slots.all, store, clock, event, guard })
     this.#removals = new Removals({ self, rosters, slots, clock, settings, log, members })
-    this.recovery = new SlotRecovery({ self, rosters, slots, store, clock, log, event })
+    const cutOff = (slot: number) => this.#snapshots.cutOff(slot)
+    this.recovery = new SlotRecovery({ self, rosters, slots, store, clock, log, cutOff, event })
     const write = (slot: Slot) => this.#turns.writeApplied(slot)
     const failed = (slot: Slot, error: unknown) => slots.failed(slot, error)
     const step = (slot: Slot, message: Message) => slots.guard(slot, () => slot.step(message))
-    this.#snapshots = new Snapshots({ store, transport, log, write, step, failed })
+    const serves = (slot: Slot) => slots.serves(slot)
+    this.#snapshots = new Snapshots({ store, transport, log, write, step, serves, failed })
     this.#upkeep = new Upkeep({
       self,
       slots: slots.all,
@@ -243,8 +246,16 @@ export class Engine implements SlotLogs {
     this.#leaders.tellReady()
   }
 
-  /** Hands its slots over, writes what is left and stops time. The store stays open. */
-  async stop(): Promise<void> {
+  /**
+   * Hands its slots over, writes what is left and stops time. The store stays open. Whoever asks again waits for the same
+   * end.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     // One that is still starting does not begin.
     if (this.#state === 'new') this.#state = 'stopped'
     if (this.#state !== 'running') return

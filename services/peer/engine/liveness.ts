@@ -1,4 +1,5 @@
 import type { PeerId } from '../cube/labels.ts'
+import type { RosterPeer } from '../cube/roster.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
 import type { Beat, Clock, CubeEvent, DialResult } from './types.ts'
 
@@ -6,7 +7,7 @@ import type { Beat, Clock, CubeEvent, DialResult } from './types.ts'
 export type PeerState = 'unknown' | 'up' | 'suspected' | 'down'
 
 interface Seen {
-  /** The store the roster lists. */
+  /** The store the roster lists, and where. */
   readonly listed: string
   state: PeerState
   uid: string
@@ -50,13 +51,13 @@ export class Liveness {
   }
 
   /** The peers there are, besides this one: new ones are unknown, those that are no longer listed are forgotten. */
-  list(peers: readonly { readonly id: PeerId; readonly uid: string }[]): void {
+  list(peers: readonly Pick<RosterPeer, 'id' | 'uid' | 'url'>[]): void {
     const nowMs = this.#options.clock.monotonicMs()
     for (const id of this.#peers.keys()) if (!peers.some(peer => peer.id === id)) this.#peers.delete(id)
-    for (const { id, uid } of peers) {
-      // Another store by that label has a silence of its own.
-      if (this.#peers.get(id)?.listed === uid) continue
-      this.#peers.set(id, newlyListed(uid, nowMs))
+    for (const { id, uid, url } of peers) {
+      // Another store by that label has a silence of its own, and what is dialled at the old address says nothing of it.
+      const listed = `${uid} ${url}`
+      if (this.#peers.get(id)?.listed !== listed) this.#peers.set(id, newlyListed(listed, nowMs))
     }
   }
 
@@ -137,8 +138,9 @@ export class Liveness {
     const nowMs = clock.monotonicMs()
     for (const [peer, seen] of this.#peers) {
       const isSilent = nowMs - seen.heardMs > settings.electionMs
-      if (!isSilent || seen.state === 'unknown') continue
+      if (!isSilent) continue
       if (!isPartner(peer)) {
+        // When it is one again its silence begins then.
         this.#peers.set(peer, newlyListed(seen.listed, nowMs))
       } else if (seen.state === 'up') {
         seen.state = 'suspected'
@@ -148,6 +150,8 @@ export class Liveness {
   }
 
   #dialed(peer: PeerId, seen: Seen, result: DialResult): void {
+    // Another store, or another address, is listed by that label now.
+    if (this.#peers.get(peer) !== seen) return
     seen.dialing = false
     const again = seen.dialAgain
     seen.dialAgain = false
@@ -166,9 +170,9 @@ export class Liveness {
   }
 }
 
-function newlyListed(uid: string, nowMs: number): Seen {
+function newlyListed(listed: string, nowMs: number): Seen {
   return {
-    listed: uid,
+    listed,
     state: 'unknown',
     uid: '',
     boot: 0,

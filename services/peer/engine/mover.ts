@@ -41,13 +41,15 @@ export class Mover {
     const placed = rosters.membersOf(rosters.order(slot.slot))
     const missing = placed.filter(member => !names(voters, member))
     if (missing.length === 0) {
-      if (placed.length !== voters.length || learners.length > 0) this.#change(slot, status, version, placed)
+      if (placed.length !== voters.length) {
+        if (isSound(status, placed)) this.#change(slot, status, version, placed)
+      } else if (learners.length > 0) this.#change(slot, status, version, placed)
       else this.#settled.set(slot, { configuration, roster })
     } else if (!isSame(missing, learners)) {
       if (learners.length > 0 || this.#underWay() < LIMITS.MAX_MOVING_SLOTS) {
         this.#change(slot, status, version, voters, missing)
       }
-    } else if (missing.every(member => isLevel(status, member))) {
+    } else if (missing.every(member => isLevel(status, member)) && isSound(status, placed)) {
       this.#change(slot, status, version, placed)
     }
   }
@@ -88,6 +90,15 @@ function names(members: readonly Member[], { number }: Member): boolean {
 
 function isSame(one: readonly Member[], other: readonly Member[]): boolean {
   return one.length === other.length && one.every(member => names(other, member))
+}
+
+/**
+ * A majority of the new voters can be counted on. In a joint configuration without it nothing is committed any more, not
+ * the way back either, though the voters before are all well.
+ */
+function isSound(status: RaftStatus, placed: readonly Member[]): boolean {
+  const sound = placed.filter(member => member.number === status.number || isLevel(status, member))
+  return sound.length > placed.length / 2
 }
 
 /** Near enough that waiting for it in a joint configuration holds nobody up; judged by the primary. */

@@ -4,7 +4,7 @@ import { LIMITS } from '../limits.ts'
 import { CorruptRecord, type LogStore } from '../store/types.ts'
 import { encodeCommand } from './codec.ts'
 import type { HeldSlots } from './held-slots.ts'
-import type { GoOn, SlotReport } from './recovery-wire.ts'
+import { boundedTerms, type GoOn, type SlotReport } from './recovery-wire.ts'
 import type { Rosters } from './rosters.ts'
 import type { EngineLog } from './settings.ts'
 import type { Slot } from './slot.ts'
@@ -17,6 +17,8 @@ export interface SlotRecoveryOptions {
   readonly store: LogStore
   readonly clock: Clock
   readonly log: EngineLog
+  /** Ends the slot's snapshot pull, if one is under way. */
+  cutOff(slot: number): void
   event(event: CubeEvent): void
 }
 
@@ -48,30 +50,38 @@ export class SlotRecovery {
     }
     await Promise.all([...slots.all.values()].map(confirm))
     const reports: SlotReport[] = []
-    const corrupt = [...slots.corrupt.keys()]
+    const unusable: number[] = []
     const promised: [number, number][] = []
     for (let number = 0; number <= rosters.current.slots; number++) {
       const slot = slots.all.get(number)
       // A replica from an earlier membership of this store takes part in nothing.
-      if (slot && slot.number !== rosters.numberOf(self)) corrupt.push(number)
+      if (slot && slot.number !== rosters.numberOf(self)) unusable.push(number)
       else if (slot) slots.guard(slot, () => reports.push(this.#report(slot, led.has(number))))
-      else if (!corrupt.includes(number)) {
+      else if (!slots.corrupt.has(number)) {
         const term = promisedTerm(store, number)
-        if (term === undefined) corrupt.push(number)
+        if (term === undefined) unusable.push(number)
         else if (term > 0) promised.push([number, term])
       }
     }
-    return { slots: reports, corrupt, promised }
+    // Last: the look at a slot may have found it corrupt.
+    return { slots: reports, corrupt: [...slots.corrupt.keys(), ...unusable], promised }
   }
 
   /**
    * Forgets what was pulled of snapshots: the state they were to complete is no longer these slots', and the next pull
-   * would go on behind it. Resolves when that is durable.
+   * would go on behind it. A pull under way ends. Resolves when that is durable.
    */
   async clear(numbers: readonly number[]): Promise<void> {
-    const { slots, store } = this.#options
-    const held = numbers.filter(number => slots.all.has(number))
-    if (held.length > 0) await store.write(held.map(slot => ({ slot, unstage: true as const })))
+    const { slots, store, cutOff } = this.#options
+    const written: Promise<void>[] = []
+    for (const number of numbers) {
+      const slot = slots.all.get(number)
+      if (!slot) continue
+      cutOff(number)
+      // Each for itself: one with a corrupt record goes out of service, and the next question finds it there.
+      slots.guard(slot, () => written.push(store.write([{ slot: number, unstage: true }])))
+    }
+    await Promise.all(written)
   }
 
   /**
@@ -88,6 +98,12 @@ export class SlotRecovery {
 
   #begin(order: GoOn): Slot {
     const { slots, rosters, store, clock, log, event, self } = this.#options
+    if (rosters.current.version > order.rosterVersion) {
+      const { version } = rosters.current
+      throw incomplete(
+        `Peer ${self} goes by version ${version} of the roster, and version ${order.rosterVersion} was judged: perhaps by another recovery.`,
+      )
+    }
     const slot = order.last === 0 ? this.#anew(order) : slots.all.get(order.slot)
     const status = slot?.raft.status()
     const isAsJudged =
@@ -145,7 +161,7 @@ export class SlotRecovery {
     }
     return {
       ...{ slot: slot.slot, number: slot.number, term, commit, last, configuration, leads },
-      terms: terms.slice(-LIMITS.RECOVERY_TERMS),
+      terms: boundedTerms(terms),
       ...(floor && { floor }),
     }
   }

@@ -17,7 +17,10 @@ export interface SlotReport {
   readonly commit: number
   /** Index of the last entry; 0 for a replica that holds nothing. */
   readonly last: number
-  /** Where terms begin, ascending: the first at `commit`, with the term there; then those behind it. */
+  /**
+   * Where terms begin, ascending: the first at `commit`, with the term there; then those behind it. Of more than
+   * LIMITS.RECOVERY_TERMS those that follow the first are not told.
+   */
   readonly terms: readonly (readonly [index: number, term: number])[]
   /** Where a log ended that this one stands in for (see HardState). */
   readonly floor?: LogEnd
@@ -26,17 +29,23 @@ export interface SlotReport {
   readonly leads: boolean
 }
 
+/** As many of a report's terms as are told: the one at `commit`, which others are held against, and the last. */
+export function boundedTerms<T>(terms: readonly T[]): readonly T[] {
+  const excess = terms.length - LIMITS.RECOVERY_TERMS
+  return excess > 0 ? terms.filter((_, at) => at === 0 || at > excess) : terms
+}
+
 /** What is left at one peer. */
 export interface PeerReport {
   readonly uid: string
   /** The roster it goes by. */
   readonly roster: Roster
   readonly slots: readonly SlotReport[]
-  /** Slots of which it has a replica that is of no use: a record of it is corrupt. */
+  /** Slots of which it has a replica that is of no use: a record of it is corrupt, or it is of an earlier membership. */
   readonly corrupt: readonly number[]
   /** Terms up to which it promised something for slots of which it has no replica any more. */
   readonly promised: readonly (readonly [slot: number, term: number])[]
-  /** Labels of the peers asked about that answer it after all. */
+  /** Labels of the peers asked about that answer it after all, or that it hears. */
   readonly reached: readonly string[]
 }
 
@@ -48,6 +57,8 @@ export interface GoOn {
   /** The end of the log that was judged; both 0 for a slot of which nobody has a log: it is founded anew. */
   readonly last: number
   readonly lastTerm: number
+  /** Version of the roster that was judged: whoever goes by a later one was asked by somebody else since. */
+  readonly rosterVersion: number
   /** See RecoverCommand. */
   readonly incarnation: number
   readonly roster?: Roster
@@ -83,7 +94,7 @@ export type RecoveryAnswer =
 const lost = list(record<LostPeer>({ id: text, uid: text, url: text }), 2 ** LIMITS.MAX_DIMENSION)
 const slots = list(uint, LIMITS.MAX_SLOTS + 1)
 const order = record<GoOn>({
-  ...{ slot: uint, term: uint, last: uint, lastTerm: uint, incarnation: uint },
+  ...{ slot: uint, term: uint, last: uint, lastTerm: uint, rosterVersion: uint, incarnation: uint },
   roster: optional(soundRoster),
 })
 const ask = variant<RecoveryAsk, 'kind'>('kind', {

@@ -8,6 +8,12 @@ import type { SnapshotChunk, Transport } from './types.ts'
 
 export type SnapshotOffer = Message & { readonly type: 'snapshot' }
 
+/** One snapshot on its way here. */
+interface Pull {
+  readonly slot: Slot
+  readonly from: PeerId
+}
+
 export interface SnapshotOptions {
   readonly store: LogStore
   readonly transport: Transport
@@ -16,6 +22,8 @@ export interface SnapshotOptions {
   write(slot: Slot): void
   /** Steps a message into a slot; what it breaks is dealt with. */
   step(slot: Slot, message: Message): void
+  /** False once the slot was taken out of service, or another replica of it is here. */
+  serves(slot: Slot): boolean
   /** The store failed, or a record of the slot is bad. */
   failed(slot: Slot, error: unknown): void
 }
@@ -27,7 +35,8 @@ export interface SnapshotOptions {
  */
 export class Snapshots {
   readonly #options: SnapshotOptions
-  readonly #pulling = new Set<number>()
+  /** Pulls under way, by slot. */
+  readonly #pulling = new Map<number, Pull>()
 
   constructor(options: SnapshotOptions) {
     this.#options = options
@@ -52,18 +61,25 @@ export class Snapshots {
       return
     }
     if (this.#pulling.has(slot.slot) || this.#pulling.size >= LIMITS.MAX_SNAPSHOT_PULLS) return
-    this.#pulling.add(slot.slot)
-    this.#pull(slot, from, offer).then(
-      () => this.#pulling.delete(slot.slot),
-      error => {
-        this.#pulling.delete(slot.slot)
-        // The primary offers it again; the chunks that are here stay.
-        this.#options.log.warn({ slot: slot.slot, from, error: String(error) }, 'snapshot interrupted')
-      },
-    )
+    const pull: Pull = { slot, from }
+    this.#pulling.set(slot.slot, pull)
+    const ended = () => {
+      if (this.#pulling.get(slot.slot) === pull) this.#pulling.delete(slot.slot)
+    }
+    this.#pull(pull, offer).then(ended, error => {
+      ended()
+      // The primary offers it again; the chunks that are here stay.
+      this.#options.log.warn({ slot: slot.slot, from, error: String(error) }, 'snapshot interrupted')
+    })
   }
 
-  async #pull(slot: Slot, from: PeerId, offer: SnapshotOffer): Promise<void> {
+  /** What the slot's pull under way has staged is about to go: it ends, and brings nothing more. */
+  cutOff(slot: number): void {
+    this.#pulling.delete(slot)
+  }
+
+  async #pull(pull: Pull, offer: SnapshotOffer): Promise<void> {
+    const { slot, from } = pull
     const { store, transport, log, write, step, failed } = this.#options
     log.info({ slot: slot.slot, from, index: offer.snapshot.index }, 'snapshot begins')
     // What is staged continues what is applied: those rows must not come to the disk later.
@@ -71,11 +87,13 @@ export class Snapshots {
     let after = Math.max(slot.machine.slot.appliedIndex, store.staged(slot.slot))
     for (;;) {
       const chunk = await transport.snapshot(from, slot.slot, after)
+      this.#goesOn(pull)
       const reached = chunk.records.at(-1)?.run.logIndex
       if (reached !== undefined) {
         if (reached <= after) throw new Error(`the chunk behind ${after} ends at ${reached}`)
         after = reached
         await store.stage(slot.slot, chunk.records).catch(error => failed(slot, error))
+        this.#goesOn(pull)
       }
       if (!chunk.last) {
         if (reached === undefined) throw new Error('a chunk held nothing and was not the last')
@@ -88,5 +106,12 @@ export class Snapshots {
       step(slot, { ...offer, snapshot })
       return
     }
+  }
+
+  /** Throws when the pull was cut off while it waited: what it staged, and goes on behind, is not there any more. */
+  #goesOn(pull: Pull): void {
+    const { slot } = pull
+    if (this.#pulling.get(slot.slot) === pull && this.#options.serves(slot)) return
+    throw new Error('the pull was cut off')
   }
 }

@@ -44,6 +44,21 @@ const SlotSchema = Type.Object(
       minimum: 0,
       description: 'Index of the last log entry that is left: whatever only the lost had behind it is gone.',
     }),
+    corrupt: Type.Array(Type.String(), {
+      description:
+        'Labels of peers that are left and whose copy of it has a corrupt record: what only they had is given up too.',
+    }),
+  },
+  CLOSED,
+)
+
+const StuckSchema = Type.Object(
+  {
+    slot: Type.Integer({ minimum: 0 }),
+    corrupt: Type.Array(Type.String(), {
+      description:
+        'Labels of the peers that have such a copy. Whoever gives up one of them stops it and names it as lost as well.',
+    }),
   },
   CLOSED,
 )
@@ -57,9 +72,9 @@ export const RecoverySchema = Type.Object(
     }),
     slots: Type.Array(SlotSchema, { description: 'Slots that have lost their majority.' }),
     kept: Type.Integer({ minimum: 0, description: 'Slots that have a majority and are left alone.' }),
-    stuck: Type.Array(Type.Integer({ minimum: 0 }), {
+    stuck: Type.Array(StuckSchema, {
       description:
-        'Slots that are lost and cannot be founded: every peer that is left has a corrupt record of them.',
+        'Slots that are lost and not founded anew, because copies with a corrupt record are all that is left of them.',
     }),
   },
   { $id: 'Recovery', ...CLOSED, description: 'How slots go on that lost their majority for good.' },

@@ -86,6 +86,7 @@ export class Router {
   async #around(search: Search, cancellation?: Cancellation): Promise<ForwardedAnswer> {
     const { self, roster, edges } = this.#options
     const { dimension } = roster()
+    let isTriedAgain = false
     for (;;) {
       if (cancellation?.cancelled) return exhausted(search)
       const [next] = nextHops({
@@ -99,20 +100,27 @@ export class Router {
       if (next === undefined) return exhausted(search)
       const answer = await this.#hop(search, next)
       if (answer) return answer
-      if (isBehind(search)) return this.#again(search)
+      if (!isBehind(search)) continue
+      // It has passed the primary before that was primary: no way on leads there, the way back does.
+      if (search.primary !== self) return exhausted(search)
+      if (isTriedAgain || cancellation?.cancelled) continue
+      isTriedAgain = true
+      const again = await this.#again(search)
+      if (again) return again
     }
   }
 
   /**
-   * The request has passed the primary before that was primary: no way on leads there, the way back does. What is
-   * refused here counts for nothing, since it may be an attempt of this same request that is in the way.
+   * Once more here, where the primary is by now, as others say; undefined when it is not. What is refused here counts for
+   * nothing, since it may be an attempt of this same request that is in the way.
    */
-  async #again(search: Search): Promise<ForwardedAnswer> {
-    const { self, executor } = this.#options
-    if (search.primary !== self) return exhausted(search)
-    const here = await executor.execute(search.operation, search.deadlineMs)
-    if (here.kind === 'notHere') search.definite &&= here.definite
-    if (here.kind === 'notHere' || here.result.kind === 'failed') return exhausted(search)
+  async #again(search: Search): Promise<ForwardedAnswer | undefined> {
+    const here = await this.#options.executor.execute(search.operation, search.deadlineMs)
+    if (here.kind === 'notHere') {
+      search.definite &&= here.definite
+      return this.#toPrimary(search, here.primary)
+    }
+    if (here.result.kind === 'failed') return undefined
     const answer = { kind: 'answered', result: here.result, path: search.path } as const
     return search.definite ? answer : inDoubt(answer)
   }

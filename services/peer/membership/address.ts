@@ -56,10 +56,11 @@ export class OwnAddress {
     }
   }
 
-  /** Also for a peer off the list: it has no address there to correct. */
+  /** Also for a peer off the list: it has no address there to correct. One that it was given is right when it says so. */
   #isSaid(): boolean {
     const { uid, url, rosters } = this.#options
-    return (rosters.current.peers.find(peer => peer.uid === uid)?.url ?? url) === url
+    const own = rosters.current.peers.find(peer => peer.uid === uid)
+    return own === undefined || (own.url === url && !own.given)
   }
 
   /** Pauses grow while one attempt follows another, failed or undone by a peer that claims the same address. */
@@ -76,7 +77,7 @@ export class OwnAddress {
 
   async #tell(): Promise<void> {
     const { uid, url, rosters, dispatcher, clock, adopt, signal } = this.#options
-    const mistake = await this.#mistake()
+    const mistake = (await this.#mistake()) ?? (await this.#held())
     if (signal.aborted) return
     if (mistake !== undefined) {
       this.#warn(mistake, 'this peer is not found at the address it gives to the others: correct --advertise')
@@ -84,7 +85,7 @@ export class OwnAddress {
     }
     try {
       const why = 'it came back at another address'
-      const displaced = displacedBy(rosters.current, url)
+      const displaced = displacedBy(rosters.current, url, uid)
       const change = { kind: 'address', uid, url, ...displaced, by: uid, why } as const
       const deadlineMs = clock.monotonicMs() + LIMITS.DEPARTURE_PATIENCE_MS
       adopt((await appendChange(dispatcher, change, deadlineMs)).roster)
@@ -114,6 +115,16 @@ export class OwnAddress {
     }
   }
 
+  /** Another peer that is found at the address, by whoever connects to it there; undefined when none is. */
+  async #held(): Promise<string | undefined> {
+    const { url, uid, rosters, dispatcher, clock } = this.#options
+    const holder = rosters.current.peers.find(peer => peer.url === url && peer.uid !== uid)
+    if (holder === undefined) return undefined
+    const deadlineMs = clock.monotonicMs() + LIMITS.JOIN_RETRY_MAX_MS
+    const { result } = await dispatcher.dispatch({ kind: 'ping', peer: holder.id }, deadlineMs)
+    return result.kind === 'pong' ? `peer ${holder.id} is reached there by the others` : undefined
+  }
+
   /** Once for each reason: the attempts go on. */
   #warn(error: string, message: string): void {
     if (error === this.#warned) return
@@ -136,8 +147,8 @@ export class OwnAddress {
   }
 }
 
-/** Names the store that a change to `url` displaces, if another peer is listed there. */
-export function displacedBy({ peers }: Roster, url: string): { readonly displaces?: string } {
-  const holder = peers.find(peer => peer.url === url)
+/** Names the store that is displaced when `uid` goes to `url`, if another peer is listed there. */
+export function displacedBy({ peers }: Roster, url: string, uid: string): { readonly displaces?: string } {
+  const holder = peers.find(peer => peer.url === url && peer.uid !== uid)
   return holder === undefined ? {} : { displaces: holder.uid }
 }

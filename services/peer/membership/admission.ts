@@ -9,7 +9,7 @@ import { LIMITS } from '../limits.ts'
 import type { Dispatcher } from '../links/types.ts'
 import { displacedBy } from './address.ts'
 import { appendChange, type Changed, type Wish } from './changes.ts'
-import { type Survey, survey } from './survey.ts'
+import { leftUnsound, type Survey, survey } from './survey.ts'
 
 /** What a peer says of itself to whoever asks at its address. */
 export interface Identity {
@@ -102,7 +102,7 @@ export class Admission {
       const listed = peerAt(rosters.current, id)
       if (listed === undefined) throw new HypercastError('UNKNOWN_PEER', `The roster has no peer ${id}.`)
       try {
-        if (!force && !listed.leaving) await this.#settled(deadlineMs)
+        if (!force && !listed.leaving) await this.#spared(listed, deadlineMs)
         const { version: follows } = rosters.current
         const change: Wish = force
           ? { kind: 'evict', id: listed.id, uid: listed.uid, by, why: 'evicted by hand' }
@@ -171,7 +171,10 @@ export class Admission {
   /** Waits until the change may be. */
   async #ripe(wish: JoinWish, deadlineMs: number): Promise<void> {
     const { kind, ...change } = changeFor(wish, this.#options.rosters.current)
-    if (kind === 'join') return this.#settled(deadlineMs, () => this.#isListed(wish))
+    if (kind === 'join') {
+      await this.#settled(deadlineMs, () => this.#isListed(wish))
+      return
+    }
     // A store is lost only when nothing is heard of it: it may have moved, and be about to say so.
     if (kind === 'replace' && 'id' in change && this.#options.isUp(change.id as PeerId)) {
       throw new HypercastError(
@@ -181,13 +184,25 @@ export class Admission {
     }
   }
 
+  /** Waits until every slot has settled and has a majority without the peer. */
+  async #spared({ id, number }: RosterPeer, deadlineMs: number): Promise<void> {
+    const seen = await this.#settled(deadlineMs)
+    const unsound = seen ? leftUnsound(seen, number) : []
+    if (unsound.length === 0) return
+    throw new HypercastError(
+      'CHANGE_UNDER_WAY',
+      `Without peer ${id} ${unsound.length} slots would have no majority of replicas that are up and level: start the peers that are down, or evict them, and try again.`,
+    )
+  }
+
   /** Rejects with CHANGE_UNDER_WAY when slots are still on the move at the deadline, with NO_PRIMARY when one is lost. */
-  async #settled(deadlineMs: number, isIdle: () => boolean = () => false): Promise<void> {
+  async #settled(deadlineMs: number, isIdle: () => boolean = () => false): Promise<Survey | undefined> {
     for (;;) {
-      if (isIdle()) return
-      const { moving, unknown } = await this.survey(deadlineMs)
+      if (isIdle()) return undefined
+      const seen = await this.survey(deadlineMs)
+      const { moving, unknown } = seen
       const isLeaving = this.#options.rosters.current.peers.some(({ leaving }) => leaving)
-      if (moving === 0 && unknown === 0 && !isLeaving) return
+      if (moving === 0 && unknown === 0 && !isLeaving) return seen
       if (await this.#pause(deadlineMs)) continue
       if (unknown > 0) {
         throw new HypercastError(
@@ -212,10 +227,12 @@ function changeFor({ uid, url, id, by, format = 1 }: JoinWish, roster: Roster): 
   const listed = roster.peers.find(peer => peer.uid === uid)
   if (listed !== undefined && listed.url !== url) {
     const why = 'its address changed'
-    return { kind: 'address', uid, url, ...displacedBy(roster, url), by, why }
+    return { kind: 'address', uid, url, ...displacedBy(roster, url, uid), by, why }
   }
   const before = roster.peers.find(peer => peer.url === url)
-  const isSamePlace = before && (id === undefined || parseLabel(id) === parseLabel(before.id))
+  // At an address that it was merely given nobody was ever lost.
+  const isSamePlace =
+    before && !before.given && (id === undefined || parseLabel(id) === parseLabel(before.id))
   if (before !== undefined && before.uid !== uid && isSamePlace) {
     const why = 'another store answers at its address: the one before is lost'
     return {

@@ -5,8 +5,9 @@ import type { EngineLog } from '../engine/settings.ts'
 import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { Dispatcher } from '../links/types.ts'
+import type { Configuration, Member } from '../raft/types.ts'
 import { appendChange } from './changes.ts'
-import { mayBeNamed, survey } from './survey.ts'
+import { leftUnsound, mayBeNamed, survey } from './survey.ts'
 
 export interface DeparturesOptions {
   readonly self: PeerId
@@ -104,21 +105,27 @@ export class Departures {
   }
 
   async #evictOne({ id, uid, number }: RosterPeer): Promise<boolean> {
-    const { rosters, dispatcher, self, silentForMs, reaches, log } = this.#options
+    const { rosters, dispatcher, self, silentForMs, reaches, log, evictAfterMs } = this.#options
     // For the dead nobody answers before the time is over: what follows has one of its own.
     if (await reaches(id, this.#deadline())) return false
     const deadlineMs = this.#deadline()
-    const { unknown, roster, configurations } = await survey(dispatcher, rosters, deadlineMs)
-    const moving = configurations.filter(
-      (configuration, slot) =>
-        configuration !== null &&
-        !rosters.settles(slot, configuration) &&
-        !(configuration.learners ?? []).some(learner => learner.number === number),
-    ).length
+    const seen = await survey(dispatcher, rosters, deadlineMs)
+    const { unknown, roster, configurations, level } = seen
+    const moving = configurations.filter((configuration, slot) => {
+      if (configuration === null || rosters.settles(slot, configuration)) return false
+      return !waitsFor(number, rosters.membersOf(rosters.order(slot)), configuration, level[slot]!)
+    }).length
     if (unknown > 0 || moving > 0) {
       log.warn({ peer: id, unknown, moving }, 'a dead peer stays until every slot has settled')
       return false
     }
+    const unsound = leftUnsound(seen, number)
+    if (unsound.length > 0) {
+      log.warn({ peer: id, slots: unsound }, 'a dead peer stays: without it slots would have no majority')
+      return false
+    }
+    // That took a while, and it may be back.
+    if (silentForMs(id) <= evictAfterMs) return false
     const why = `silent for ${Math.round(silentForMs(id) / 1_000)} s`
     const change = { kind: 'evict', id, uid, by: self, why, follows: roster.version } as const
     await appendChange(dispatcher, change, deadlineMs)
@@ -129,4 +136,18 @@ export class Departures {
   #deadline(): number {
     return this.#options.clock.monotonicMs() + LIMITS.DEPARTURE_PATIENCE_MS
   }
+}
+
+/** A slot that is not where it belongs yet waits for nobody but this member, to be level or to vote. */
+function waitsFor(
+  number: number,
+  placed: readonly Member[],
+  { voters }: Configuration,
+  level: readonly number[],
+): boolean {
+  const isAwaited = (member: Member) => member.number === number && !level.includes(number)
+  const missing = placed.filter(member => !voters.some(voter => voter.number === member.number))
+  if (!missing.every(one => isAwaited(one) || level.includes(one.number))) return false
+  const sound = placed.filter(one => level.includes(one.number))
+  return missing.some(isAwaited) || (placed.some(isAwaited) && sound.length <= placed.length / 2)
 }

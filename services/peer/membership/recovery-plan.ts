@@ -5,7 +5,7 @@ import type { PeerReport, SlotReport } from '../engine/recovery-wire.ts'
 import { LIMITS } from '../limits.ts'
 import { majority } from '../raft/configuration.ts'
 import { isAsGoodAs } from '../raft/log-end.ts'
-import type { LogEnd, Member } from '../raft/types.ts'
+import type { Configuration, LogEnd, Member } from '../raft/types.ts'
 
 /** How one slot goes on that has lost its majority. */
 export interface SlotPlan {
@@ -17,6 +17,15 @@ export interface SlotPlan {
   /** The end of the log that goes on; both 0 when no log is left and the slot is founded anew, empty. */
   readonly last: number
   readonly lastTerm: number
+  /** Peers that are left and whose own copy cannot be read: it may hold more, and is given up. */
+  readonly corrupt: readonly PeerId[]
+}
+
+/** A slot that can neither go on nor be founded, unless somebody gives up the copies that cannot be read. */
+export interface StuckSlot {
+  readonly slot: number
+  /** The peers that are left and have such a copy. */
+  readonly corrupt: readonly PeerId[]
 }
 
 export interface RecoveryPlan {
@@ -24,8 +33,11 @@ export interface RecoveryPlan {
   readonly slots: readonly SlotPlan[]
   /** Slots that have a primary with a quorum, or can elect one: they are left alone. */
   readonly kept: number
-  /** Slots that every peer that is left has a corrupt record of: they can be founded nowhere. */
-  readonly stuck: readonly number[]
+  /**
+   * Slots of which only copies are left that cannot be read. The roster's own is one only if every peer has such a copy:
+   * what it holds is known to all of them.
+   */
+  readonly stuck: readonly StuckSlot[]
 }
 
 /** What one peer holds of a slot. */
@@ -41,7 +53,7 @@ interface Copy extends SlotReport {
 export function planRecovery(roster: Roster, reports: ReadonlyMap<PeerId, PeerReport>): RecoveryPlan {
   const { bySlot, terms } = gather(reports)
   const slots: SlotPlan[] = []
-  const stuck: number[] = []
+  const stuck: StuckSlot[] = []
   let kept = 0
   for (let slot = 0; slot <= roster.slots; slot++) {
     const copies = bySlot.get(slot) ?? []
@@ -52,17 +64,37 @@ export function planRecovery(roster: Roster, reports: ReadonlyMap<PeerId, PeerRe
     const order = successorsOf(slot, roster, LIMITS)
     // The order decides between equals.
     const place = ({ peer }: Copy) => (order.includes(peer) ? order.indexOf(peer) : order.length)
-    const best = bestCopy([...copies].sort((one, other) => place(one) - place(other)))
     const term = (terms.get(slot) ?? 0) + LIMITS.RECOVERY_SKIP
+    const best = bestCopy([...copies].sort((one, other) => place(one) - place(other)))
+    const corrupt = [...reports].filter(([, report]) => report.corrupt.includes(slot)).map(([id]) => id)
     if (best) {
-      slots.push({ slot, peer: best.peer, term, last: best.last, lastTerm: endOf(best).term })
+      slots.push({ slot, peer: best.peer, term, last: best.last, lastTerm: endOf(best).term, corrupt })
       continue
     }
-    const peer = [...order, ...reports.keys()].find(id => reports.get(id)?.corrupt.includes(slot) === false)
-    if (peer === undefined) stuck.push(slot)
-    else slots.push({ slot, peer, term, last: 0, lastTerm: 0 })
+    const peer = [...order, ...reports.keys()].find(id => reports.has(id) && !corrupt.includes(id))
+    const mayFound = corrupt.length === 0 || slot === roster.slots
+    if (peer === undefined || !mayFound) stuck.push({ slot, corrupt })
+    else slots.push({ slot, peer, term, last: 0, lastTerm: 0, corrupt })
   }
   return { slots, kept, stuck }
+}
+
+/**
+ * A peer that leads a slot although those that are left are no majority of it: some of the lost have just confirmed it,
+ * so they are not lost. Undefined when there is none.
+ */
+export function ledByTheLost(
+  reports: ReadonlyMap<PeerId, PeerReport>,
+): { readonly peer: PeerId; readonly slot: number } | undefined {
+  const left = new Set([...reports.values()].map(({ uid }) => uid))
+  const isMajority = (members: readonly Member[]) =>
+    members.filter(({ uid }) => left.has(uid)).length >= majority(members.length)
+  for (const [peer, { slots }] of reports) {
+    for (const { slot, leads, configuration } of slots) {
+      if (leads && !votersOf(configuration).every(isMajority)) return { peer, slot }
+    }
+  }
+  return undefined
 }
 
 /** All copies of each slot, and the highest term that anybody knows of it. */
@@ -97,13 +129,17 @@ function isAlive(copies: readonly Copy[]): boolean {
 
 /** By the rules of elections (paper 5.4.1): a quorum of its own configuration is left and would vote for it. */
 function canWin(candidate: Copy, copies: readonly Copy[]): boolean {
-  const { voters, outgoing } = candidate.configuration
-  const sets = outgoing === undefined ? [voters] : [voters, outgoing]
+  const sets = votersOf(candidate.configuration)
   if (candidate.floor !== undefined || !sets.some(set => names(set, candidate.number))) return false
   const end = endOf(candidate)
   const votes = ({ number }: Member) =>
     copies.some(copy => copy.number === number && (copy === candidate || wouldVote(copy, end)))
   return sets.every(set => set.length > 0 && set.filter(votes).length >= majority(set.length))
+}
+
+/** A majority of each set is a quorum. */
+function votersOf({ voters, outgoing }: Configuration): readonly (readonly Member[])[] {
+  return outgoing === undefined ? [voters] : [voters, outgoing]
 }
 
 function wouldVote(copy: Copy, end: LogEnd): boolean {
@@ -124,7 +160,8 @@ function bestCopy(copies: readonly Copy[]): Copy | undefined {
   const committed = { index: known.commit, term: termAt(known, known.commit) }
   let best: Copy | undefined
   for (const copy of copies) {
-    const holds = copy.commit >= committed.index || termAt(copy, committed.index) === committed.term
+    const agrees = committed.term !== undefined && termAt(copy, committed.index) === committed.term
+    const holds = copy.commit >= committed.index || agrees
     if (copy.last === 0 || !holds) continue
     if (best === undefined || !isAsGoodAs(endOf(best), endOf(copy))) best = copy
   }
@@ -136,9 +173,11 @@ function endOf({ last, terms }: SlotReport): LogEnd {
   return { index: last, term: terms.at(-1)?.[1] ?? 0 }
 }
 
-/** Undefined outside of what was told: before the commit index, and behind the end. */
+/** Undefined outside of what was told: before the commit index, behind the end, and where terms were left out. */
 function termAt({ last, terms }: SlotReport, index: number): number | undefined {
-  return index > last ? undefined : terms.findLast(([from]) => from <= index)?.[1]
+  const at = terms.findLastIndex(([from]) => from <= index)
+  const isLeftOut = at === 0 && terms.length >= LIMITS.RECOVERY_TERMS && index > terms[0]![0]
+  return index > last || isLeftOut ? undefined : terms[at]?.[1]
 }
 
 function names(members: readonly Member[], number: number): boolean {

@@ -5,7 +5,13 @@ import type { EngineLog } from '../engine/settings.ts'
 import type { Clock } from '../engine/types.ts'
 import { ERRORS, type ErrorCode, HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import { planRecovery, type RecoveryPlan, type SlotPlan, withoutPeers } from './recovery-plan.ts'
+import {
+  ledByTheLost,
+  planRecovery,
+  type RecoveryPlan,
+  type SlotPlan,
+  withoutPeers,
+} from './recovery-plan.ts'
 
 export interface RecoveryOptions {
   readonly self: PeerId
@@ -61,7 +67,7 @@ export class Recovery {
 
   /**
    * Tells what would be done; with `force` does it, and resolves when every slot has committed that it goes on.
-   * Rejects with HypercastError PEER_NOT_LOST, PEER_SILENT and CHANGE_UNDER_WAY, which changed nothing, and
+   * Rejects with HypercastError PEER_NOT_LOST, PEER_SILENT, LAST_PEER and CHANGE_UNDER_WAY, which changed nothing, and
    * RECOVERY_INCOMPLETE or an error of the roster, after which the same may be asked again.
    */
   async recover({ lost, force, by }: RecoveryWish): Promise<Recovered> {
@@ -70,6 +76,7 @@ export class Recovery {
     this.#isUnderWay = true
     try {
       const judged = await this.#judge(lost)
+      if (force) refuseStuckRoster(judged)
       const roster = force ? await this.#carryOut(judged, by) : judged.roster
       return { ...judged.plan, done: force, roster, lost: judged.lost }
     } finally {
@@ -93,7 +100,9 @@ export class Recovery {
       )
       if (newest === roster) {
         const after = withoutPeers(roster, new Set(lost.map(({ uid }) => uid)))
-        return { roster, lost, reports, plan: planRecovery(after, reports) }
+        const judged = { roster, lost, reports, plan: planRecovery(after, reports) }
+        refuseLastPeer(judged)
+        return judged
       }
       if (round === LIMITS.RECOVERY_ROUNDS) {
         throw new HypercastError('CHANGE_UNDER_WAY', 'The roster is changing all the time.')
@@ -102,7 +111,7 @@ export class Recovery {
     }
   }
 
-  /** What everybody holds that is left. Rejects when one of them is silent, or reaches one of the lost. */
+  /** What everybody holds that is left. Rejects when one of them is silent, or reaches or hears one of the lost. */
   async #gather(
     left: readonly RosterPeer[],
     lost: readonly RosterPeer[],
@@ -123,10 +132,20 @@ export class Recovery {
     const reached = [...reports].find(([, report]) => report.reached.length > 0)
     if (reached) {
       const [by, { reached: ids }] = reached
-      throw new HypercastError('PEER_NOT_LOST', `Peer ${ids.join(', ')} answers peer ${by}.`)
+      throw new HypercastError(
+        'PEER_NOT_LOST',
+        `Peer ${ids.join(', ')} answers peer ${by}, or is heard there.`,
+      )
     }
     if (silent.length > 0)
       throw new HypercastError('PEER_SILENT', `No answer from peer ${silent.join(', ')}.`)
+    const led = ledByTheLost(reports)
+    if (led) {
+      throw new HypercastError(
+        'PEER_NOT_LOST',
+        `Slot ${led.slot} was led by peer ${led.peer} a moment ago, by a majority with some of those named.`,
+      )
+    }
     return reports
   }
 
@@ -141,7 +160,8 @@ export class Recovery {
     // Above all that was ever given out, without knowing what that was: nobody creates a topic every millisecond.
     const incarnation = Math.floor(clock.nowMs())
     const own = plan.slots.find(({ slot }) => slot === roster.slots)
-    if (own) await this.#goOn([{ ...order(own), incarnation: 0, roster }], own.peer)
+    const judgedVersion = { rosterVersion: roster.version }
+    if (own) await this.#goOn([{ ...order(own), ...judgedVersion, incarnation: 0, roster }], own.peer)
     const led = left.find(id =>
       reports.get(id)?.slots.some(({ slot, leads }) => slot === roster.slots && leads),
     )
@@ -156,9 +176,10 @@ export class Recovery {
     adopt(after)
     await this.#all(left, () => ({ kind: 'adopt', roster: after }))
     const others = plan.slots.filter(one => one !== own)
+    const more = { rosterVersion: after.version, incarnation }
     await Promise.all(
       left.map(async id => {
-        const orders = others.filter(({ peer }) => peer === id).map(one => ({ ...order(one), incarnation }))
+        const orders = others.filter(({ peer }) => peer === id).map(one => ({ ...order(one), ...more }))
         for (let at = 0; at < orders.length; at += LIMITS.RECOVERY_BATCH_SLOTS) {
           await this.#goOn(orders.slice(at, at + LIMITS.RECOVERY_BATCH_SLOTS), id)
         }
@@ -197,6 +218,27 @@ export class Recovery {
   }
 }
 
-function order({ slot, term, last, lastTerm }: SlotPlan): Omit<GoOn, 'incarnation'> {
+function order({ slot, term, last, lastTerm }: SlotPlan): Omit<GoOn, 'rosterVersion' | 'incarnation'> {
   return { slot, term, last, lastTerm }
+}
+
+/** Without the roster's slot nobody goes off the list, and nothing may go on next to peers that are still on it. */
+function refuseStuckRoster({ roster, plan }: Judged): void {
+  const own = plan.stuck.find(({ slot }) => slot === roster.slots)
+  if (own === undefined) return
+  throw new HypercastError(
+    'RECOVERY_INCOMPLETE',
+    `Every peer that is left has a corrupt record of the roster’s slot: stop one of ${own.corrupt.join(', ')} and name it as lost too. Nothing was changed.`,
+  )
+}
+
+/** A roster that has its majority keeps one peer that is not leaving; one that is recovered lets all of them stay. */
+function refuseLastPeer({ roster, lost, plan }: Judged): void {
+  const isKept = [...plan.slots, ...plan.stuck].every(({ slot }) => slot !== roster.slots)
+  const staying = roster.peers.filter(({ leaving }) => !leaving)
+  if (!isKept || lost.length === 0 || staying.some(peer => !lost.includes(peer))) return
+  throw new HypercastError(
+    'LAST_PEER',
+    `All peers that are left are leaving, and the roster goes on without a recovery: ${staying.map(({ id }) => id).join(', ')} cannot go off the list until another has joined.`,
+  )
 }

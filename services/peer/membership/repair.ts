@@ -3,10 +3,12 @@ import type { Roster, RosterPeer } from '../cube/roster.ts'
 import type { Rosters } from '../engine/rosters.ts'
 import type { EngineLog } from '../engine/settings.ts'
 import type { Clock } from '../engine/types.ts'
+import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Dispatcher } from '../links/types.ts'
 import type { Configuration, Member } from '../raft/types.ts'
-import { appendChange } from './changes.ts'
+import type { Space } from '../store/kv.ts'
+import { appendChange, type Wish } from './changes.ts'
 import { survey } from './survey.ts'
 
 /** How a peer that wanted repair goes on. */
@@ -30,6 +32,10 @@ export interface RepairOptions {
   readonly attempts: number
   /** Slots with a corrupt record, and what is wrong with it. */
   damaged(): ReadonlyMap<number, string>
+  /** Of the disk that the damaged store and the next one share. Throws what the file system throws. */
+  space(): Space
+  /** What of it is to stay free. */
+  readonly reserveBytes: number
   /** Makes the empty store that is to take the place of this one, once; resolves with its uid. */
   prepare(): Promise<string>
   /** Hands the slots over and takes part in none any more. There is no way back but a new start. */
@@ -74,8 +80,8 @@ export class Repair {
   }
 
   async #look(): Promise<void> {
-    if (this.#options.damaged().size === 0) return this.#plan(LIMITS.REPAIR_LOOK_MS)
-    const { clock, log } = this.#options
+    const { clock, log, damaged } = this.#options
+    if (damaged().size === 0) return this.#plan(LIMITS.REPAIR_LOOK_MS)
     const judged = await this.#judge(clock.monotonicMs() + LIMITS.DEPARTURE_PATIENCE_MS)
     const obstacle = 'obstacle' in judged ? judged.obstacle : await this.#prepared()
     if (this.#cancel === undefined) return
@@ -89,7 +95,12 @@ export class Repair {
 
   /** Resolves with what went wrong. */
   async #prepared(): Promise<string | undefined> {
+    const { space, reserveBytes } = this.#options
     try {
+      // The damaged store is kept. Its own free pages count as free and as used, which comes to the same.
+      const { freeBytes, usedBytes } = space()
+      const missingBytes = usedBytes + reserveBytes - freeBytes
+      if (missingBytes > 0) return 'there is not enough free disk space for a second copy of the store'
       await this.#options.prepare()
       return undefined
     } catch (error) {
@@ -103,36 +114,76 @@ export class Repair {
       { slots: this.#slots() },
       'the store is damaged: this peer hands its slots over, to be replaced by an empty one',
     )
-    await fallSilent()
-    const end = await this.#replace()
+    const end = await this.#replaced(fallSilent)
     if (this.#cancel !== undefined) ended(end)
   }
 
-  /** While this peer is silent: every answer is confirmed by a quorum that it is no part of. */
-  async #replace(): Promise<RepairEnd> {
-    const { clock, dispatcher, uid, self, log } = this.#options
+  async #replaced(fallSilent: () => Promise<void>): Promise<RepairEnd> {
+    try {
+      await fallSilent()
+      return { kind: 'replaced', roster: await this.#replace() }
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      this.#options.log.warn({ why }, 'the store could not be replaced: this peer goes on with it')
+      return { kind: 'again' }
+    }
+  }
+
+  /**
+   * While this peer is silent: every answer is confirmed by a quorum that it is no part of. Resolves with the roster that
+   * lists the next store; rejects with what stands in the way.
+   */
+  async #replace(): Promise<Roster> {
+    const { clock, uid, self, prepare } = this.#options
     const untilMs = clock.monotonicMs() + LIMITS.REPAIR_SILENCE_MS
     let judged = await this.#judge(untilMs)
     while ('obstacle' in judged && clock.monotonicMs() + LIMITS.SETTLE_LOOK_MS < untilMs) {
-      await new Promise<void>(resolve => clock.after(LIMITS.SETTLE_LOOK_MS, resolve))
+      await this.#wait(LIMITS.SETTLE_LOOK_MS)
       judged = await this.#judge(untilMs)
     }
+    if ('obstacle' in judged) throw new Error(judged.obstacle)
     const own = this.#own()
-    try {
-      if ('obstacle' in judged) throw new Error(judged.obstacle)
-      if (own === undefined) throw new Error('the roster does not list this store any more')
-      const { id, url, format } = own
-      const next = await this.#options.prepare()
-      const why = `corrupt records in slots ${this.#slots().join(', ')}`.slice(0, LIMITS.MAX_NOTE_LENGTH)
-      const change = { kind: 'replace', id, uid: next, replaces: uid, url, follows: judged.version } as const
-      const program = format === undefined ? {} : { format }
-      const { roster } = await appendChange(dispatcher, { ...change, ...program, by: self, why }, untilMs)
-      return { kind: 'replaced', roster }
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
-      log.warn({ why }, 'the store could not be replaced: this peer goes on with it')
-      return { kind: 'again' }
+    if (own === undefined) throw new Error('the roster does not list this store any more')
+    const { id, url, format } = own
+    const next = await prepare()
+    if (next === uid) throw new Error('the store that was prepared is the one in use')
+    const why = `corrupt records in slots ${this.#slots().join(', ')}`.slice(0, LIMITS.MAX_NOTE_LENGTH)
+    const change = { kind: 'replace', id, uid: next, replaces: uid, url, follows: judged.version } as const
+    const program = format === undefined ? {} : { format }
+    const roster = await this.#settle({ ...change, ...program, by: self, why }, untilMs)
+    if (roster.peers.some(peer => peer.uid === next)) return roster
+    throw new Error('the roster does not list the store that was prepared')
+  }
+
+  /**
+   * Appends the change, and asks for the same again while nobody says what became of it: it may be committed yet, and until
+   * then this peer must be no part of any quorum. The roster's own word on a later one settles the earlier ones, too: they
+   * follow the same version.
+   */
+  async #settle(change: Wish, untilMs: number): Promise<Roster> {
+    const { clock, dispatcher, log } = this.#options
+    const patientUntilMs = clock.monotonicMs() + LIMITS.REPAIR_OUTCOME_MS
+    let isUnknown = false
+    for (let deadlineMs = untilMs; ; deadlineMs = clock.monotonicMs() + LIMITS.REPAIR_SILENCE_MS) {
+      try {
+        return (await appendChange(dispatcher, change, Math.min(deadlineMs, patientUntilMs))).roster
+      } catch (error) {
+        const code = error instanceof HypercastError ? error.code : undefined
+        // That a later one was not appended at all says nothing of the first.
+        const isSettled = code === 'CHANGE_UNDER_WAY' || code === 'UNKNOWN_PEER'
+        if (isSettled || (code !== 'OUTCOME_UNKNOWN' && !isUnknown)) throw error
+        if (!isUnknown) log.warn({}, 'nobody says yet whether the store was replaced: this peer stays silent')
+        isUnknown = true
+        if (clock.monotonicMs() + LIMITS.SETTLE_LOOK_MS >= patientUntilMs) throw error
+      }
+      await this.#wait(LIMITS.SETTLE_LOOK_MS)
     }
+  }
+
+  /** Rejects when the peer stops. */
+  async #wait(pauseMs: number): Promise<void> {
+    await new Promise<void>(resolve => this.#options.clock.after(pauseMs, resolve))
+    if (this.#cancel === undefined) throw new Error('the peer stops')
   }
 
   /** Whether everybody could do without this peer's store now; in all of the cube nothing else may be under way. */

@@ -1,5 +1,5 @@
 import type { Roster } from '../cube/roster.ts'
-import type { Rosters } from '../engine/rosters.ts'
+import { Rosters } from '../engine/rosters.ts'
 import { LIMITS } from '../limits.ts'
 import type { Dispatcher } from '../links/types.ts'
 import type { Configuration } from '../raft/types.ts'
@@ -45,6 +45,27 @@ export async function survey(dispatcher: Dispatcher, rosters: Rosters, deadlineM
     (configuration, slot) => configuration !== null && !rosters.settles(slot, configuration),
   ).length
   return { roster, configurations, level, moving, bytesToMove, unknown }
+}
+
+/**
+ * Slots that would be left to voters of which no majority can be counted on, if this member were on its way out. A peer
+ * that is no voter yet becomes one when it is level, and not before.
+ */
+export function leftUnsound({ roster, configurations, level }: Survey, number: number): number[] {
+  const peers = roster.peers.map(peer =>
+    peer.number === number ? { ...peer, leaving: true as const } : peer,
+  )
+  // The last one may not go, which is not for this to say.
+  if (peers.every(({ leaving }) => leaving)) return []
+  const after = new Rosters({ ...roster, peers })
+  return configurations.flatMap((configuration, slot) => {
+    if (configuration === null) return [slot]
+    const { voters, outgoing = [] } = configuration
+    const votes = new Set([...voters, ...outgoing].map(member => member.number))
+    const placed = after.membersOf(after.order(slot))
+    const sound = placed.filter(one => level[slot]!.includes(one.number) || !votes.has(one.number))
+    return sound.length > placed.length / 2 ? [] : [slot]
+  })
 }
 
 /** Whether any slot's configuration may name the member: one that nobody told of may. */

@@ -1,3 +1,4 @@
+import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
 import type { Holdings } from '../engine/recover.ts'
 import type { GoOn, LostPeer, RecoveryAnswer, RecoveryAsk } from '../engine/recovery-wire.ts'
@@ -7,6 +8,9 @@ import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Dispatcher } from '../links/types.ts'
 import { appendChange, type Wish } from './changes.ts'
+
+/** Pause between two looks whether a peer is still heard. */
+const HEARD_LOOK_MS = 100
 
 export interface SurvivorOptions {
   readonly uid: string
@@ -20,6 +24,10 @@ export interface SurvivorOptions {
     clear(slots: readonly number[]): Promise<void>
     goOn(orders: readonly GoOn[], deadlineMs: number): Promise<void>
   }
+  /** Whether signs of life come from the peer. A dead one counts as heard for an election timeout more. */
+  isHeard(peer: PeerId): boolean
+  /** How long that is, in milliseconds. */
+  readonly electionMs: number
   /** Asks whoever answers at `url` who it is. Rejects when nobody does in time. */
   identify(url: string): Promise<{ readonly uid: string }>
   /** Goes over to a later version of the roster. */
@@ -65,8 +73,13 @@ export class Survivor {
 
   async #report(lost: readonly LostPeer[]): Promise<RecoveryAnswer> {
     const { uid, rosters, slots, clock, identify } = this.#options
-    const isThere = async (peer: LostPeer) =>
-      (await identify(peer.url).catch(() => undefined))?.uid === peer.uid ? [peer.id] : []
+    const isThere = async (peer: LostPeer) => {
+      const [answering, isHeard] = await Promise.all([
+        identify(peer.url).catch(() => undefined),
+        this.#staysHeard(peer),
+      ])
+      return answering?.uid === peer.uid || isHeard ? [peer.id] : []
+    }
     const [holdings, reached] = await Promise.all([
       slots.holdings(clock.monotonicMs() + LIMITS.RECOVERY_CONFIRM_MS),
       Promise.all(lost.map(isThere)),
@@ -75,6 +88,22 @@ export class Survivor {
       kind: 'report',
       report: { uid, roster: rosters.current, ...holdings, reached: reached.flat() },
     }
+  }
+
+  /**
+   * Whether the peer is heard for longer than a dead one: it is there, although nobody answers where it is listed. It
+   * came back at another address that the roster could not be told, or takes no new connections.
+   */
+  async #staysHeard({ id, uid }: LostPeer): Promise<boolean> {
+    const { rosters, clock, electionMs, isHeard } = this.#options
+    const isThere = () =>
+      rosters.current.peers.some(peer => peer.id === id && peer.uid === uid) && isHeard(id)
+    const untilMs = clock.monotonicMs() + Math.min(electionMs + HEARD_LOOK_MS, LIMITS.RECOVERY_STEP_MS / 2)
+    while (isThere()) {
+      if (clock.monotonicMs() >= untilMs) return true
+      await new Promise<void>(resolve => clock.after(HEARD_LOOK_MS, resolve))
+    }
+    return false
   }
 
   /**

@@ -37,6 +37,12 @@ export function setAside(path: string): string {
   }
 }
 
+/** Removes the store that was prepared for folder `path`. Throws what the file system throws. */
+export function removeNext(path: string): void {
+  rmSync(join(path, NEXT_FOLDER), { recursive: true, force: true })
+  syncDirectory(path)
+}
+
 /** Puts the prepared store in the place of one that was set aside, or is gone. To be called with the folder locked. */
 export function putNextInPlace(path: string): void {
   const next = join(path, NEXT_FOLDER)

@@ -33,6 +33,8 @@ const NO_ROOT = 2n ** 64n - 1n
  * MDB_BAD_TXN of every read behind such a one.
  */
 const DAMAGE: readonly unknown[] = [-30797, -30796, -30795, -30793, -30782]
+/** MDB_VERSION_MISMATCH: the pages are in a format that this lmdb does not know. */
+const OTHER_FORMAT = -30794
 
 interface TreeStats {
   readonly treeBranchPageCount: number
@@ -286,6 +288,11 @@ export function isDamage(error: unknown): boolean {
   return DAMAGE.includes(code) || (cause !== undefined && isDamage(cause))
 }
 
+/** Whether an error says that another version of lmdb wrote the database. */
+export function isOtherFormat(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === OTHER_FORMAT
+}
+
 /** Makes the names of new files durable; lmdb syncs only their contents. */
 export function syncDirectory(path: string): void {
   const handle = openSync(path, 'r')
@@ -300,6 +307,7 @@ export function syncDirectory(path: string): void {
  * What is wrong with the data file in folder `path`: it does not begin as lmdb's does, or ends before the pages its trees
  * begin at. To be asked before it is opened: lmdb ends the process with a segmentation fault then. An empty file is a
  * database that is about to be made. Undefined when nothing is seen, which does not say that all pages are there.
+ * Throws StoreError DATA_VERSION for one in another format of lmdb, and what the file system throws.
  */
 export function databaseFault(path: string): string | undefined {
   const file = join(path, DATA_FILE)
@@ -309,7 +317,10 @@ export function databaseFault(path: string): string | undefined {
   try {
     const first = readMeta(handle, 0)
     if (!first) return 'it is no database'
+    // Another format may place the rest elsewhere.
+    if (first.format !== FORMAT) throw otherFormat(path, `format ${first.format} of lmdb`)
     const second = readMeta(handle, first.pageSize)
+    if (second && second.format !== FORMAT) return 'its pages contradict each other'
     const newest = second && second.transaction > first.transaction ? second : first
     const isWhole = second && newest.roots.every(root => root === NO_ROOT || root < size / first.pageSize)
     return isWhole ? undefined : 'it is cut off'
@@ -322,12 +333,17 @@ export function databaseFault(path: string): string | undefined {
 function readMeta(handle: number, position: number) {
   const page = Buffer.alloc(META.end)
   const isThere = readSync(handle, page, 0, page.length, position) === page.length
-  if (!isThere || page.readUInt32LE(META.mark) !== MARK || page.readUInt32LE(META.format) !== FORMAT) {
-    return undefined
-  }
+  if (!isThere || page.readUInt32LE(META.mark) !== MARK) return undefined
   return {
+    format: page.readUInt32LE(META.format),
     pageSize: page.readUInt32LE(META.pageSize),
     roots: META.roots.map(offset => page.readBigUInt64LE(offset)),
     transaction: page.readBigUInt64LE(META.transaction),
   }
+}
+
+/** The database in folder `path` is sound, for all that is known, but not for this program. */
+export function otherFormat(path: string, found: string): StoreError {
+  const advice = `this version of the program knows format ${FORMAT} of lmdb; start the one that wrote it`
+  return new StoreError('DATA_VERSION', `${join(path, DATA_FILE)} is in ${found}: ${advice}`)
 }

@@ -5,7 +5,15 @@ import { makeFolder } from '../folders.ts'
 import { DAMAGED_FOLDER, hasNext, NEXT_FOLDER, putNextInPlace } from './aside.ts'
 import { StoreError } from './errors.ts'
 import { openIdentity } from './identity.ts'
-import { DATA_FILE, databaseFault, isDamage, LmdbKv, READERS_FILE } from './lmdb.ts'
+import {
+  DATA_FILE,
+  databaseFault,
+  isDamage,
+  isOtherFormat,
+  LmdbKv,
+  otherFormat,
+  READERS_FILE,
+} from './lmdb.ts'
 import { LOCK_FILE, lockDirectory } from './lock.ts'
 import { KvLogStore } from './log-store.ts'
 import type { MemoryDisk } from './memory.ts'
@@ -96,14 +104,20 @@ function lock(path: string): () => void {
   }
 }
 
+/**
+ * Only pages that are wrong make the data unreadable: what the system does not allow, or has no room for, says nothing
+ * against them.
+ */
 function openRows(path: string, isNew: boolean): LmdbKv {
-  const fault = isNew ? undefined : databaseFault(path)
-  if (fault !== undefined) throw unreadable(path, fault)
   try {
+    const fault = isNew ? undefined : databaseFault(path)
+    if (fault !== undefined) throw unreadable(path, fault)
     return new LmdbKv(path)
   } catch (error) {
-    if (isNew) throw explain(path, error)
-    throw unreadable(path, error instanceof Error ? error.message : String(error), error)
+    if (error instanceof StoreError) throw error
+    if (isOtherFormat(error)) throw otherFormat(path, 'another format of lmdb')
+    if (isDamage(error)) throw unreadable(path, (error as Error).message, error)
+    throw isNew ? explain(path, error) : notOpened(path, error)
   }
 }
 
@@ -113,6 +127,17 @@ function unreadable(path: string, reason: string, cause?: unknown): StoreError {
     'DATA_UNREADABLE',
     `${join(path, DATA_FILE)} cannot be read (${reason}): ${advice}`,
     cause,
+  )
+}
+
+/** There is data, and the system does not let this process have it now. */
+function notOpened(path: string, error: unknown): StoreError {
+  const reason = error instanceof Error ? error.message : String(error)
+  const advice = 'see that this user may read and write it, and that the system is not short of anything'
+  return new StoreError(
+    'DATA_NOT_WRITABLE',
+    `${join(path, DATA_FILE)} cannot be opened (${reason}): ${advice}`,
+    error,
   )
 }
 

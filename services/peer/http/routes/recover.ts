@@ -46,15 +46,16 @@ function recoveryBody({ done, roster, lost, slots, kept, stuck }: Recovered): Re
     done,
     version: roster.version,
     lost: lost.map(({ id, url }) => ({ id: shownId(roster, id), url })),
-    slots: slots.map(({ slot, peer, last }) => ({
+    slots: slots.map(({ slot, peer, last, corrupt }) => ({
       slot,
       roster: slot === roster.slots,
       action: last === 0 ? 'founded' : 'continued',
       peer: shownId(roster, peer),
       last,
+      corrupt: corrupt.map(id => shownId(roster, id)),
     })),
     kept,
-    stuck: [...stuck],
+    stuck: stuck.map(({ slot, corrupt }) => ({ slot, corrupt: corrupt.map(id => shownId(roster, id)) })),
   }
 }
 
