@@ -245,8 +245,8 @@ function replace(roster: Roster, change: Noted<'replace'>, bounds: RosterBounds)
   if (holder !== undefined && holder !== peer) return addressTaken(url, holder)
   const unfit = formatRefusal(roster, format)
   if (unfit !== undefined) return unfit
-  const number = lastNumberOf(roster) + 1
   const { given: _, ...place } = running(peer, format)
+  const number = lastNumberOf(roster) + 1
   return { ...revised(roster, place, { uid, url, number }), lastNumber: number }
 }
 
