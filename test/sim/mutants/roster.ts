@@ -129,7 +129,7 @@ export const ROSTER_MUTANTS: readonly Mutant[] = [
   {
     name: 'keep another address to oneself',
     file: 'membership/address.ts',
-    find: '(rosters.current.peers.find(peer => peer.uid === uid)?.url ?? url) === url',
+    find: 'own === undefined || (own.url === url && !own.given)',
     replace: 'rosters.current.version > 0',
     shownBy: ['it heals by itself'],
   },
