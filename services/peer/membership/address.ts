@@ -1,12 +1,12 @@
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
 import type { EngineLog } from '../engine/settings.ts'
-import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { Dispatcher } from '../links/types.ts'
 import { appendChange } from './changes.ts'
+import { type WakingOptions, woken } from './woken.ts'
 
-export interface AddressOptions {
+export interface AddressOptions extends WakingOptions {
   readonly uid: string
   /** Where this peer is reached now, as far as it knows. */
   readonly url: string
@@ -14,9 +14,7 @@ export interface AddressOptions {
   readonly run: string
   readonly rosters: { readonly current: Roster }
   readonly dispatcher: Dispatcher
-  readonly clock: Clock
   readonly log: EngineLog
-  readonly signal: AbortSignal
   /** Asks whoever answers at `url` who it is. Rejects when nobody does in time. */
   identify(url: string): Promise<{ readonly uid: string; readonly run: string }>
   /** Goes over to a later version of the roster. */
@@ -48,7 +46,7 @@ export class OwnAddress {
     const { signal } = this.#options
     while (!signal.aborted) {
       if (this.#isSaid()) {
-        await this.#woken()
+        await woken(this.#options)
         continue
       }
       await this.#rest()
@@ -70,7 +68,7 @@ export class OwnAddress {
     if (sinceMs >= 2 * LIMITS.JOIN_RETRY_MAX_MS) {
       this.#pauseMs = LIMITS.JOIN_RETRY_MIN_MS
       this.#warned = ''
-    } else if (sinceMs < this.#pauseMs) await this.#woken(this.#pauseMs - sinceMs)
+    } else if (sinceMs < this.#pauseMs) await woken(this.#options, this.#pauseMs - sinceMs)
     this.#pauseMs = Math.min(2 * this.#pauseMs, LIMITS.JOIN_RETRY_MAX_MS)
     this.#triedMs = clock.monotonicMs()
   }
@@ -130,20 +128,6 @@ export class OwnAddress {
     if (error === this.#warned) return
     this.#warned = error
     this.#options.log.warn({ url: this.#options.url, error }, message)
-  }
-
-  /** Resolves when the time is over; without one, when the roster changes; in any case when the peer stops. */
-  #woken(afterMs?: number): Promise<void> {
-    const { clock, signal, onRoster } = this.#options
-    return new Promise(resolve => {
-      const wake = () => {
-        cancel()
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      const cancel = afterMs === undefined ? onRoster(wake) : clock.after(afterMs, wake)
-      signal.addEventListener('abort', wake)
-    })
   }
 }
 

@@ -2,25 +2,21 @@ import type { Roster } from '../cube/roster.ts'
 import { formatOf } from '../cube/roster-format.ts'
 import { type Formats, formatFault } from '../engine/formats.ts'
 import type { EngineLog } from '../engine/settings.ts'
-import type { Clock } from '../engine/types.ts'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Dispatcher } from '../links/types.ts'
 import { appendChange } from './changes.ts'
+import { type WakingOptions, woken } from './woken.ts'
 
-export interface OwnFormatOptions {
+export interface OwnFormatOptions extends WakingOptions {
   readonly uid: string
   /** What this program speaks. */
   readonly formats: Formats
   readonly rosters: { readonly current: Roster }
   readonly dispatcher: Dispatcher
-  readonly clock: Clock
   readonly log: EngineLog
-  readonly signal: AbortSignal
   /** Goes over to a later version of the roster. */
   adopt(roster: Roster): void
-  /** Calls `listener` with every version of the roster this peer goes over to. Returns the way to stop. */
-  onRoster(listener: () => void): () => void
   /** The cluster has gone over to a format that this program does not speak: the process must end. */
   unfit(error: HypercastError): void
 }
@@ -47,11 +43,11 @@ export class OwnFormat {
       if (this.#isSaid()) {
         pauseMs = LIMITS.JOIN_RETRY_MIN_MS
         this.#warned = ''
-        await this.#woken()
+        await woken(this.#options)
         continue
       }
       if (await this.#tell()) continue
-      await this.#woken(pauseMs)
+      await woken(this.#options, pauseMs)
       pauseMs = Math.min(2 * pauseMs, LIMITS.JOIN_RETRY_MAX_MS)
     }
   }
@@ -81,19 +77,5 @@ export class OwnFormat {
       )
       return false
     }
-  }
-
-  /** Resolves when the time is over; without one, when the roster changes; in any case when the peer stops. */
-  #woken(afterMs?: number): Promise<void> {
-    const { clock, signal, onRoster } = this.#options
-    return new Promise(resolve => {
-      const wake = () => {
-        cancel()
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      const cancel = afterMs === undefined ? onRoster(wake) : clock.after(afterMs, wake)
-      signal.addEventListener('abort', wake)
-    })
   }
 }

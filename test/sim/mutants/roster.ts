@@ -92,13 +92,6 @@ export const ROSTER_MUTANTS: readonly Mutant[] = [
     shownBy: ['one change at a time'],
   },
   {
-    name: 'evict though a slot is then left to the dead',
-    file: 'membership/departures.ts',
-    find: 'if (unsound.length > 0) {',
-    replace: 'if (unsound.length < 0) {',
-    shownBy: ['an eviction leaves majorities'],
-  },
-  {
     name: 'remove from the list while a slot still names it',
     file: 'membership/departures.ts',
     find: 'if (mayBeNamed(seen, number)) continue',

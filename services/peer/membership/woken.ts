@@ -1,0 +1,24 @@
+import type { Clock } from '../engine/types.ts'
+
+export interface WakingOptions {
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** Calls `listener` with every version of the roster this peer goes over to. Returns the way to stop. */
+  onRoster(listener: () => void): () => void
+}
+
+/**
+ * Resolves when `afterMs` milliseconds are over; without them, when the roster changes; in any case when `signal` is
+ * aborted. Nothing is left behind. Never rejects.
+ */
+export function woken({ clock, signal, onRoster }: WakingOptions, afterMs?: number): Promise<void> {
+  return new Promise(resolve => {
+    const wake = () => {
+      cancel()
+      signal.removeEventListener('abort', wake)
+      resolve()
+    }
+    const cancel = afterMs === undefined ? onRoster(wake) : clock.after(afterMs, wake)
+    signal.addEventListener('abort', wake)
+  })
+}
