@@ -29,11 +29,15 @@ class Moving {
   constructor() {
     const raft = () => this.configuration
     const isPrimary = () => this.isPrimary
+    const isSettled = () => this.rosters.settles(0, this.configuration)
     const row = { name: 'a', incarnation: 1, settings: anyTime, earliest: 1, latest: 1, createdMs: 0 }
     this.slot = {
       slot: 0,
       get isPrimary() {
         return isPrimary()
+      },
+      get isSettled() {
+        return isSettled()
       },
       raft: {
         get configuration() {

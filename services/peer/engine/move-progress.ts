@@ -1,7 +1,6 @@
 import type { PeerId } from '../cube/labels.ts'
-import type { Roster } from '../cube/roster.ts'
 import { LIMITS } from '../limits.ts'
-import type { Configuration, Member } from '../raft/types.ts'
+import type { Member } from '../raft/types.ts'
 import type { LogStore } from '../store/types.ts'
 import type { Rosters } from './rosters.ts'
 import type { Slot } from './slot.ts'
@@ -18,17 +17,9 @@ export interface MoveProgressOptions {
   guard(slot: Slot, work: () => void): void
 }
 
-/** Where a slot stood when it was looked at: it stands there while both are the same. */
-interface Standing {
-  readonly configuration: Configuration
-  readonly roster: Roster
-  readonly isSettled: boolean
-}
-
 /** How far the slots that this peer leads are on their way to where the roster places them. */
 export class MoveProgress {
   readonly #options: MoveProgressOptions
-  readonly #standings = new WeakMap<Slot, Standing>()
   /** By slot and number of a learner: the log index up to which it has pulled the events of a snapshot. */
   readonly #pulled = new WeakMap<Slot, Map<number, number>>()
   #toldSlots = 0
@@ -53,7 +44,7 @@ export class MoveProgress {
    * settled, or is led elsewhere. Throws CorruptRecord.
    */
   bytesToMove(slot: Slot): number {
-    if (!slot.isPrimary || this.#isSettled(slot)) return 0
+    if (!slot.isPrimary || slot.isSettled) return 0
     const { rosters, store } = this.#options
     const { commit, configuration, progress } = slot.raft.status()
     const { voters, learners = [] } = configuration
@@ -78,7 +69,7 @@ export class MoveProgress {
   /** Tells when the number of slots on the move that are led here is another than before; to be called now and then. */
   look(): void {
     const { self, slots, clock, event, guard } = this.#options
-    const moving = [...slots.values()].filter(slot => slot.isPrimary && !this.#isSettled(slot))
+    const moving = [...slots.values()].filter(slot => slot.isPrimary && !slot.isSettled)
     if (moving.length === this.#toldSlots) return
     this.#toldSlots = moving.length
     let bytes = 0
@@ -88,17 +79,6 @@ export class MoveProgress {
       })
     }
     event({ kind: 'moving', peer: self, slots: moving.length, bytes, timeMs: clock.nowMs() })
-  }
-
-  #isSettled(slot: Slot): boolean {
-    const { rosters } = this.#options
-    const { configuration } = slot.raft
-    const roster = rosters.current
-    const last = this.#standings.get(slot)
-    if (last?.configuration === configuration && last.roster === roster) return last.isSettled
-    const isSettled = rosters.settles(slot.slot, configuration)
-    this.#standings.set(slot, { configuration, roster, isSettled })
-    return isSettled
   }
 }
 

@@ -1,6 +1,5 @@
-import type { Roster } from '../cube/roster.ts'
 import { LIMITS } from '../limits.ts'
-import type { Configuration, Member, RaftStatus } from '../raft/types.ts'
+import type { Member, RaftStatus } from '../raft/types.ts'
 import type { Rosters } from './rosters.ts'
 import type { EngineLog } from './settings.ts'
 import type { Slot } from './slot.ts'
@@ -19,8 +18,6 @@ export interface MoverOptions {
  */
 export class Mover {
   readonly #options: MoverOptions
-  /** Where a slot stood when there was nothing to do: nothing is while it and the roster are the same. */
-  readonly #settled = new WeakMap<Slot, { readonly configuration: Configuration; readonly roster: Roster }>()
 
   constructor(options: MoverOptions) {
     this.#options = options
@@ -29,13 +26,10 @@ export class Mover {
   /** Looks at one slot this peer leads; takes at most one step. */
   look(slot: Slot): void {
     const { rosters } = this.#options
-    const roster = rosters.current
-    const { configuration } = slot.raft
-    const last = this.#settled.get(slot)
-    if (last?.configuration === configuration && last.roster === roster) return
+    if (slot.isSettled) return
     const status = slot.raft.status()
     if (status.role !== 'leader' || status.changing || status.transferee !== 0) return
-    const { version } = roster
+    const { version } = rosters.current
     const { voters, learners = [], rosterVersion } = status.configuration
     if (version < rosterVersion) return
     const placed = rosters.membersOf(rosters.order(slot.slot))
@@ -44,7 +38,6 @@ export class Mover {
       if (placed.length !== voters.length) {
         if (isSound(status, placed)) this.#change(slot, status, version, placed)
       } else if (learners.length > 0) this.#change(slot, status, version, placed)
-      else this.#settled.set(slot, { configuration, roster })
     } else if (!isSame(missing, learners)) {
       if (learners.length > 0 || this.#underWay() < LIMITS.MAX_MOVING_SLOTS) {
         this.#change(slot, status, version, voters, missing)

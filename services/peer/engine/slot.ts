@@ -163,6 +163,11 @@ export class Slot {
     return this.#standing.isVoter
   }
 
+  /** It stands where the roster places it, by its newest configuration. */
+  get isSettled(): boolean {
+    return this.#standing.isSettled
+  }
+
   /** To be called when the roster or the configuration may have changed. */
   place(): void {
     const { isVoter } = this.#standing

@@ -13,6 +13,8 @@ export class Standing {
   members: readonly PeerId[] = []
   /** This peer is one of the voters. */
   isVoter = false
+  /** The slot stands where the roster places it. */
+  isSettled = false
   readonly #slot: number
   readonly #number: number
   readonly #rosters: Rosters
@@ -42,6 +44,7 @@ export class Standing {
     ]
     this.members = [...new Set([...this.succession, ...this.#ids(learners)])]
     this.isVoter = [...voters, ...outgoing].some(({ number }) => number === this.#number)
+    this.isSettled = this.#rosters.settles(this.#slot, configuration)
     return true
   }
 
