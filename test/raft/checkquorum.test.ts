@@ -37,6 +37,35 @@ t.test('a leader whose messages arrive but are not answered steps down', t => {
   t.end()
 })
 
+t.test('a leader that is heard, and hears, but cannot send to a majority steps down', t => {
+  const cluster = new Cluster([1, 2, 3, 4])
+  cluster.elect(1)
+  cluster.run(3)
+  // Followers that are not where their leader looks for them ask it for its heartbeats, and answer these.
+  cluster.lose = ({ from, to, type }) => {
+    if (from !== 1 || type !== 'append' || to < 3) return false
+    cluster.node(1).unreachable(to)
+    return true
+  }
+  cluster.propose(1, 'x')
+  cluster.run(9)
+  t.equal(cluster.status(1).role, 'leader', 'a lost message alone takes no office')
+  t.match(cluster.status(1).progress.get(3), { state: 'probe', recentActive: true })
+  cluster.run(20)
+  t.not(cluster.status(1).role, 'leader')
+  t.end()
+})
+
+t.test('a follower that messages were lost to counts again when it answers one', t => {
+  const cluster = new Cluster([1, 2, 3])
+  cluster.elect(1)
+  cluster.host(3).crash()
+  cluster.node(1).unreachable(2)
+  cluster.run(100)
+  t.match(cluster.status(1), { role: 'leader', term: 1 })
+  t.end()
+})
+
 t.test('a lone voter stays leader', t => {
   const cluster = new Cluster([1])
   cluster.run(100)

@@ -14,10 +14,10 @@ import type { Chance } from './world.ts'
 const KINDS = [...NETWORK_FAULTS, ...PROCESS_FAULTS, ...DISK_FAULTS, ...CLOCK_FAULTS]
 
 /** Share of the seeds in which the roster changes, and of those in which peers that are silent are evicted. */
-const CHANGING_SHARE = 0.6
-const EVICTING_SHARE = 0.4
-const MIN_EVICT_AFTER_MS = 2_500
-const MAX_EVICT_AFTER_MS = 4_000
+const CHANGING_SHARE = 0.75
+const EVICTING_SHARE = 0.6
+const MIN_EVICT_AFTER_MS = 1_500
+const MAX_EVICT_AFTER_MS = 3_000
 
 /** Between two attempts to start what ended although everything is healed. */
 const REVIVE_MS = 1_000

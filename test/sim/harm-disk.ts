@@ -76,19 +76,19 @@ function nameOf(key: Key): string {
 export const BIT_FLIPS: readonly FaultKind[] = [
   {
     counted: 'bit flip in log',
-    meanMs: [3_000, 15_000],
+    meanMs: [1_500, 8_000],
     share: FLIP_SHARE,
     strike: harm => flipBit(harm, 'log'),
   },
   {
     counted: 'bit flip in state',
-    meanMs: [3_000, 15_000],
+    meanMs: [1_500, 8_000],
     share: FLIP_SHARE,
     strike: harm => flipBit(harm, 'state'),
   },
   {
     counted: 'bit flip in metadata',
-    meanMs: [3_000, 15_000],
+    meanMs: [1_500, 8_000],
     share: FLIP_SHARE,
     strike: harm => flipBit(harm, 'metadata'),
   },

@@ -19,7 +19,7 @@ function crashInJoin(harm: Harm): boolean {
   const begin = () => {
     questions.onJoin = (newcomer, asked) => {
       questions.onJoin = () => {}
-      const member = chance.yes(0.5) ? newcomer : asked
+      const member = chance.yes(0.45) ? newcomer : asked
       world.after(chance.next() ** 2 * 500, () => {
         if (member.life.isDead) return
         harm.fired(member === newcomer ? 'crash of a newcomer' : 'crash of whom it asked')
@@ -28,7 +28,7 @@ function crashInJoin(harm: Harm): boolean {
       })
     }
   }
-  return harm.window('crash in a join', 2_000, 6_000, begin, () => {
+  return harm.window('crash in a join', 3_000, 8_000, begin, () => {
     questions.onJoin = () => {}
   })
 }
@@ -42,13 +42,14 @@ function outage(harm: Harm): boolean {
   const { evictAfterMs } = cluster
   const member = harm.anyone()
   if (!member.isUp) return false
-  const forMs = [0.8 * evictAfterMs, 2.5 * evictAfterMs] as const
+  const forMs = [0.8 * evictAfterMs, 4 * evictAfterMs] as const
   const { host } = member
   const other = chance.pick([...cluster.members.keys()].filter(one => one !== host))
-  switch (chance.int(1, 3)) {
+  switch (chance.int(1, 5)) {
     case 1:
-      return cut(harm, (from, to) => from === host || to === host, forMs)
     case 2:
+      return cut(harm, (from, to) => from === host || to === host, forMs)
+    case 3:
       return cut(harm, (from, to) => [from, to].includes(host) && [from, to].includes(other), forMs)
   }
   return harm.window(
@@ -59,14 +60,18 @@ function outage(harm: Harm): boolean {
   )
 }
 
-/** Changes of who takes part; each goes on, once begun, until it is done. Most are counted by what becomes of the roster. */
+/**
+ * Changes of who takes part; each goes on, once begun, until it is done, and most wait for one another: what can seldom be is
+ * tried more often. Most are counted by what becomes of the roster.
+ */
 export const ROSTER_FAULTS: readonly FaultKind[] = [
-  { counted: undefined, meanMs: [500, 4_000], share: SHARE, strike: ({ operator }) => operator.join() },
-  { counted: undefined, meanMs: [500, 4_000], share: SHARE, strike: ({ operator }) => operator.leave() },
+  { counted: undefined, meanMs: [800, 5_000], share: SHARE, strike: ({ operator }) => operator.join() },
+  { counted: undefined, meanMs: [300, 2_500], share: SHARE, strike: ({ operator }) => operator.giveUp() },
+  { counted: undefined, meanMs: [300, 2_500], share: SHARE, strike: ({ operator }) => operator.leave() },
   {
     counted: undefined,
-    meanMs: [800, 5_000],
-    share: SHARE,
+    meanMs: [200, 1_500],
+    share: 0.95,
     strike: harm => harm.operator.lose(mayBeLost(harm)),
   },
   {
@@ -77,20 +82,20 @@ export const ROSTER_FAULTS: readonly FaultKind[] = [
   },
   {
     counted: 'another address',
-    meanMs: [1_500, 8_000],
-    share: 0.5,
+    meanMs: [500, 4_000],
+    share: SHARE,
     strike: ({ hasFlipped, operator }) => !hasFlipped && operator.move(false),
   },
   {
     counted: 'addresses exchanged',
-    meanMs: [2_000, 10_000],
-    share: 0.3,
+    meanMs: [300, 3_000],
+    share: SHARE,
     strike: ({ hasFlipped, operator }) => !hasFlipped && operator.move(true),
   },
-  { counted: undefined, meanMs: [1_000, 6_000], share: SHARE, strike: crashInJoin },
+  { counted: undefined, meanMs: [200, 1_500], share: 0.9, strike: crashInJoin },
 ]
 
 /** Where the silent are evicted. */
 export const OUTAGES: readonly FaultKind[] = [
-  { counted: 'long outage', meanMs: [2_000, 8_000], share: 0.8, strike: outage },
+  { counted: 'long outage', meanMs: [1_500, 6_000], share: 0.9, strike: outage },
 ]

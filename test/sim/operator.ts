@@ -19,8 +19,8 @@ const MAX_PAUSE_MS = 400
 const MAX_DELAY_MS = 2_000
 /** A newcomer's wish that nobody serves any more may still be in a log: it is committed by then, or never. */
 const FORGOTTEN_MS = 6_000
-/** Share of the newcomers whose machine is taken away again before they know that they are peers. */
-const GIVEN_UP_SHARE = 0.15
+/** Share of the newcomers that come by twos: each is judged by the roster before the other one is on it. */
+const TWINS_SHARE = 0.4
 
 /** What a request to let a peer go may be refused with for a while. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -67,13 +67,25 @@ export class Operator {
     return this.#isMoving
   }
 
-  /** A machine with an empty disk is to become a peer. */
+  /** A machine with an empty disk is to become a peer, or two at the same time. */
   join(): boolean {
+    const room = MAX_PEERS - this.#cluster.members.size
+    if (room <= 0) return false
+    return this.#begin(async () => {
+      const member = this.#newcomer()
+      if (room >= 2 && this.#chance.yes(TWINS_SHARE)) {
+        await Promise.all([this.#isTakenIn(member), this.#isTakenIn(this.#newcomer())])
+        return
+      }
+      return this.#isTakenIn(member)
+    })
+  }
+
+  /** A machine wants to become a peer, and is taken away before it knows that it is one, if it can be spared then. */
+  giveUp(): boolean {
     if (this.#cluster.members.size >= MAX_PEERS) return false
     return this.#begin(async () => {
-      const name = this.#nextName()
-      const member = this.#install({ machine: name, host: name, name })
-      if (!this.#chance.yes(GIVEN_UP_SHARE)) return this.#isTakenIn(member)
+      const member = this.#newcomer()
       await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
       if (!this.#mayLose(member)) return this.#isTakenIn(member)
       this.#cluster.retire(member, 'is taken away again')
@@ -182,6 +194,11 @@ export class Operator {
     return this.#isTakenIn(this.#install({ machine, host, name: this.#nextName() }))
   }
 
+  #newcomer(): Member {
+    const name = this.#nextName()
+    return this.#install({ machine: name, host: name, name })
+  }
+
   #install(identity: { readonly machine: string; readonly host: string; readonly name: string }): Member {
     this.#say(`${identity.name} is a new disk on ${identity.machine}`)
     const member = this.#cluster.add(identity)
@@ -207,7 +224,7 @@ export class Operator {
     const wait = this.#wait(uid, `${uid} is to be forgotten`)
     await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
     // Where peers are evicted when they are missed, somebody asks for it all the same, or nobody does.
-    const isAsked = evictAfterMs === 0 || this.#chance.yes(0.4)
+    const isAsked = evictAfterMs === 0 || this.#chance.yes(0.25)
     let lastMs = world.nowMs
     await this.#until(uid, `${uid} is on the list`, async () => {
       if (isAsked) await this.#isToGo(uid, true)

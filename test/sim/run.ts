@@ -18,7 +18,7 @@ const SETTLE_MS = 6_000
 const MIN_FAULTS_MS = 3_000
 const MAX_FAULTS_MS = 8_000
 /** Share of the seeds whose faults last longer, up to so long: for what takes several elections to go wrong. */
-const LONG_SHARE = 0.2
+const LONG_SHARE = 0.3
 const LONG_FAULTS_MS = 15_000
 /** Clients go on until they have asked for so much, however short the faults were. */
 export const MIN_OPERATIONS = 500

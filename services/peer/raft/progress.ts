@@ -23,6 +23,8 @@ export class Progress {
   commitTold = 0
   /** Leader's tick count when it was last heard from. */
   heardAtTick: number
+  /** Leader's tick count when a message to it could first not be delivered; undefined once it answers an append. */
+  lostSinceTick: number | undefined
   /** Snapshot: index last offered, when, and whether to offer (again). */
   offeredIndex = 0
   offeredAtTick = 0

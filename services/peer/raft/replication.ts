@@ -37,6 +37,7 @@ export function sendHeartbeats(state: RaftState, context: number): void {
 /** A follower answered an append or told how far a snapshot has brought it. */
 export function onAppendResponse(state: RaftState, progress: Progress, message: AppendResponse): void {
   progress.heardAtTick = state.leaderTicks
+  progress.lostSinceTick = undefined
   if (message.rejected) {
     // Everything behind what both ends rule out cannot match (fast back-up, paper 5.3).
     const hint =
@@ -73,6 +74,7 @@ export function onUnreachable(state: RaftState, number: number): void {
   const progress = state.progress.get(number)
   if (progress === undefined) return
   progress.probe(progress.match + 1, true)
+  progress.lostSinceTick ??= state.leaderTicks
   if (state.transferee === number) state.transferee = 0
 }
 
@@ -101,10 +103,18 @@ export function checkQuorum(state: RaftState): void {
     becomeFollower(state, state.term, 0)
 }
 
-/** The follower was heard from within the election timeout. */
+/**
+ * The follower was heard from within the election timeout, and is reached. One that asks for heartbeats itself, and that
+ * nothing can be sent to, would keep a leader in office that commits nothing.
+ */
 export function isActive(state: RaftState, number: number): boolean {
   const progress = state.progress.get(number)
-  return progress !== undefined && state.leaderTicks - progress.heardAtTick < state.options.electionTicks
+  if (progress === undefined) return false
+  const { leaderTicks, options } = state
+  const { heardAtTick, lostSinceTick = leaderTicks } = progress
+  return (
+    leaderTicks - heardAtTick < options.electionTicks && leaderTicks - lostSinceTick < options.electionTicks
+  )
 }
 
 /** Reads may begin: the term's no-op is committed, so the commit index is the cluster's (thesis 6.4). */

@@ -295,7 +295,7 @@ export interface RaftMember {
   leaderGone(number: number): void
   /** The order of succession from now on; the wait under way follows it. Like {@link RaftOptions.succession}. */
   setSuccession(numbers: readonly number[]): void
-  /** A message to this member could not be delivered: replicate by probing until it answers. */
+  /** A message to this member could not be delivered: probe until it answers; too long without, and it counts for no quorum. */
   unreachable(number: number): void
   hasReady(): boolean
   ready(): Ready

@@ -43,7 +43,7 @@ export class Memberships {
   look(): void {
     const { cluster } = this.#options
     const up = [...cluster.members.values()].filter(({ isUp, life }) => isUp && !life.isPaused)
-    const isCalm = this.#standings(0).length === cluster.slots.length + 1
+    const isCalm = this.#standings().length === cluster.slots.length + 1
     for (const { id, uid } of cluster.roster.peers) {
       const others = up.filter(other => other.uid !== uid)
       const missing = others.filter(({ engine }) => engine.peerState(id) !== 'up')
@@ -82,7 +82,7 @@ export class Memberships {
   #waited(before: Roster, now: Roster, { kind, id }: RosterNote): void {
     const rosters = new Rosters(before)
     const number = kind === 'evict' ? (rosters.numberOf(id) ?? 0) : 0
-    for (const { slot, members } of this.#standings(before.version)) {
+    for (const { slot, members } of this.#standings()) {
       if (rosters.settles(slot, members)) continue
       if (members.learners?.some(learner => learner.number === number)) continue
       // Nor does a slot go over to voters of which too few are there: it may wait for this one's vote.
@@ -123,7 +123,7 @@ export class Memberships {
 
   #isNowhere(before: Roster, now: Roster, { id }: RosterNote): void {
     const gone = before.peers.find(({ uid }) => now.peers.every(peer => peer.uid !== uid))
-    for (const { slot, members } of this.#standings(0)) {
+    for (const { slot, members } of this.#standings()) {
       const { voters, outgoing = [], learners = [] } = members
       const all = [...voters, ...outgoing, ...learners]
       if (all.every(({ uid }) => uid !== gone?.uid)) continue
@@ -133,13 +133,12 @@ export class Memberships {
     }
   }
 
-  /** The slots that have a primary which goes by this roster or a later one. */
-  #standings(version: number): Standing[] {
+  /** The slots that have a primary. */
+  #standings(): Standing[] {
     const { cluster } = this.#options
     return [...cluster.slots, cluster.rosterSlot].flatMap(slot => {
-      const primary = primaryOf([...cluster.members.values()], slot)
-      if (primary === undefined || primary.engine.roster.version < version) return []
-      return { slot, members: primary.engine.members(slot) }
+      const members = placesOf([...cluster.members.values()], slot)
+      return members === undefined ? [] : { slot, members }
     })
   }
 
@@ -148,13 +147,17 @@ export class Memberships {
   }
 }
 
-/** Who leads the slot in its latest term. */
-function primaryOf(members: readonly Member[], slot: number): Member | undefined {
-  const leaders = members.filter(
-    ({ isUp, engine }) => isUp && engine.holds(slot) && engine.status(slot).raft.role === 'leader',
-  )
-  const term = ({ engine }: Member) => engine.status(slot).raft.term
-  return leaders.sort((one, other) => term(other) - term(one))[0]
+/** Who takes part in the slot, as its primary has it; one that a quorum has left behind is none. */
+function placesOf(members: readonly Member[], slot: number): Configuration | undefined {
+  const held = members.filter(({ isUp, engine }) => isUp && engine.holds(slot))
+  const raftOf = ({ engine }: Member) => engine.status(slot).raft
+  const leaders = held.filter(member => raftOf(member).role === 'leader')
+  const [leader] = leaders.sort((one, other) => raftOf(other).term - raftOf(one).term)
+  if (leader === undefined) return undefined
+  const followers = held.filter(member => raftOf(member).term === raftOf(leader).term)
+  const configuration = leader.engine.members(slot)
+  const isCurrent = isQuorum(configuration, uid => followers.some(member => member.uid === uid))
+  return isCurrent ? configuration : undefined
 }
 
 /** Whether the change is one that has to wait until the slots have settled: by hand a peer is evicted at once. */
