@@ -138,8 +138,11 @@ export const LIMITS = {
   LINK_IDLE_MS: 60_000,
   /** Time for one chunk of a snapshot to arrive. */
   SNAPSHOT_CHUNK_TIMEOUT_MS: 30_000,
-  /** Longest wait of the answer to a batch of messages for what the batch causes here. */
-  MAX_PIGGYBACK_WAIT_MS: 2_000,
+  /**
+   * The answer to a batch of messages waits so much of the time after which the link is given up for what the batch causes
+   * here: a slow disk must not look like a batch that did not arrive.
+   */
+  PIGGYBACK_WAIT_SHARE: 0.25,
   /** Answers to batches of one peer in the making at once; a peer that keeps to MAX_LINK_INFLIGHT stays below. */
   MAX_PARKED_ANSWERS: 128,
   /** A forwarded request whose answer takes longer than this is told to have arrived. */

@@ -10,22 +10,21 @@ import { FORMATS, type Formats, formatFault } from './engine/formats.ts'
 import { Founding, StrangerError } from './engine/founding.ts'
 import type { EngineLog } from './engine/settings.ts'
 import { HypercastError } from './errors.ts'
-import type { LinksApi, MembershipApi, PeerApi, PeerStatus, StreamsApi } from './http/api.ts'
+import type { PeerApi } from './http/api.ts'
 import { buildApp } from './http/app.ts'
 import { LIMITS } from './limits.ts'
-import { askFounding, handleFounding } from './links/founding.ts'
+import { askFounding } from './links/founding.ts'
 import { fetchRoster, identify } from './links/identity.ts'
 import { askToJoin } from './links/join.ts'
-import { handleRecovery } from './links/recovery.ts'
 import { type Life, Lives, type Peer, type Succession } from './lives.ts'
 import { OwnAddress } from './membership/address.ts'
 import { OwnFormat } from './membership/format.ts'
 import { Joining } from './membership/joining.ts'
 import { Repair } from './membership/repair.ts'
 import { PeerMetrics } from './metrics.ts'
+import { peerApi } from './peer-api.ts'
 import { StoreError } from './store/errors.ts'
 import type { LogStore } from './store/types.ts'
-import type { TopicStreams } from './streams/hub.ts'
 
 export type { Peer } from './lives.ts'
 
@@ -368,103 +367,17 @@ class RunningPeer implements Life {
   }
 
   #api(): PeerApi {
-    const founded = () => {
-      if (this.#parts) return this.#parts
-      throw new HypercastError('NOT_FOUNDED')
-    }
-    const config = this.#config
-    const self = () => this.#parts?.self ?? config.nodeId ?? ''
-    return {
-      get self() {
-        return self()
-      },
-      roster: () => this.#parts?.engine.roster ?? null,
-      get dispatcher() {
-        return founded().dispatcher
-      },
-      get slots() {
-        return founded().engine
-      },
-      streams: streamsApi(founded, () => this.#parts?.streams),
-      links: this.#linksApi(founded),
-      membership: membershipApi(founded),
-      peerStatus: peer => this.#peerStatus(peer),
-      primaryOf: slot => this.#parts?.dispatcher.primaryOf(slot) ?? null,
-      settings: {
-        ...config,
-        retention: {
-          maxAgeMs: config.retentionAgeMs,
-          maxBytes: config.retentionBytes,
-          maxEvents: config.retentionEvents,
-        },
-      },
+    return peerApi({
+      config: this.#config,
+      store: this.#store,
       metrics: this.#metrics,
       log: this.#options.log,
-      clock: systemClock,
-      ready: () => this.#readiness(),
-      stopping: () => this.#stopping,
-    }
-  }
-
-  #linksApi(founded: () => Parts): LinksApi {
-    return {
-      replicate: async (from, type, body) => founded().handlers.replicate(from, type, body),
-      heartbeat: async (from, type, body, socket) => founded().handlers.heartbeat(from, type, body, socket),
-      operations: (from, type, body) => founded().handlers.operations(from, type, body),
-      roster: async () => founded().handlers.roster(),
-      snapshot: async (from, slot, after) => founded().handlers.snapshot(from, slot, after),
-      identity: async () => ({
-        uid: this.#store.identity.uid,
-        clusterId: this.#store.roster()?.clusterId ?? null,
-        run: this.#run,
-      }),
-      recovery: (type, body) => handleRecovery(type, body, ask => founded().recovering.survivor.answer(ask)),
-      founding: async (type, body) => {
-        const founding = this.#founding
-        if (!founding) throw new HypercastError('NOT_FOUNDED', 'This peer joins a cluster and founds none.')
-        return handleFounding(type, body, statement => founding.answer(statement))
-      },
-    }
-  }
-
-  #peerStatus(peer: PeerId): PeerStatus {
-    if (peer === this.#parts?.self) return 'self'
-    return this.#parts?.engine.peerState(peer) ?? 'unknown'
-  }
-
-  #readiness(): { ready: boolean; why: string } {
-    if (this.#stopping) return { ready: false, why: 'the peer is stopping' }
-    if (this.#isSilent) return { ready: false, why: 'the store of this peer is damaged and is replaced' }
-    if (!this.#parts) return { ready: false, why: 'the cube is not founded yet' }
-    const waiting = this.#parts.engine.held.filter(
-      slot => this.#parts?.engine.status(slot).primary === null,
-    ).length
-    if (waiting > 0) return { ready: false, why: `${waiting} slots held here have no primary` }
-    if (!this.#isReady) return { ready: false, why: 'the peer is starting' }
-    const { size } = this.#parts.engine.corrupt
-    return {
-      ready: true,
-      why: size === 0 ? 'ready' : `ready, but for ${size} slots with a corrupt record here`,
-    }
-  }
-}
-
-function streamsApi(founded: () => Parts, parts: () => TopicStreams | undefined): StreamsApi {
-  return {
-    open: (options, deadlineMs) => founded().streams.open(options, deadlineMs),
-    page: (topic, start, limit) => founded().streams.page(topic, start, limit),
-    history: (topic, start, signal) => founded().streams.history(topic, start, signal),
-    serveFollow: (request, sink) => founded().streams.serveFollow(request, sink),
-    stats: () => parts()?.stats() ?? { streams: 0, deliveries: 0 },
-    close: () => parts()?.close(),
-  }
-}
-
-function membershipApi(founded: () => Parts): MembershipApi {
-  return {
-    join: async (wish, deadlineMs) => founded().admission.join(wish, deadlineMs),
-    leave: async (id, { by, force }, deadlineMs) => founded().admission.leave(id, by, force, deadlineMs),
-    recover: async wish => founded().recovering.recovery.recover(wish),
-    progress: async deadlineMs => founded().admission.survey(deadlineMs),
+      run: this.#run,
+      founding: this.#founding,
+      parts: () => this.#parts,
+      isReady: () => this.#isReady,
+      isSilent: () => this.#isSilent,
+      isStopping: () => this.#stopping,
+    })
   }
 }

@@ -48,7 +48,7 @@ async function refusal(t: Test, work: Promise<void>): Promise<string> {
 t.test('peers prints a table, and what is still to move', async t => {
   const { peer, url, said, say } = await world(t)
   peer.statuses.set('001', 'down')
-  peer.membership.state = { moving: 12, bytesToMove: 13_000_000, unknown: 0 }
+  peer.membership.state = { moving: 12, bytesToMove: 13_000_000, behind: 0, unknown: 0 }
   await peer.membership.leave('001', { force: false, by: 'me' }, 0)
   await runPeers(url, say)
   t.equal(said.length, 10)
@@ -72,6 +72,19 @@ t.test('a cluster of one or two peers is told that it does not survive a failure
   }
 })
 
+t.test('replicas that are down or behind are told of, since no other peer may be stopped then', async t => {
+  const { peer, url, said, say } = await world(t)
+  for (const [behind, words] of [
+    [0, 'no slot is still to move'],
+    [1, '1 replica is down or still behind: stop no other peer until none is'],
+    [24, '24 replicas are down or still behind: stop no other peer until none is'],
+  ] as const) {
+    peer.membership.state = { moving: 0, bytesToMove: 0, behind, unknown: 0 }
+    await runPeers(url, say)
+    t.equal(said.at(-1), words)
+  }
+})
+
 t.test('slots that nobody answered for are never passed over as settled', async t => {
   const line = (moving: number, unknown: number, bytesToMove = 0) =>
     progressLine({ moving, bytesToMove, unknown })
@@ -82,7 +95,7 @@ t.test('slots that nobody answered for are never passed over as settled', async 
   t.equal(line(2, 0, 300_000_000_000), '2 slots, 279 GiB still to move')
   t.equal(line(0, 64), 'nobody answered for 64 slots')
   t.equal(line(3, 1, 5_000), '3 slots, 4.9 KiB still to move; nobody answered for 1 slot')
-  const nobody = peerTable({ peers: [], format: 1, moving: 0, bytesToMove: 0, unknown: 0 })
+  const nobody = peerTable({ peers: [], format: 1, moving: 0, bytesToMove: 0, behind: 0, unknown: 0 })
   t.same(nobody, ['id  url  status  leaving  homes  primaries'])
 })
 
@@ -91,13 +104,18 @@ t.test(
   async t => {
     const { peer, url, said } = await world(t)
     const asked = peer.membership.asked
-    peer.membership.state = { moving: 20, bytesToMove: 2_048, unknown: 0 }
+    peer.membership.state = { moving: 20, bytesToMove: 2_048, behind: 0, unknown: 0 }
     let looks = 0
     const progress = peer.membership.progress.bind(peer.membership)
     peer.membership.progress = async deadlineMs => {
       looks += 1
       const { moving } = peer.membership.state
-      peer.membership.state = { moving: looks >= 3 ? 1 : moving, bytesToMove: 2_048 - 20 * looks, unknown: 0 }
+      peer.membership.state = {
+        moving: looks >= 3 ? 1 : moving,
+        bytesToMove: 2_048 - 20 * looks,
+        behind: 0,
+        unknown: 0,
+      }
       if (looks === 25) drop(peer, '101')
       return progress(deadlineMs)
     }
@@ -133,7 +151,7 @@ t.test(
     other.peer.membership.progress = async () => {
       const peers = roster.peers.map(peer => (peer.id === '110' ? { ...peer, uid: 'uid-next' } : peer))
       other.peer.current = { ...roster, peers }
-      return { moving: 0, bytesToMove: 0, unknown: 0 }
+      return { moving: 0, bytesToMove: 0, behind: 0, unknown: 0 }
     }
     // The one that leaves would say for ever that it is listed.
     const say = (line: string) => void one.said.push(line)

@@ -148,15 +148,15 @@ t.test('pages of other origins neither add nor remove peers', async t => {
 
 t.test('the cube is asked what is still to move only for who wants to know', async t => {
   const { ask, peer } = await world(t)
-  peer.membership.state = { moving: 12, bytesToMove: 5_000, unknown: 3 }
+  peer.membership.state = { moving: 12, bytesToMove: 5_000, behind: 2, unknown: 3 }
   for (const path of ['/v1/peers', '/v1/cube']) {
     for (const query of ['', '?progress=false']) {
       const { body } = await ask('GET', path + query)
-      t.match(body, { moving: null, bytesToMove: null, unknown: null }, path + query)
+      t.match(body, { moving: null, bytesToMove: null, behind: null, unknown: null }, path + query)
     }
     t.same(peer.membership.asked, [])
     const { body } = await ask('GET', `${path}?progress=true`)
-    t.match(body, { moving: 12, bytesToMove: 5_000, unknown: 3 }, path)
+    t.match(body, { moving: 12, bytesToMove: 5_000, behind: 2, unknown: 3 }, path)
     peer.membership.asked.length = 0
     t.match((await ask('GET', `${path}?progress=yes`)).body, { code: 'INVALID_REQUEST' })
   }

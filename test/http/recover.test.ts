@@ -116,12 +116,12 @@ t.test('recover with force waits until the cube has settled', async t => {
   const { url } = await listen(app)
   peer.membership.recovery = { slots: PLAN.slots.slice(0, 2), kept: 63, stuck: [] }
   const answers = [
-    { moving: 2, unknown: 1, bytesToMove: 0 },
-    { moving: 2, unknown: 0, bytesToMove: 0 },
+    { moving: 2, unknown: 1, bytesToMove: 0, behind: 0 },
+    { moving: 2, unknown: 0, bytesToMove: 0, behind: 0 },
   ]
   const { progress } = peer.membership
   peer.membership.progress = async deadlineMs => {
-    peer.membership.state = answers.shift() ?? { moving: 0, unknown: 0, bytesToMove: 0 }
+    peer.membership.state = answers.shift() ?? { moving: 0, unknown: 0, bytesToMove: 0, behind: 0 }
     return progress.call(peer.membership, deadlineMs)
   }
   await runRecover({ url, lost: ['001'], force: true }, tools)
@@ -139,7 +139,7 @@ t.test('recover with force waits until the cube has settled', async t => {
 t.test('recover does not wait for slots that stay lost, and says what helps', async t => {
   const { app, peer, said, tools } = await world(t)
   const { url } = await listen(app)
-  peer.membership.state = { moving: 1, unknown: 1, bytesToMove: 0 }
+  peer.membership.state = { moving: 1, unknown: 1, bytesToMove: 0, behind: 0 }
   const failed = await runRecover({ url, lost: ['001'], force: true }, tools).catch(error => error)
   t.ok(failed instanceof CommandError)
   t.match(failed.message, /^Slots that stay lost: 7\. Stop a peer .* and name it as lost as well/)

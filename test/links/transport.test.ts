@@ -223,11 +223,13 @@ t.test('an answer that takes too long does not hold the request for ever', async
   const { a, b } = await pair(t)
   b.engine.onReceive = () => new Promise(() => {})
   let ring = () => {}
+  let waitMs = 0
   const clock = {
     nowMs: () => 0,
     monotonicMs: () => 0,
     endOfTurn: (run: () => void) => setImmediate(run),
-    after: (_delayMs: number, run: () => void) => {
+    after: (delayMs: number, run: () => void) => {
+      waitMs = delayMs
       ring = run
       return () => {}
     },
@@ -238,6 +240,8 @@ t.test('an answer that takes too long does not hold the request for ever', async
   transport.attach(b.engine)
   const answers = transport.handleReplicate('1', [append(1)])
   transport.send('1', [response(1)])
+  const { replicateTimeoutMs } = optionsOf(a).settings
+  t.ok(waitMs < replicateTimeoutMs / 2, 'a slow disk must not look like a lost message')
   ring()
   t.match(await answers, [response(1)])
 })

@@ -156,6 +156,17 @@ t.test('a dead peer that slots wait for is evicted all the same, also while anot
   t.same(world.applied, ['leave', 'evict'], 'or nothing would ever go on')
 })
 
+t.test('a dead peer is evicted also where primaries do not say yet who is level', async t => {
+  const world = new World(4)
+  world.isOld = true
+  const sight = departures(t, world)
+  sight.silentMs.set('10', 2 * EVICT_AFTER_MS)
+  const learners = [3, 4].map(number => ({ number, uid: `uid-${number - 1}` }))
+  world.stuck.set(2, { rosterVersion: 1, voters: [{ number: 1, uid: 'uid-0' }], learners })
+  await world.clock.advance(5_000)
+  t.same(world.applied, ['evict'], 'or it would hold a new version back for ever')
+})
+
 t.test('a peer whose slots have had no primary for long asks whether it is still listed', async t => {
   const world = new World(4)
   const sight = departures(t, world)

@@ -38,6 +38,8 @@ export class World {
   readonly stuck = new Map<number, Configuration>()
   /** Numbers of members that no primary counts as level. */
   readonly behind = new Set<number>()
+  /** Primaries run a version that does not say who is level. */
+  isOld = false
   /** Slots whose members were asked for, in order. */
   readonly asked: number[] = []
   /** Peers that are heard of. */
@@ -79,7 +81,8 @@ export class World {
       const level = [...members, ...learners]
         .map(({ number }) => number)
         .filter(number => !this.behind.has(number))
-      return { result: { kind: 'members', configuration, level, primary: '00' }, path: [] }
+      const said = this.isOld ? {} : { level }
+      return { result: { kind: 'members', configuration, ...said, primary: '00' }, path: [] }
     },
   }
 

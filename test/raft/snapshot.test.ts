@@ -72,6 +72,20 @@ t.test('an unreachable follower leaves the snapshot state', t => {
   t.end()
 })
 
+t.test(
+  'a follower that takes long to install a snapshot counts for its leader, also when messages to it were lost',
+  t => {
+    const cluster = lagging()
+    cluster.host(2).crash()
+    cluster.node(1).unreachable(3)
+    // The offer arrives, and is answered when everything is installed.
+    cluster.lose = message => message.type === 'snapshot'
+    cluster.run(40)
+    t.match(cluster.status(1), { role: 'leader', term: 1 })
+    t.end()
+  },
+)
+
 t.test('a follower that catches up in another way needs no snapshot any more', t => {
   const cluster = lagging()
   cluster.lose = message => message.to === 3

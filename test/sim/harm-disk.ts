@@ -17,7 +17,7 @@ const ROWS = {
 
 function slowDisk(harm: Harm): boolean {
   const member = harm.anyone()
-  const flushMs = harm.chance.pick([10, 80, 400])
+  const flushMs = harm.chance.pick([10, 80, 400, 2_500])
   const begin = () => {
     member.flushMs = flushMs
     harm.say(member.name, `fsync takes ${flushMs} ms`)

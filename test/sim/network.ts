@@ -53,6 +53,8 @@ const MIN_DELAY_MS = 0.1
 const LONG_DELAY_MS = 10
 /** Longest time that an overtaken message is held back. */
 const MAX_HOLD_MS = 50
+/** Longest time until whoever sent it notices that a message was lost. */
+const MAX_NOTICE_MS = 2_000
 
 const IS_UP = (member: Member): boolean => member.isUp
 
@@ -121,10 +123,15 @@ export class Network {
     })
   }
 
-  /** Carries a batch of messages, behind those before it. `refused` is called when no process takes it. */
-  batch(from: string, to: string, arrive: (target: Member) => void, refused: () => void): void {
-    const there = () => this.#enter(to, arrive, refused)
-    this.#travel(from, to, there, true)
+  /**
+   * Carries a batch of messages, behind those before it. `failed` is called when no process takes it and, in one case of two,
+   * some time after it was lost: when its connection breaks, or no answer comes.
+   */
+  batch(from: string, to: string, arrive: (target: Member) => void, failed: () => void): void {
+    const there = () => this.#enter(to, arrive, failed)
+    this.#travel(from, to, there, true, () => {
+      if (this.#chance.yes(0.5)) this.#world.after(this.#chance.between(0, MAX_NOTICE_MS), failed)
+    })
     if (this.#strikes(this.weather.doubling, 'doubled message')) this.#travel(from, to, there, true)
   }
 

@@ -6,7 +6,7 @@ import { Cluster } from './cluster.ts'
 import { Faults } from './faults.ts'
 import { isTrimmed } from './topics.ts'
 import { Trace } from './trace.ts'
-import { Chance, World } from './world.ts'
+import { Chance, MAX_STEPS, World } from './world.ts'
 
 /** Virtual time for a cluster to come up, and to heal when nothing is wrong any more. */
 const START_MS = 1_000
@@ -67,6 +67,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   const faults = new Faults(cluster, chance.fork())
   const faultsMs = options.faultsMs ?? drawFaultsMs(chance)
   const isBroken = () => cluster.violations.length > 0
+  world.onExhausted = () => cluster.violation(`it comes to rest: ${MAX_STEPS} steps were not enough`)
   const onRejection = (error: unknown) => cluster.violation(`a promise was left rejected: ${String(error)}`)
   process.on('unhandledRejection', onRejection)
   try {

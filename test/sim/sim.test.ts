@@ -6,6 +6,7 @@ import { runNode } from '../e2e/support.ts'
 import { mutate } from './mutants/mutant.ts'
 import { MUTANTS } from './mutants/table.ts'
 import { REGRESSIONS } from './regressions/table.ts'
+import { MAX_STEPS, World } from './world.ts'
 
 const SEEDS = 25
 /** A slow machine may take its time: what is tested is what happens, not how fast. */
@@ -80,6 +81,17 @@ t.test('a worker that dies or hangs is reported with its seed', async t => {
     [1, 2],
   )
   t.match(hung[0]?.violations[0], /SIGKILL \(no answer in 0\.3 s\)/)
+})
+
+t.test('a world that never comes to rest ends, and says so', async t => {
+  const world = new World()
+  let told = 0
+  world.onExhausted = () => told++
+  const again = () => void world.after(0, again)
+  again()
+  await world.runUntil(1)
+  await world.runUntil(2)
+  t.same([told, world.steps, world.nowMs], [1, MAX_STEPS, 2])
 })
 
 /** What becomes of two seeds whose workers first import something. */

@@ -56,10 +56,15 @@ interface Planned {
 /** Events planned with Node at a time. */
 const BATCH = 256
 
+/** Events after which a world has gone wrong: tenfold what the longest seed takes. */
+export const MAX_STEPS = 2_000_000
+
 /** Virtual time: a queue of events, run one by one in order of time and then of arrival. */
 export class World {
   nowMs = 0
   steps = 0
+  /** Called when there were MAX_STEPS events; none is run any more. */
+  onExhausted: () => void = () => {}
   readonly #heap: Planned[] = []
   #places = 0
 
@@ -107,13 +112,14 @@ export class World {
 
   /** Runs the next event; false when there is none left to run. */
   #step(untilMs: number, stop: () => boolean): boolean {
-    while (this.#heap.length > 0 && this.#heap[0]!.atMs <= untilMs) {
+    while (this.steps < MAX_STEPS && this.#heap.length > 0 && this.#heap[0]!.atMs <= untilMs) {
       if (stop()) return false
       const next = this.#pop()
       if (next.cancelled) continue
       this.nowMs = next.atMs
       this.steps++
       next.run()
+      if (this.steps === MAX_STEPS) this.onExhausted()
       return true
     }
     this.nowMs = Math.max(this.nowMs, untilMs)

@@ -144,7 +144,7 @@ export class FakeMembership implements MembershipApi {
   failure: HypercastError | undefined
   /** What is said to be left. */
   recovery: RecoveryPlan = { slots: [], kept: 65, stuck: [] }
-  state = { moving: 0, bytesToMove: 0, unknown: 0 }
+  state = { moving: 0, bytesToMove: 0, behind: 0, unknown: 0 }
 
   constructor(peer: FakePeer) {
     this.#peer = peer

@@ -510,6 +510,8 @@ export interface components {
             moving: number | null;
             /** @description About how many bytes of events are still to be copied until they have; null without `progress=true`. */
             bytesToMove: number | null;
+            /** @description Replicas that are down or have not caught up with their primary: before another peer stops, this should be 0; null without `progress=true`. */
+            behind: number | null;
             /** @description Slots for which nobody answered in time; null without `progress=true`. */
             unknown: number | null;
         };
@@ -532,6 +534,8 @@ export interface components {
             moving: number | null;
             /** @description About how many bytes of events are still to be copied until they have; null without `progress=true`. */
             bytesToMove: number | null;
+            /** @description Replicas that are down or have not caught up with their primary: before another peer stops, this should be 0; null without `progress=true`. */
+            behind: number | null;
             /** @description Slots for which nobody answered in time; null without `progress=true`. */
             unknown: number | null;
             /** @description The primary of each slot, by slot, as far as known here. */

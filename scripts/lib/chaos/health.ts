@@ -64,14 +64,19 @@ function withoutHome(name: string, { version, clusterId, dimension, slots, self,
   return undefined
 }
 
-/** Slots that do not stand where they belong, in words, as the peer at this URL finds by asking all primaries. */
+interface Progress {
+  readonly moving: number | null
+  readonly behind: number | null
+  readonly unknown: number | null
+}
+
+/** Slots that do not stand where they belong, or whose replicas are not level, in words, as all their primaries say. */
 export async function unsettled(url: string): Promise<string | undefined> {
-  const { moving, unknown } = await askJson<{ moving: number | null; unknown: number | null }>(
-    `${url}/v1/peers?progress=true`,
-    { timeoutMs: SURVEY_TIMEOUT_MS },
-  ).catch(() => ({ moving: null, unknown: null }))
-  if (moving === 0 && unknown === 0) return undefined
+  const { moving, behind, unknown } = await askJson<Progress>(`${url}/v1/peers?progress=true`, {
+    timeoutMs: SURVEY_TIMEOUT_MS,
+  }).catch(() => ({ moving: null, behind: null, unknown: null }))
+  if (moving === 0 && behind === 0 && unknown === 0) return undefined
   return moving === null
     ? 'nobody says whether slots are on the move'
-    : `${moving} slots move, ${unknown} say nothing`
+    : `${moving} slots move, ${behind} replicas are behind, ${unknown} slots say nothing`
 }

@@ -7,9 +7,6 @@ const LOADER = new URL('../../../test/sim/mutants/load.ts', import.meta.url)
 
 const PRODUCT = new URL('../../../services/peer/', import.meta.url)
 
-/** Real time a seed of a mutant may take: one that hangs is caught, too. */
-const SEED_TIMEOUT_MS = 60_000
-
 export interface HuntOptions {
   /** Seeds to try, and the first of them. */
   readonly seeds: number
@@ -32,7 +29,7 @@ export async function hunt(mutant: Mutant, options: HuntOptions): Promise<Caught
   const { seeds, from, jobs, faultsMs } = options
   mutate(readFileSync(new URL(mutant.file, PRODUCT), 'utf8'), mutant)
   const loader = `${LOADER.href}?mutant=${encodeURIComponent(mutant.name)}`
-  const pool = { jobs, seedTimeoutMs: SEED_TIMEOUT_MS, execArgv: ['--import', loader] }
+  const pool = { jobs, execArgv: ['--import', loader] }
   const caught: Caught[] = []
   await runSeeds(jobsFrom(from, seeds, faultsMs), pool, ({ seed, violations }) => {
     const [violation] = violations

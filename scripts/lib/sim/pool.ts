@@ -6,14 +6,19 @@ const WORKER = new URL('./worker.ts', import.meta.url)
 /** How the violation of a worker begins that ended by itself. */
 export const ENDED_WITH_CODE = 'its process ended with code'
 
+/** Real time after which a seed hangs: its steps have a bound, this is for one that never ends. */
+const SEED_TIMEOUT_MS = 120_000
+
 export interface PoolOptions {
   /** Worker processes at once. */
   readonly jobs: number
-  /** A seed that takes longer, in real time, is reported as hung. */
-  readonly seedTimeoutMs: number
+  /** Real time after which a seed is reported as hung. */
+  readonly seedTimeoutMs?: number
   /** Options of Node for the workers, such as `--import`. */
   readonly execArgv?: readonly string[]
 }
+
+const children = new Set<ChildProcess>()
 
 interface Worker {
   readonly child: ChildProcess
@@ -44,7 +49,16 @@ export function runSeeds(
       if (first === undefined) resolve()
       else drive(first, options, next, outcome => (isEnding ||= !settled(outcome)), resolve)
     })
-  return Promise.all(Array.from({ length: options.jobs }, lane)).then(() => {})
+  process.once('SIGTERM', endAll)
+  return Promise.all(Array.from({ length: options.jobs }, lane)).then(() => {
+    process.off('SIGTERM', endAll)
+  })
+}
+
+/** A worker that hangs does not notice that its parent is gone. */
+function endAll(): void {
+  for (const child of children) child.kill('SIGKILL')
+  process.exit(1)
 }
 
 /** One worker after the other: a new one takes the place of one that was lost. */
@@ -55,6 +69,7 @@ function drive(
   settled: (outcome: Outcome) => void,
   done: () => void,
 ): void {
+  const { seedTimeoutMs = SEED_TIMEOUT_MS } = options
   const worker: Worker = { child: start(options), seed: undefined, timer: undefined }
   const give = (job: Job | undefined): void => {
     if (job === undefined) {
@@ -62,7 +77,7 @@ function drive(
       return
     }
     worker.seed = job.seed
-    worker.timer = setTimeout(() => worker.child.kill('SIGKILL'), options.seedTimeoutMs)
+    worker.timer = setTimeout(() => worker.child.kill('SIGKILL'), seedTimeoutMs)
     worker.child.send(job)
   }
   worker.child.on('message', (outcome: Outcome) => {
@@ -71,13 +86,15 @@ function drive(
     settled(outcome)
     give(next())
   })
+  children.add(worker.child)
   worker.child.on('exit', (code, signal) => {
+    children.delete(worker.child)
     clearTimeout(worker.timer)
     if (worker.seed === undefined) {
       done()
       return
     }
-    const hung = signal === 'SIGKILL' ? ` (no answer in ${options.seedTimeoutMs / 1_000} s)` : ''
+    const hung = signal === 'SIGKILL' ? ` (no answer in ${seedTimeoutMs / 1_000} s)` : ''
     const violations = [
       signal === null ? `${ENDED_WITH_CODE} ${code}` : `its process ended with ${signal}${hung}`,
     ]

@@ -35,7 +35,7 @@ export function progressLine({
   moving,
   bytesToMove,
   unknown,
-}: Omit<PeersAnswer, 'peers' | 'format'>): string {
+}: Omit<PeersAnswer, 'peers' | 'format' | 'behind'>): string {
   const rest = moving ? `${slots(moving)}, ${aboutSize(bytesToMove ?? 0)} still to move` : undefined
   if (!unknown) return rest ?? 'no slot is still to move'
   const silent = `nobody answered for ${slots(unknown)}`
@@ -44,13 +44,20 @@ export function progressLine({
 
 function summary(answer: PeersAnswer): string[] {
   const staying = answer.peers.filter(({ leaving }) => !leaving).length
-  const lines = [progressLine(answer), ...versionLine(answer)]
+  const lines = [progressLine(answer), ...behindLine(answer), ...versionLine(answer)]
   if (staying < LIMITS.REPLICAS) {
     lines.push(
       `a cluster of ${staying === 1 ? 'one peer' : `${staying} peers`} does not survive a failure: let ${LIMITS.REPLICAS} or more take part`,
     )
   }
   return lines
+}
+
+/** One line when replicas are not level: whoever stops one more peer may leave a slot without a majority. */
+function behindLine({ behind }: PeersAnswer): string[] {
+  if (!behind) return []
+  const many = behind === 1 ? '1 replica is' : `${behind} replicas are`
+  return [`${many} down or still behind: stop no other peer until none is`]
 }
 
 /** One line when not all peers run the same version of the program. */

@@ -74,9 +74,12 @@ export interface MembershipApi {
    * How many slots do not stand yet where the roster places them, about how many bytes are still to be copied for them,
    * and for how many slots nobody answered.
    */
-  progress(
-    deadlineMs: number,
-  ): Promise<{ readonly moving: number; readonly bytesToMove: number; readonly unknown: number }>
+  progress(deadlineMs: number): Promise<{
+    readonly moving: number
+    readonly bytesToMove: number
+    readonly behind: number
+    readonly unknown: number
+  }>
 }
 
 /** The settings of config.ts that the HTTP surface uses. */

@@ -10,7 +10,7 @@ export async function progressOf(
   api: PeerApi,
   query: { readonly progress?: boolean },
 ): Promise<ProgressBody> {
-  if (query.progress !== true) return { moving: null, bytesToMove: null, unknown: null }
-  const { moving, bytesToMove, unknown } = await api.membership.progress(deadline(api))
-  return { moving, bytesToMove, unknown }
+  if (query.progress !== true) return { moving: null, bytesToMove: null, behind: null, unknown: null }
+  const { moving, bytesToMove, behind, unknown } = await api.membership.progress(deadline(api))
+  return { moving, bytesToMove, behind, unknown }
 }

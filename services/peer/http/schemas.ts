@@ -193,6 +193,10 @@ const progress = {
     description:
       'About how many bytes of events are still to be copied until they have; null without `progress=true`.',
   }),
+  behind: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
+    description:
+      'Replicas that are down or have not caught up with their primary: before another peer stops, this should be 0; null without `progress=true`.',
+  }),
   unknown: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
     description: 'Slots for which nobody answered in time; null without `progress=true`.',
   }),
@@ -200,6 +204,7 @@ const progress = {
 export interface ProgressBody {
   readonly moving: number | null
   readonly bytesToMove: number | null
+  readonly behind: number | null
   readonly unknown: number | null
 }
 export const ProgressQuery = Type.Object(

@@ -63,11 +63,13 @@ export class HttpTransport implements Transport {
   readonly #links = new Map<PeerId, ReplicateLink>()
   /** Answers in the making, by the peer that waits for them, oldest first. */
   readonly #parked = new Map<PeerId, SlotMessage[][]>()
+  readonly #piggybackMs: number
   #engine: EngineSide | undefined
   #stopped = false
 
   constructor(options: HttpTransportOptions) {
     this.#options = options
+    this.#piggybackMs = LIMITS.PIGGYBACK_WAIT_SHARE * options.settings.replicateTimeoutMs
     this.identity = {
       'hypercast-cluster': options.clusterId,
       'hypercast-from': options.self,
@@ -108,7 +110,7 @@ export class HttpTransport implements Transport {
     parked.push(answers)
     let cancel = () => {}
     const tooLong = new Promise<void>(resolve => {
-      cancel = this.#options.clock.after(LIMITS.MAX_PIGGYBACK_WAIT_MS, resolve)
+      cancel = this.#options.clock.after(this.#piggybackMs, resolve)
     })
     try {
       await Promise.race([engine.receive(from, messages), tooLong])

@@ -7,7 +7,7 @@ import { LIMITS } from '../limits.ts'
 import type { Dispatcher } from '../links/types.ts'
 import type { Configuration, Member } from '../raft/types.ts'
 import { appendChange } from './changes.ts'
-import { leftUnsound, mayBeNamed, survey } from './survey.ts'
+import { isLevelIn, leftUnsound, mayBeNamed, survey } from './survey.ts'
 
 export interface DeparturesOptions {
   readonly self: PeerId
@@ -113,7 +113,7 @@ export class Departures {
     const { unknown, roster, configurations, level } = seen
     const moving = configurations.filter((configuration, slot) => {
       if (configuration === null || rosters.settles(slot, configuration)) return false
-      return !waitsFor(number, rosters.membersOf(rosters.order(slot)), configuration, level[slot]!)
+      return !waitsFor(number, rosters.membersOf(rosters.order(slot)), configuration, level[slot])
     }).length
     if (unknown > 0 || moving > 0) {
       log.warn({ peer: id, unknown, moving }, 'a dead peer stays until every slot has settled')
@@ -143,11 +143,11 @@ function waitsFor(
   number: number,
   placed: readonly Member[],
   { voters }: Configuration,
-  level: readonly number[],
+  level: readonly number[] | undefined,
 ): boolean {
-  const isAwaited = (member: Member) => member.number === number && !level.includes(number)
+  const isAwaited = (member: Member) => member.number === number && level?.includes(number) !== true
   const missing = placed.filter(member => !voters.some(voter => voter.number === member.number))
-  if (!missing.every(one => isAwaited(one) || level.includes(one.number))) return false
-  const sound = placed.filter(one => level.includes(one.number))
+  if (!missing.every(one => isAwaited(one) || isLevelIn(level, one.number))) return false
+  const sound = placed.filter(one => !isAwaited(one) && isLevelIn(level, one.number))
   return missing.some(isAwaited) || (placed.some(isAwaited) && sound.length <= placed.length / 2)
 }

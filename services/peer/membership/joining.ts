@@ -1,6 +1,7 @@
 import type { PeerId } from '../cube/labels.ts'
 import { type Roster, rosterFault } from '../cube/roster.ts'
 import type { Formats } from '../engine/formats.ts'
+import { pause } from '../engine/pause.ts'
 import type { EngineLog } from '../engine/settings.ts'
 import type { Clock } from '../engine/types.ts'
 import { HypercastError } from '../errors.ts'
@@ -56,7 +57,7 @@ export class Joining {
    * good, with the store's error, with the signal's reason when aborted.
    */
   async run(signal: AbortSignal): Promise<Roster> {
-    const { store, via, log } = this.#options
+    const { store, via, clock, log } = this.#options
     for (
       let pauseMs: number = LIMITS.JOIN_RETRY_MIN_MS;
       ;
@@ -73,7 +74,7 @@ export class Joining {
         return answer.roster
       }
       log.info({ via, why: answer.why }, 'joining goes on')
-      await this.#pause(pauseMs, signal)
+      await pause(clock, pauseMs, signal)
     }
   }
 
@@ -99,18 +100,6 @@ export class Joining {
     if (code === 'ADDRESS_UNREACHABLE' && ++this.#unreached < LIMITS.JOIN_ADDRESS_ATTEMPTS) return { why }
     if (status >= 500 || status === 429 || PASSING.has(code)) return { why }
     throw new JoinError(`${via} does not let this peer join: ${detail}`)
-  }
-
-  #pause(pauseMs: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options
-    return new Promise(resolve => {
-      const cancel = clock.after(pauseMs, resolve)
-      const end = () => {
-        cancel()
-        resolve()
-      }
-      signal.addEventListener('abort', end, { once: true })
-    })
   }
 }
 

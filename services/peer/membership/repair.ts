@@ -198,7 +198,7 @@ export class Repair {
     for (const [slot, configuration] of (configurations as readonly Configuration[]).entries()) {
       if (waitsFor(own, configuration, rosters.membersOf(rosters.order(slot)))) continue
       if (!rosters.settles(slot, configuration)) return { obstacle: `slot ${slot} is on the move` }
-      if (!canSpare(own, configuration, level[slot]!)) {
+      if (!canSpare(own, configuration, level[slot] ?? [])) {
         return { obstacle: `slot ${slot} has no majority of sound replicas without this one` }
       }
     }

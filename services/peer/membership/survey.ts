@@ -10,12 +10,14 @@ export interface Survey {
   readonly roster: Roster
   /** By slot; null where nobody answered. The last one is the roster's own. */
   readonly configurations: readonly (Configuration | null)[]
-  /** By slot: numbers of the members that are heard of and hold all but the last of it. */
-  readonly level: readonly (readonly number[])[]
+  /** By slot: numbers of the members that are heard of and hold all but the last of it; undefined where nobody says. */
+  readonly level: readonly (readonly number[] | undefined)[]
   /** Slots that do not stand where the roster places them yet. */
   readonly moving: number
   /** About how many bytes of events are still to be copied until they do. */
   readonly bytesToMove: number
+  /** Replicas with a vote that are not heard of, or hold less than their slot's primary: it can spare no other one. */
+  readonly behind: number
   /** Slots nobody answered for: without a majority, perhaps. */
   readonly unknown: number
 }
@@ -27,7 +29,7 @@ export interface Survey {
 export async function survey(dispatcher: Dispatcher, rosters: Rosters, deadlineMs: number): Promise<Survey> {
   const roster = rosters.current
   const configurations = new Array<Configuration | null>(roster.slots + 1).fill(null)
-  const level = new Array<readonly number[]>(roster.slots + 1).fill([])
+  const level = new Array<readonly number[] | undefined>(roster.slots + 1).fill(undefined)
   let bytesToMove = 0
   let next = 0
   const ask = async (): Promise<void> => {
@@ -35,7 +37,7 @@ export async function survey(dispatcher: Dispatcher, rosters: Rosters, deadlineM
       const { result } = await dispatcher.dispatch({ kind: 'members', slot }, deadlineMs)
       if (result.kind !== 'members') continue
       configurations[slot] = result.configuration
-      level[slot] = result.level ?? []
+      level[slot] = result.level
       bytesToMove += result.bytesToMove ?? 0
     }
   }
@@ -44,7 +46,15 @@ export async function survey(dispatcher: Dispatcher, rosters: Rosters, deadlineM
   const moving = configurations.filter(
     (configuration, slot) => configuration !== null && !rosters.settles(slot, configuration),
   ).length
-  return { roster, configurations, level, moving, bytesToMove, unknown }
+  const behind = configurations.flatMap((configuration, slot) =>
+    (configuration?.voters ?? []).filter(voter => !isLevelIn(level[slot], voter.number)),
+  ).length
+  return { roster, configurations, level, moving, bytesToMove, behind, unknown }
+}
+
+/** Whether a member holds its slot; of a primary that runs a version which does not say so, it is believed. */
+export function isLevelIn(level: readonly number[] | undefined, number: number): boolean {
+  return level === undefined || level.includes(number)
 }
 
 /**
@@ -63,7 +73,7 @@ export function leftUnsound({ roster, configurations, level }: Survey, number: n
     const { voters, outgoing = [] } = configuration
     const votes = new Set([...voters, ...outgoing].map(member => member.number))
     const placed = after.membersOf(after.order(slot))
-    const sound = placed.filter(one => level[slot]!.includes(one.number) || !votes.has(one.number))
+    const sound = placed.filter(one => isLevelIn(level[slot], one.number) || !votes.has(one.number))
     return sound.length > placed.length / 2 ? [] : [slot]
   })
 }

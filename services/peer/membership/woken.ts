@@ -1,3 +1,4 @@
+import { pause } from '../engine/pause.ts'
 import type { Clock } from '../engine/types.ts'
 
 export interface WakingOptions {
@@ -12,13 +13,15 @@ export interface WakingOptions {
  * aborted. Nothing is left behind. Never rejects.
  */
 export function woken({ clock, signal, onRoster }: WakingOptions, afterMs?: number): Promise<void> {
+  if (afterMs !== undefined) return pause(clock, afterMs, signal)
+  if (signal.aborted) return Promise.resolve()
   return new Promise(resolve => {
     const wake = () => {
       cancel()
       signal.removeEventListener('abort', wake)
       resolve()
     }
-    const cancel = afterMs === undefined ? onRoster(wake) : clock.after(afterMs, wake)
+    const cancel = onRoster(wake)
     signal.addEventListener('abort', wake)
   })
 }

@@ -105,16 +105,15 @@ export function checkQuorum(state: RaftState): void {
 
 /**
  * The follower was heard from within the election timeout, and is reached. One that asks for heartbeats itself, and that
- * nothing can be sent to, would keep a leader in office that commits nothing.
+ * nothing can be sent to, would keep a leader in office that commits nothing. Who was offered a snapshot has nothing to
+ * answer until it is installed.
  */
 export function isActive(state: RaftState, number: number): boolean {
   const progress = state.progress.get(number)
   if (progress === undefined) return false
-  const { leaderTicks, options } = state
-  const { heardAtTick, lostSinceTick = leaderTicks } = progress
-  return (
-    leaderTicks - heardAtTick < options.electionTicks && leaderTicks - lostSinceTick < options.electionTicks
-  )
+  const isRecent = (tick: number) => state.leaderTicks - tick < state.options.electionTicks
+  const { heardAtTick, lostSinceTick = state.leaderTicks } = progress
+  return isRecent(heardAtTick) && (progress.state === 'snapshot' || isRecent(lostSinceTick))
 }
 
 /** Reads may begin: the term's no-op is committed, so the commit index is the cluster's (thesis 6.4). */

@@ -1,10 +1,10 @@
 import type { PeerId } from '../cube/labels.ts'
+import { pause } from '../engine/pause.ts'
 import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { FollowFrame, OpenFollow } from '../links/follow-wire.ts'
 import type { Dispatcher } from '../links/types.ts'
 import type { StoredEvent } from '../topics/types.ts'
-import { pause } from './pause.ts'
 import type { Slice, SourceTarget, TopicSource } from './source.ts'
 
 export interface RemoteSourceOptions {

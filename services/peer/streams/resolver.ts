@@ -1,10 +1,10 @@
 import type { PeerId } from '../cube/labels.ts'
+import { pause } from '../engine/pause.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
 import type { ErrorCode } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { FollowFrame, OpenFollow } from '../links/follow-wire.ts'
 import type { Dispatcher } from '../links/types.ts'
-import { pause } from './pause.ts'
 import { type Decision, decide, type Knowledge, type PlainStart } from './start.ts'
 import type { StreamStart } from './types.ts'
 

@@ -1,5 +1,7 @@
 import type { Roster, RosterNote } from '../../../services/peer/cube/roster.ts'
+import type { Engine } from '../../../services/peer/engine/engine.ts'
 import { Rosters } from '../../../services/peer/engine/rosters.ts'
+import { SlotError } from '../../../services/peer/engine/types.ts'
 import type { Configuration } from '../../../services/peer/raft/types.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Member } from '../member.ts'
@@ -149,15 +151,26 @@ export class Memberships {
 
 /** Who takes part in the slot, as its primary has it; one that a quorum has left behind is none. */
 function placesOf(members: readonly Member[], slot: number): Configuration | undefined {
-  const held = members.filter(({ isUp, engine }) => isUp && engine.holds(slot))
-  const raftOf = ({ engine }: Member) => engine.status(slot).raft
-  const leaders = held.filter(member => raftOf(member).role === 'leader')
-  const [leader] = leaders.sort((one, other) => raftOf(other).term - raftOf(one).term)
+  const replicas = members.flatMap(({ isUp, uid, engine }) => {
+    const raft = isUp ? raftOf(engine, slot) : undefined
+    return raft === undefined ? [] : [{ uid, engine, ...raft }]
+  })
+  const leaders = replicas.filter(({ role }) => role === 'leader')
+  const leader = leaders.sort((one, other) => other.term - one.term)[0]
   if (leader === undefined) return undefined
-  const followers = held.filter(member => raftOf(member).term === raftOf(leader).term)
   const configuration = leader.engine.members(slot)
-  const isCurrent = isQuorum(configuration, uid => followers.some(member => member.uid === uid))
-  return isCurrent ? configuration : undefined
+  const isWith = (uid: string) => replicas.some(one => one.uid === uid && one.term === leader.term)
+  return isQuorum(configuration, isWith) ? configuration : undefined
+}
+
+/** Undefined without a replica, also one that has no vote yet. */
+function raftOf(engine: Engine, slot: number): { readonly role: string; readonly term: number } | undefined {
+  try {
+    return engine.status(slot).raft
+  } catch (error) {
+    if (error instanceof SlotError) return undefined
+    throw error
+  }
 }
 
 /** Whether the change is one that has to wait until the slots have settled: by hand a peer is evicted at once. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../engine/types.ts'
+import type { Clock } from './types.ts'
 
 /** Resolves after `delayMs`, or at once when `signal` is aborted. */
 export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
