@@ -18,6 +18,7 @@ import { InboundSockets } from './links/inbound.ts'
 import { askRecovery } from './links/recovery.ts'
 import { packedHeaders } from './links/replicate.ts'
 import { HttpTransport } from './links/transport.ts'
+import { Whereabouts } from './links/whereabouts.ts'
 import type { Admission } from './membership/admission.ts'
 import type { Departures } from './membership/departures.ts'
 import type { PeerMetrics } from './metrics.ts'
@@ -33,6 +34,7 @@ export interface Parts {
   readonly dispatcher: CubeDispatcher
   readonly streams: TopicStreams
   readonly handlers: LinkHandlers
+  readonly whereabouts: Whereabouts
   readonly journal: PeerJournal
   readonly admission: Admission
   readonly departures: Departures
@@ -68,12 +70,13 @@ export function assemble({
   const self = ownId(roster, store.identity.uid)
   const clock = systemClock
   const random = Math.random
-  let urls = urlsOf(roster)
+  const whereabouts = new Whereabouts(() => engine.roster)
   const transport = new HttpTransport({
     self,
     uid: store.identity.uid,
     clusterId: roster.clusterId,
-    urlOf: peer => urls.get(peer),
+    url: config.url,
+    whereabouts,
     wireFormat: () => wireFormatOf(formatOf(engine.roster)),
     clock,
     random,
@@ -100,7 +103,7 @@ export function assemble({
       election: () => metrics.election(),
       beat: (peer, ok) => {
         // The last one to a peer may end, and fail, when it is off the list.
-        if (!urls.has(peer)) return
+        if (whereabouts.urlOf(peer) === undefined) return
         metrics.beat(peer, ok)
         journal.beat(peer, ok)
       },
@@ -110,12 +113,10 @@ export function assemble({
     onRemoved: () => onRemoved(self),
   })
   transport.attach(engine)
-  engine.onRoster(now => {
-    urls = urlsOf(now)
-  })
   const inbound = new InboundSockets(peer => engine.connectionClosed(peer))
   const wiring: Wiring = wire({
     ...{ self, engine, store: store.identity, clock, random, log },
+    url: config.url,
     headers: transport.identity,
     pools: transport.pools,
     acceptTimeoutMs: Math.max(config.electionMs / 2, 4 * LIMITS.ACCEPT_AFTER_MS),
@@ -152,6 +153,7 @@ export function assemble({
     dispatcher,
     streams,
     handlers,
+    whereabouts,
     journal,
     admission,
     departures,
@@ -163,10 +165,6 @@ export function assemble({
       await transport.close()
     },
   }
-}
-
-function urlsOf({ peers }: Roster): Map<PeerId, string> {
-  return new Map(peers.map(({ id, url }) => [id, url]))
 }
 
 function ownId(roster: Roster, uid: string): PeerId {

@@ -28,6 +28,8 @@ export interface WiringOptions
   /** In [0, 1). */
   readonly random: () => number
   readonly log: EngineLog
+  /** Where this peer is reached. */
+  readonly url: string
   /** Headers that say who asks. */
   readonly headers: Readonly<Record<string, string>>
   readonly streaming: TopicStreamsOptions['settings']
@@ -63,7 +65,7 @@ export function wire(options: WiringOptions): Wiring {
     isUp: peer => engine.peerUp(peer),
     trouble: peer => engine.connectionClosed(peer),
   })
-  const executor = new Executor(self, engine)
+  const executor = new Executor(self, options.url, engine)
   const router = new Router({ self, roster, clock, executor, edges })
   const producers = new ProducerStamps(store)
   const dispatcher = new CubeDispatcher({

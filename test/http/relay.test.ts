@@ -32,6 +32,15 @@ t.test('who is not a peer of this cluster under its own uid is a stranger', asyn
   }
 })
 
+t.test('a peer says with its requests where it is reached, and nobody else does', async t => {
+  const { app, peer } = await makeApp(t)
+  const at = { 'hypercast-url': 'http://127.0.0.1:9' }
+  for (const headers of [PEER, { ...PEER, ...at }, { ...PEER, ...at, 'hypercast-uid': 'uid-011' }]) {
+    await app.inject({ method: 'GET', url: '/v1/relay/snapshot?slot=4&after=0', headers })
+  }
+  t.same(peer.links.places, [['010', 'http://127.0.0.1:9']])
+})
+
 t.test('bodies reach the links as they are, with who sent them', async t => {
   const { app } = await makeApp(t)
   const { url } = await listen(app)

@@ -13,6 +13,7 @@ import { InboundSockets } from '../../services/peer/links/inbound.ts'
 import { packedHeaders } from '../../services/peer/links/replicate.ts'
 import { HttpTransport } from '../../services/peer/links/transport.ts'
 import type { Forwarded } from '../../services/peer/links/types.ts'
+import { Whereabouts } from '../../services/peer/links/whereabouts.ts'
 import { PeerMetrics } from '../../services/peer/metrics.ts'
 import { FakeEngine, patient, quiet, signal } from './support/cube.ts'
 
@@ -49,7 +50,8 @@ class Links {
       ...common,
       uid: 'uid-0',
       clusterId: 'c',
-      urlOf: peer => this.engine.roster.peers.find(({ id }) => id === peer)?.url,
+      url: 'http://127.0.0.1:1',
+      whereabouts: new Whereabouts(() => this.engine.roster),
       wireFormat: () => WIRE_FORMAT,
       settings: patient,
     })

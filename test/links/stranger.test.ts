@@ -38,11 +38,15 @@ async function refused(t: Test, status: number) {
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  /** Who was looked for and not found, and where. */
+  const missed: (readonly [string, string | undefined])[] = []
   const transport = new HttpTransport({
     self: '0',
     uid: 'uid-0',
     clusterId: 'test',
-    urlOf: () => `http://127.0.0.1:${port}`,
+    url: 'http://127.0.0.1:1',
+    whereabouts: { urlOf: () => url, missed: (peer, at) => missed.push([peer, at]) },
     wireFormat: () => WIRE_FORMAT,
     clock: systemClock,
     random: Math.random,
@@ -62,24 +66,33 @@ async function refused(t: Test, status: number) {
     server.closeAllConnections()
     await new Promise(resolve => server.close(resolve))
   })
-  return { transport, asked, lost: lost.promise }
+  return { transport, url, missed, asked, lost: lost.promise }
 }
 
 t.test('whoever is refused as a stranger on a Raft link asks for the roster the other goes by', async t => {
-  const { transport, asked, lost } = await refused(t, 403)
+  const { transport, url, missed, asked, lost } = await refused(t, 403)
   transport.send('1', [{ slot: 0, message: vote }])
   t.equal(await lost, '1')
   t.same(asked, ['1'])
   t.same(await transport.roster('1'), ROSTER, 'and is told it all the same')
   await t.rejects(transport.heartbeat('1', beat), NotListedError)
+  t.same(
+    missed,
+    [
+      ['1', url],
+      ['1', url],
+    ],
+    'and looks for it elsewhere',
+  )
 })
 
-t.test('any other refusal says nothing about the roster', async t => {
+t.test('any other refusal says nothing about the roster, nor about where the peer is', async t => {
   for (const status of [400, 500, 503]) {
-    const { transport, asked, lost } = await refused(t, status)
+    const { transport, missed, asked, lost } = await refused(t, status)
     transport.send('1', [{ slot: 0, message: vote }])
     t.equal(await lost, '1')
     t.same(asked, [], `${status}`)
     await t.rejects(transport.heartbeat('1', beat), LinkError)
+    t.same(missed, [], `${status}`)
   }
 })

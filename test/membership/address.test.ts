@@ -105,6 +105,18 @@ t.test('an address at which the others reach another peer is not taken from it',
   t.same(world.applied, ['address'])
 })
 
+t.test('a listed peer that is reached elsewhere does not hold the address', async t => {
+  const world = new World(3)
+  watched(t, world, 2)
+  world.reached.add('01')
+  world.places.set('01', urlOf(2))
+  await world.clock.advance(30_000)
+  t.same(world.applied, [], 'it is there, and says so')
+  world.places.set('01', urlOf(50))
+  await world.clock.advance(2 * LIMITS.JOIN_RETRY_MAX_MS)
+  t.same(world.applied, ['address'])
+})
+
 t.test('three that go around the ring are right when each has said so', async t => {
   const world = new World(3)
   world.apply(elsewhere('uid-1', 3, 'uid-2'))

@@ -46,6 +46,8 @@ export class World {
   readonly up = new Set<string>()
   /** Peers that answer a question whether they are there. */
   readonly reached = new Set<string>()
+  /** Where they say then that they are; one that is not named here does not say. */
+  readonly places = new Map<string, string>()
   /** Called before a change is applied. */
   onAppend: () => void = () => {}
 
@@ -67,7 +69,9 @@ export class World {
     },
     dispatch: async (operation: Operation, deadlineMs: number) => {
       if (operation.kind === 'ping') {
-        return { result: this.reached.has(operation.peer) ? { kind: 'pong' } : failed, path: [] }
+        const url = this.places.get(operation.peer)
+        const pong = { kind: 'pong', ...(url && { url }) } as const
+        return { result: this.reached.has(operation.peer) ? pong : failed, path: [] }
       }
       if (operation.kind !== 'members') throw new Error(`nobody answers ${operation.kind}`)
       const { slot } = operation

@@ -4,7 +4,7 @@ import { parseFollowQuery } from '../../services/peer/links/follow-wire.ts'
 import type { Asked, Connections, ReplyListener, Response } from './connections.ts'
 import type { Ingress } from './ingress.ts'
 import type { Member } from './member.ts'
-import { hostOf, lists } from './network.ts'
+import { admits, hostOf } from './network.ts'
 
 type Dispatcher = Parameters<typeof exchange>[0]
 type DispatchHandler = Parameters<Dispatcher['dispatch']>[1]
@@ -27,7 +27,7 @@ export function operationsConnection(options: PeerConnectionOptions, peer: strin
       const controller = { abort: () => asked?.abort() } as unknown as DispatchController
       handler.onRequestStart?.(controller, {})
       const serve = (target: Member, response: Response) => {
-        if (!lists(target, member)) {
+        if (!admits(target, member)) {
           response.finish(ERRORS.STRANGER.status)
           return
         }
@@ -101,7 +101,7 @@ class StreamedReply implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
     })
     const query = Object.fromEntries(new URL(request.path, 'http://peer.invalid').searchParams)
     const serve = (target: Member, response: Response) => {
-      if (!lists(target, member)) {
+      if (!admits(target, member)) {
         response.finish(ERRORS.STRANGER.status)
         return
       }

@@ -66,7 +66,12 @@ function outage(harm: Harm): boolean {
  */
 export const ROSTER_FAULTS: readonly FaultKind[] = [
   { counted: undefined, meanMs: [800, 5_000], share: SHARE, strike: ({ operator }) => operator.join() },
-  { counted: undefined, meanMs: [300, 2_500], share: SHARE, strike: ({ operator }) => operator.giveUp() },
+  {
+    counted: undefined,
+    meanMs: [300, 2_500],
+    share: SHARE,
+    strike: harm => harm.operator.giveUp(() => !harm.hasFlipped),
+  },
   { counted: undefined, meanMs: [300, 2_500], share: SHARE, strike: ({ operator }) => operator.leave() },
   {
     counted: undefined,

@@ -83,6 +83,7 @@ export class Ingress {
         clock,
         random: () => chance.next(),
         log,
+        url: urlOf(member.host),
         headers,
         evictAfterMs,
       },

@@ -1,6 +1,7 @@
 import type { Roster } from '../../services/peer/cube/roster.ts'
 import { Engine } from '../../services/peer/engine/engine.ts'
 import { type CubeEvent, SlotError, type Transport } from '../../services/peer/engine/types.ts'
+import { Whereabouts } from '../../services/peer/links/whereabouts.ts'
 import { JoinError } from '../../services/peer/membership/joining.ts'
 import { StoreError } from '../../services/peer/store/errors.ts'
 import { slotOf, TABLES } from '../../services/peer/store/keys.ts'
@@ -48,6 +49,7 @@ export class Member {
   readonly disk: MemoryDisk
   life: Life
   engine!: Engine
+  whereabouts!: Whereabouts
   store!: LogStore
   readonly clock: MachineClock
   /** Time one fsync takes. */
@@ -228,7 +230,8 @@ export class Member {
     }
     this.id = own.id
     const random = this.#chance.fork()
-    this.engine = new Engine({
+    this.whereabouts = new Whereabouts(() => engine.roster)
+    const engine = new Engine({
       self: own.id,
       roster,
       members: (slot, deadlineMs) => this.#events.members(this, slot, deadlineMs),
@@ -242,6 +245,7 @@ export class Member {
       onRemoved: () => this.#removed(life),
       onFatal: error => this.#fatal(life, error),
     })
+    this.engine = engine
     this.engine.onCubeEvent(event => this.#traceEvent(event))
     this.engine.onRoster(now => {
       if (!life.isDead) this.#events.roster(this, now)

@@ -11,15 +11,22 @@ export function hostAt(url: string): string {
   return url.slice('http://'.length, -'.invalid'.length)
 }
 
-/** The host that a peer asks when it means `id`, by the roster it goes by; undefined when that does not list it. */
-export function hostOf({ engine }: Member, id: string): string | undefined {
-  const url = engine.roster.peers.find(peer => peer.id === id)?.url
+/** The host that a peer asks when it means `id`; undefined when the roster it goes by does not list it. */
+export function hostOf({ whereabouts }: Member, id: string): string | undefined {
+  const url = whereabouts.urlOf(id)
   return url === undefined ? undefined : hostAt(url)
 }
 
 /** Whether the one takes the other for a peer: it refuses all others (http/routes/relay.ts). */
 export function lists({ engine }: Member, { id, uid }: Member): boolean {
   return engine.roster.peers.some(peer => peer.id === id && peer.uid === uid)
+}
+
+/** Lets a request in whose sender is a listed peer, which says where it is (http/routes/relay.ts). */
+export function admits(target: Member, from: Member): boolean {
+  if (!lists(target, from)) return false
+  target.whereabouts.said(from.id, urlOf(from.host))
+  return true
 }
 
 /** A call that got no answer. `refused` is definite: it never reached a process. */

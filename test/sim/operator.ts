@@ -82,12 +82,12 @@ export class Operator {
   }
 
   /** A machine wants to become a peer, and is taken away before it knows that it is one, if it can be spared then. */
-  giveUp(): boolean {
-    if (this.#cluster.members.size >= MAX_PEERS) return false
+  giveUp(may: () => boolean): boolean {
+    if (this.#cluster.members.size >= MAX_PEERS || !may()) return false
     return this.#begin(async () => {
       const member = this.#newcomer()
       await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
-      if (!this.#mayLose(member)) return this.#isTakenIn(member)
+      if (!may() || !this.#mayLose(member)) return this.#isTakenIn(member)
       this.#cluster.retire(member, 'is taken away again')
       await this.#isForgotten(member.uid)
       this.onDone('newcomer given up')

@@ -10,7 +10,7 @@ import { beatBody, messagesBody, rosterBody, snapshotBody } from '../../services
 import { RESPONSE_TYPES } from '../../services/peer/raft/types.ts'
 import type { Life } from './life.ts'
 import type { Member } from './member.ts'
-import { hostOf, lists, type Network, NetworkError } from './network.ts'
+import { admits, hostOf, type Network, NetworkError, urlOf } from './network.ts'
 import type { Trace } from './trace.ts'
 
 const HEARTBEAT_TIMEOUT_MS = 400
@@ -46,7 +46,7 @@ export class Transports {
       heartbeat: async (id, beat) => {
         const body = beatBody.encode(beat)
         const answer = await this.#ask({ from, life, id }, HEARTBEAT_TIMEOUT_MS, target => {
-          if (!lists(target, from)) throw new NotListedError(id)
+          if (!admits(target, from)) throw new NotListedError(id)
           target.heard(from)
           return beatBody.encode(target.engine.heartbeat(from.id, beatBody.decode(body) as Beat))
         })
@@ -61,7 +61,7 @@ export class Transports {
       dial: id => this.#dial({ from, life, id }),
       snapshot: async (id, slot, afterIndex) => {
         const answer = await this.#ask({ from, life, id }, SNAPSHOT_TIMEOUT_MS, target => {
-          if (!lists(target, from)) throw new NotListedError(id)
+          if (!admits(target, from)) throw new NotListedError(id)
           return snapshotBody.encode(target.engine.snapshotChunk(from.id, slot, afterIndex))
         })
         return snapshotBody.decode(answer) as SnapshotChunk
@@ -77,7 +77,10 @@ export class Transports {
   ): Promise<T> {
     const host = hostOf(from, id)
     if (host === undefined) return Promise.reject(new NetworkError('refused'))
-    return this.#network.call(from.host, life, host, timeoutMs, serve)
+    return this.#network.call(from.host, life, host, timeoutMs, serve).catch(error => {
+      if (!(error instanceof NetworkError && error.kind === 'reset')) from.whereabouts.missed(id, urlOf(host))
+      throw error
+    })
   }
 
   /**
@@ -99,15 +102,20 @@ export class Transports {
     if (to === undefined || messages.length === 0) return
     const { host } = from
     const body = messagesBody.encode(messages)
-    const lost = () => from.life === life && from.engine.unreachable(id)
+    const lost = () => {
+      if (from.life !== life) return
+      from.whereabouts.missed(id, urlOf(to))
+      from.engine.unreachable(id)
+    }
     const stranger = () => {
       if (from.life !== life) return
+      from.whereabouts.missed(id, urlOf(to))
       from.engine.askForRoster(id)
       from.engine.unreachable(id)
     }
     const arrive = (target: Member) => {
       this.#trace.note(`${host}>${to} ${body.length}`)
-      if (lists(target, from)) this.#take(target, from, host, body)
+      if (admits(target, from)) this.#take(target, from, host, body)
       else {
         this.#network.packet(
           to,

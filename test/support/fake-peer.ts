@@ -117,7 +117,7 @@ export class FakePeer implements PeerApi {
   }
 
   #dispatcher(): Dispatcher {
-    const executor = new Executor(SELF, this.slots)
+    const executor = new Executor(SELF, 'http://here', this.slots)
     const dispatch = async (operation: Operation, deadlineMs: number) => {
       if (this.failing)
         return { result: { kind: 'failed', ...this.failing } as OperationResult, path: [SELF] }
@@ -195,6 +195,12 @@ export class FakeMembership implements MembershipApi {
 /** Peers' requests, told back as JSON. */
 class FakeLinks implements LinksApi {
   readonly sockets: Socket[] = []
+  /** Where peers said that they are, in order. */
+  readonly places: (readonly [from: PeerId, url: string])[] = []
+
+  said(from: PeerId, url: string) {
+    this.places.push([from, url])
+  }
 
   async replicate(from: PeerId, contentType: string, body: Buffer) {
     return say({ from, contentType, body: body.toString() })

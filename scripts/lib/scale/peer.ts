@@ -104,6 +104,7 @@ export class SimulatedPeer {
     const headers = { 'hypercast-cluster': roster.clusterId, 'hypercast-from': self, 'hypercast-uid': uid }
     const { edges, router, dispatcher, streams, departures } = wire({
       ...{ self, engine, store: store.identity, clock, random, log, headers },
+      url: `http://${self}.invalid`,
       pools: { operations: peer => operationsWire(network, this, peer) },
       acceptTimeoutMs: Math.max(settings.electionMs / 2, 4 * LIMITS.ACCEPT_AFTER_MS),
       openFollow: makeOpenFollow({

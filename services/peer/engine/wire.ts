@@ -273,7 +273,7 @@ const operationResult = variant<OperationResult, 'kind'>('kind', {
       bytesToMove: since(2, uint),
     }),
   ],
-  pong: [8, record({})],
+  pong: [8, record({ url: since(2, text) })],
   failed: [6, record({ code: errorCode, definite: bool, detail: since(2, text) })],
 })
 const forwardedAnswer = variant<ForwardedAnswer, 'kind'>('kind', {

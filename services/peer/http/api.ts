@@ -42,6 +42,8 @@ export interface PeerAnswer {
  * with HypercastError INVALID_REQUEST. `from` is a peer of the roster whose cluster and uid were checked.
  */
 export interface LinksApi {
+  /** A peer says where it is reached, with each request of its own. */
+  said(from: PeerId, url: string): void
   replicate(from: PeerId, contentType: string, body: Buffer): Promise<PeerAnswer>
   /** The socket is the sender's heartbeat connection: its end is the first sign of the sender's. */
   heartbeat(from: PeerId, contentType: string, body: Buffer, socket: Socket): Promise<PeerAnswer>

@@ -21,10 +21,13 @@ const NOT_HERE: LocalOutcome = { kind: 'notHere', primary: null, definite: true 
 /** Runs operations on the slots this peer holds. */
 export class Executor {
   readonly #self: PeerId
+  readonly #url: string
   readonly #slots: SlotLogs
 
-  constructor(self: PeerId, slots: SlotLogs) {
+  /** @param url where this peer is reached */
+  constructor(self: PeerId, url: string, slots: SlotLogs) {
     this.#self = self
+    this.#url = url
     this.#slots = slots
   }
 
@@ -53,7 +56,7 @@ export class Executor {
           await this.#slots.barrier(operation.slot, deadlineMs)
           return done(this.#members(operation.slot))
         case 'ping':
-          return done({ kind: 'pong' })
+          return done({ kind: 'pong', url: this.#url })
         case 'read':
           return this.#read(operation)
         case 'offsetAt': {

@@ -11,6 +11,7 @@ import { LinkError } from './errors.ts'
 import { collect } from './exchange.ts'
 import { PeerPools } from './pools.ts'
 import { packedHeaders, ReplicateLink } from './replicate.ts'
+import type { Whereabouts } from './whereabouts.ts'
 
 const STRANGER_STATUS = ERRORS.STRANGER.status
 
@@ -41,7 +42,9 @@ export interface HttpTransportOptions {
   readonly self: PeerId
   readonly uid: string
   readonly clusterId: string
-  urlOf(peer: PeerId): string | undefined
+  /** Where this peer is reached. */
+  readonly url: string
+  readonly whereabouts: Pick<Whereabouts, 'urlOf' | 'missed'>
   /** The wire format that every peer of the cluster reads. */
   wireFormat(): number
   readonly clock: Clock
@@ -74,9 +77,10 @@ export class HttpTransport implements Transport {
       'hypercast-cluster': options.clusterId,
       'hypercast-from': options.self,
       'hypercast-uid': options.uid,
+      'hypercast-url': options.url,
     }
     this.pools = new PeerPools({
-      urlOf: options.urlOf,
+      urlOf: peer => options.whereabouts.urlOf(peer),
       connectTimeoutMs: options.settings.connectTimeoutMs,
       onClosed: peer => this.#engine?.connectionClosed(peer),
     })
@@ -124,7 +128,8 @@ export class HttpTransport implements Transport {
 
   /** See Transport.heartbeat. Rejects with LinkError or CodecError. */
   async heartbeat(to: PeerId, beat: Beat): Promise<Beat> {
-    const { clock, settings } = this.#options
+    const { clock, settings, whereabouts } = this.#options
+    const url = whereabouts.urlOf(to)
     const ask = {
       method: 'POST',
       path: '/v1/heartbeat',
@@ -133,6 +138,7 @@ export class HttpTransport implements Transport {
       timeoutMs: settings.heartbeatTimeoutMs,
     } as const
     const body = await collect(this.pools.heartbeat(to), ask, clock).catch(error => {
+      if (isMiss(error)) whereabouts.missed(to, url)
       throw error instanceof LinkError && error.status === STRANGER_STATUS ? new NotListedError(to) : error
     })
     const answer = beatBody.decode(body)
@@ -142,9 +148,12 @@ export class HttpTransport implements Transport {
 
   /** See Transport.dial. */
   async dial(to: PeerId): Promise<DialResult> {
-    const { clock, settings, urlOf } = this.#options
-    const url = urlOf(to)
-    return url === undefined ? 'silent' : dial(url, settings.connectTimeoutMs, clock)
+    const { clock, settings, whereabouts } = this.#options
+    const url = whereabouts.urlOf(to)
+    if (url === undefined) return 'silent'
+    const result = await dial(url, settings.connectTimeoutMs, clock)
+    if (result !== 'open') whereabouts.missed(to, url)
+    return result
   }
 
   /** See Transport.roster. Rejects with LinkError or CodecError. */
@@ -192,7 +201,8 @@ export class HttpTransport implements Transport {
       lost.push(peer)
     }
     this.pools.retain(isKept, reason)
-    for (const peer of lost) if (this.#options.urlOf(peer) !== undefined) this.#engine?.unreachable(peer)
+    for (const peer of lost)
+      if (this.#options.whereabouts.urlOf(peer) !== undefined) this.#engine?.unreachable(peer)
   }
 
   async close(): Promise<void> {
@@ -204,20 +214,25 @@ export class HttpTransport implements Transport {
   #link(to: PeerId): ReplicateLink {
     const known = this.#links.get(to)
     if (known) return known
-    const { clock, random, settings, log, wireFormat } = this.#options
+    const { clock, random, settings, log, wireFormat, whereabouts } = this.#options
+    let url: string | undefined
     const link = new ReplicateLink({
       clock,
       random,
       headers: packedHeaders(this.identity),
       wireFormat,
       timeoutMs: settings.replicateTimeoutMs,
-      connection: () => this.pools.replicate(to),
+      connection: () => {
+        url = whereabouts.urlOf(to)
+        return this.pools.replicate(to)
+      },
       reset: reason => this.pools.resetReplicate(to, reason),
       received: messages => this.#received(to, messages),
       failed: error => {
         log.debug({ peer: to, failure: error.failure, error: error.message }, 'messages were not delivered')
         if (this.#stopped) return
-        if (this.#options.urlOf(to) === undefined) this.#forget(to)
+        if (isMiss(error)) whereabouts.missed(to, url)
+        if (whereabouts.urlOf(to) === undefined) this.#forget(to)
         if (error.status === STRANGER_STATUS) this.#engine?.askForRoster(to)
         this.#engine?.unreachable(to)
       },
@@ -237,6 +252,12 @@ export class HttpTransport implements Transport {
       this.#options.log.error({ peer: from, error: String(error) }, 'answers of a peer could not be taken in')
     })
   }
+}
+
+/** The peer is not where it was looked for, or cannot be told from one that is not. */
+function isMiss(error: unknown): boolean {
+  if (!(error instanceof LinkError)) return false
+  return error.failure === 'rejected' ? error.status === STRANGER_STATUS : error.failure !== 'broken'
 }
 
 function park(waiting: SlotMessage[], message: SlotMessage): boolean {

@@ -63,7 +63,8 @@ export type OperationResult =
       readonly latest: number
     }
   | { readonly kind: 'offset'; readonly offset: number }
-  | { readonly kind: 'pong' }
+  /** Where it is reached, as it says itself; absent from one that runs an older version. */
+  | { readonly kind: 'pong'; readonly url?: string }
   | {
       readonly kind: 'members'
       readonly configuration: Configuration

@@ -120,7 +120,9 @@ export class OwnAddress {
     if (holder === undefined) return undefined
     const deadlineMs = clock.monotonicMs() + LIMITS.JOIN_RETRY_MAX_MS
     const { result } = await dispatcher.dispatch({ kind: 'ping', peer: holder.id }, deadlineMs)
-    return result.kind === 'pong' ? `peer ${holder.id} is reached there by the others` : undefined
+    // It may be reached elsewhere by now, where it says itself that it is.
+    const isThere = result.kind === 'pong' && (result.url ?? url) === url
+    return isThere ? `peer ${holder.id} is reached there by the others` : undefined
   }
 
   /** Once for each reason: the attempts go on. */

@@ -242,7 +242,8 @@ export class TestPeer {
       ...common,
       uid: `uid-${id}`,
       clusterId: roster.clusterId,
-      urlOf: peer => urls.get(peer),
+      url: urls.get(id) ?? '',
+      whereabouts: { urlOf: peer => urls.get(peer), missed() {} },
       wireFormat: () => WIRE_FORMAT,
       settings: timeouts,
     })
@@ -257,7 +258,12 @@ export class TestPeer {
       trouble: peer => this.engine.connectionClosed(peer),
     })
     const { slots, edges } = this
-    this.router = new Router({ ...common, roster: () => roster, executor: new Executor(id, slots), edges })
+    this.router = new Router({
+      ...common,
+      roster: () => roster,
+      executor: new Executor(id, urls.get(id) ?? '', slots),
+      edges,
+    })
     this.dispatcher = new CubeDispatcher({
       ...common,
       roster: () => roster,

@@ -15,6 +15,8 @@ export interface Restart {
   readonly applied: number
   readonly start: number
   readonly last: number
+  /** Term of the last entry; undefined where that cannot be read. */
+  readonly lastTerm: number | undefined
 }
 
 /** What one peer's store holds of one slot's log, followed write by write. */
@@ -101,7 +103,8 @@ export class SlotDisk {
 
   copy(): SlotDisk {
     const copy = new SlotDisk()
-    Object.assign(copy, this.state(), { cutMs: this.cutMs })
+    const { lastTerm: _, ...fields } = this.state()
+    Object.assign(copy, fields, { cutMs: this.cutMs })
     copy.isDropped = this.isDropped
     copy.#terms.push(...this.#terms.slice(1))
     copy.#configurations = [...this.#configurations]
@@ -110,7 +113,7 @@ export class SlotDisk {
 
   state(): Restart {
     const { term, vote, commit, applied, start, last } = this
-    return { term, vote, commit, applied, start, last }
+    return { term, vote, commit, applied, start, last, lastTerm: this.#terms[last] }
   }
 
   #restart({ index, term, configuration }: SnapshotMeta, nowMs: number): void {
@@ -210,6 +213,7 @@ function isSame(one: Restart, other: Restart): boolean {
     one.commit === other.commit &&
     one.applied === other.applied &&
     one.start === other.start &&
-    one.last === other.last
+    one.last === other.last &&
+    (other.lastTerm === undefined || one.lastTerm === other.lastTerm)
   )
 }

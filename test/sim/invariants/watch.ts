@@ -12,7 +12,12 @@ import type {
   Message,
   RaftStatus,
 } from '../../../services/peer/raft/types.ts'
-import type { LoadedSlot, LogStore, SlotWrite } from '../../../services/peer/store/types.ts'
+import {
+  CorruptRecord,
+  type LoadedSlot,
+  type LogStore,
+  type SlotWrite,
+} from '../../../services/peer/store/types.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Member, nameOf, uidOf } from '../member.ts'
 import { hostOf } from '../network.ts'
@@ -115,9 +120,11 @@ export class Watch {
     const { roster } = this.#cluster
     const isKept = (uid: string) => roster.peers.some(peer => peer.uid === uid) && !this.#cluster.isGone(uid)
     const kept = replicas.filter(({ peer }) => isKept(uidOf(peer)))
-    return kept.flatMap(({ written, durable }) =>
+    const all = kept.flatMap(({ written, durable }) =>
       [written, durable].flatMap(disk => (disk.isDropped ? [] : disk.configurationsFrom(disk.commit))),
     )
+    // A newcomer that has no entry yet does not know who takes part.
+    return all.filter(({ voters }) => voters.length > 0)
   }
 
   /** A message of another peer came in. */
@@ -234,6 +241,7 @@ export class Watch {
       applied: image.slot.appliedIndex,
       start: snapshot.index,
       last: log.lastIndex(),
+      lastTerm: termOf(log),
     }
     const lost = replica.restarted(loaded, this.#cluster.world.nowMs)
     this.#elections.moved(replica)
@@ -365,5 +373,15 @@ export class Watch {
 
   #violation(what: string): void {
     this.#cluster.violation(what)
+  }
+}
+
+/** Term of the newest entry; undefined where its record is corrupt. */
+function termOf(log: LogReader): number | undefined {
+  try {
+    return log.term(log.lastIndex())
+  } catch (error) {
+    if (error instanceof CorruptRecord) return undefined
+    throw error
   }
 }

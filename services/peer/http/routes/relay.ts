@@ -134,6 +134,8 @@ function senderOf(api: PeerApi, request: FastifyRequest): PeerId {
   if (!peer || peer.uid !== headers['hypercast-uid']) {
     throw new HypercastError('STRANGER', 'The roster has no such peer with this uid.')
   }
+  const url = headers['hypercast-url']
+  if (typeof url === 'string') api.links.said(peer.id, url)
   return peer.id
 }
 
