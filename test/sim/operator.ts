@@ -155,7 +155,9 @@ export class Operator {
       await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
       for (const member of to.keys()) member.start()
       for (const [{ uid }, host] of to) {
-        const isThere = ({ peers: all }: Roster) => all.find(peer => peer.uid === uid)?.url === urlOf(host)
+        // At an address that it was merely given it has yet to say that it is there.
+        const isThere = ({ peers: all }: Roster) =>
+          all.some(peer => peer.uid === uid && peer.url === urlOf(host) && !peer.given)
         const isDone = () => !this.#isListed(uid) || isThere(this.#cluster.roster)
         await this.#until(uid, `nobody knows that ${uid} is at ${host}`, isDone)
       }

@@ -74,13 +74,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     shownBy: ['who hears no quorum does not lead'],
   },
   {
-    name: 'count who is heard and not reached',
-    file: 'raft/replication.ts',
-    find: "(progress.state === 'snapshot' || isRecent(lostSinceTick))",
-    replace: 'lostSinceTick > 0',
-    shownBy: ['it heals by itself'],
-  },
-  {
     name: "believe an older term's acknowledgement",
     file: 'raft/node.ts',
     find: 'if (message.term < state.term) this.#answerStale(message)',
