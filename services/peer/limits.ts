@@ -239,4 +239,30 @@ export const LIMITS = {
   LINGER_MS: 1_000,
   /** Bytes of history gathered into one write of GET …/events as application/x-ndjson. */
   HISTORY_CHUNK_BYTES: 65_536,
+
+  /** Time a peer has to take a connection of a command, and to begin its answer: as long as a publish may wait by default. */
+  COMMAND_CONNECT_MS: 5_000,
+  COMMAND_ATTEMPT_MS: 10_000,
+  /** Time for all attempts of one batch: far below the age at which its key may be forgotten. */
+  COMMAND_PATIENCE_MS: 60_000,
+  /** Pause before the next peer of a command's list is tried, and first and longest pause when all of them have failed. */
+  COMMAND_NEXT_PEER_MS: 50,
+  COMMAND_RETRY_MIN_MS: 200,
+  COMMAND_RETRY_MAX_MS: 5_000,
+  /** Lines of stdin in one batch unless --batch says more or fewer, its bytes as they are sent, and how long the first of them waits. */
+  PUB_BATCH_EVENTS: 1_000,
+  PUB_BATCH_BYTES: 1_048_576,
+  PUB_WAIT_MS: 25,
+  /** Bytes of one line of stdin: no peer can be set to take a larger batch. */
+  PUB_LINE_BYTES: 33_554_432,
+  /** Between two tellings of how far a long input has been published. */
+  PUB_PROGRESS_MS: 1_000,
+  /** Silence after which a stream counts as dead: three of the peers' heartbeats. */
+  SUB_SILENCE_MS: 45_000,
+  /** Characters of one frame of a stream: the largest payload in base64, and room to spare. */
+  SUB_FRAME_CHARACTERS: 67_108_864,
+  /** How long a write to a slow reader is still waited for when a command is to end. */
+  OUTPUT_GRACE_MS: 250,
+  /** Shortest time between two writes of a cursor file. */
+  CURSOR_WRITE_MS: 1_000,
 } as const

@@ -3,6 +3,7 @@ import { Publisher, Subscriber } from '../../clients/typescript/src/index.ts'
 import { ask, askJson } from '../../scripts/lib/http.ts'
 import { TestCube } from '../../scripts/lib/test-cube.ts'
 import { WatchedTopic } from '../../scripts/lib/watched-topic.ts'
+import { runShell } from './support.ts'
 
 const RATE_PER_S = 100
 const LAST = 'the last event'
@@ -55,6 +56,42 @@ t.test(
     )
   },
 )
+
+t.test('hypercast pub and sub go on at another peer when theirs is killed', async t => {
+  const { home, replicas } = await cube.createTopic('piped')
+  const outsider = cube.ids.find(id => !replicas.some(replica => replica.id === id))!
+  const peers = cube.urls([home, outsider]).map(url => `--url ${url}`)
+  const hypercast = (line: string) =>
+    `'${process.execPath}' services/peer/bin/hypercast.js ${line} ${peers.join(' ')}`
+  const numbers = Array.from({ length: 3_000 }, (_, at) => String(at + 1))
+  const reading = runShell(`exec ${hypercast('sub piped --from earliest --count 3000')}`)
+  const slowly = 'for at in $(seq 0 59); do seq $((at * 50 + 1)) $((at * 50 + 50)); sleep 0.03; done'
+  const writing = runShell(`set -o pipefail; ${slowly} | ${hypercast('pub piped')}`)
+  await reading.until(/^500$/m)
+  await cube.kill(home)
+  t.same(await writing.exited, { code: 0, signal: null }, writing.errors())
+  t.match(writing.errors(), 'published 3000 events to "piped", offsets 1 to 3000\n')
+  t.same(await reading.exited, { code: 0, signal: null }, reading.errors())
+  t.same(reading.output().split('\n').slice(0, -1), numbers, 'each once and in order')
+  t.match(reading.errors(), new RegExp(`trying ${cube.url(outsider)}\ngoing on at ${cube.url(outsider)}\n$`))
+  const head = runShell(`set -o pipefail; ${hypercast('sub piped --from earliest')} | head -1`)
+  let isOver = false
+  void head.exited.then(() => {
+    isOver = true
+  })
+  // It notices with its next write.
+  while (!isOver) await ask(`${cube.topicUrl('piped', outsider)}/publish`, { method: 'POST', body: 'more' })
+  t.same(await head.exited, { code: 0, signal: null }, 'a broken pipe is a quiet end')
+  t.same(
+    [head.output(), head.errors()],
+    [
+      '1\n',
+      `no answer from ${cube.url(home)} (ECONNREFUSED); trying ${cube.url(outsider)}\ngoing on at ${cube.url(outsider)}\n`,
+    ],
+  )
+  await cube.restart(home)
+  await cube.primaryIs('piped', home, outsider)
+})
 
 t.test(
   'a primary that stands still is replaced, and continued it acknowledges nothing it should not',

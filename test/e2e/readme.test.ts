@@ -4,13 +4,15 @@ import t from 'tap'
 import { TestCube } from '../../scripts/lib/test-cube.ts'
 import { ROOT, type Running, runShell } from './support.ts'
 
-/** The README's commands that call a peer, in order. */
+/** The README's commands that call a peer of the cube that `npm start` makes, in order. */
 function commands(): string[] {
   const blocks = readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/^```sh\n([\s\S]*?)^```/gm)
-  return [...blocks].flatMap(([, block]) => block!.split('\n')).filter(line => line.includes('curl '))
+  return [...blocks]
+    .flatMap(([, block]) => block!.split('\n'))
+    .filter(line => /curl |npx hypercast (?:pub|sub) /.test(line))
 }
 
-t.test('the curl commands of the README work as they are printed', async t => {
+t.test('the commands of the README that publish and subscribe work as they are printed', async t => {
   const cube = await TestCube.start({ peers: 8 })
   t.teardown(() => cube.close())
   const here = (command: string) =>
@@ -20,35 +22,53 @@ t.test('the curl commands of the README work as they are printed', async t => {
     )
 
   const lines = commands()
-  t.ok(lines.length >= 8, `${lines.length} commands`)
+  t.ok(lines.length >= 13, `${lines.length} commands`)
   t.ok(lines.includes('curl -X PUT localhost:5555/v1/topics/sports'))
   const watching: Running[] = []
-  const outputs: string[] = []
+  const outputs = new Map<string, string>()
   for (const line of lines) {
-    const running = runShell(`${line.includes('|') ? '' : 'exec '}${here(line)}`)
+    // Without npx between them, so that the signal below reaches what follows a topic.
+    const command = line.replace(/^npx (?=hypercast sub [^|]*earliest$)/, 'node_modules/.bin/')
+    const running = runShell(`${command.includes('|') ? '' : 'exec '}${here(command)}`)
     if (line.startsWith('curl -N')) {
       await running.until(/^id: ?\S+$/m)
       watching.push(running)
       continue
     }
+    if (/^npx hypercast sub [^|]*earliest$/.test(line)) {
+      await running.until(/"home":3/)
+      watching.push(running)
+      continue
+    }
     t.equal((await running.exited).code, 0, line)
     t.notMatch(running.output(), /"code":/, `${line} is answered without an error`)
-    outputs.push(running.output())
+    outputs.set(line, running.output())
   }
-  t.match(JSON.parse(outputs.at(-1)!).peers.length, 8, 'the last shows the cube')
+  t.match(JSON.parse(outputs.get('curl localhost:5555/v1/cube')!).peers.length, 8, 'it shows the cube')
   const expected = [
     'Match Update 1',
     '{"home":2,"away":1}',
     'Match Update 2',
     'Match Update 3',
     '{"home":3,"away":1}',
+    'Match Update 4',
+    'Match Update 5',
+    '{"home":3,"away":2}',
   ]
-  t.ok(watching.length > 0)
+  const [last, first] = [...outputs.values()].slice(-2)
+  t.match(
+    last,
+    /"data":"Match Update 4"}\n.*"data":"Match Update 5"}\n.*"type":"goal".*"data":{"home":3,"away":2}}\n$/,
+  )
+  t.equal(first, 'Match Update 1\n')
+  t.equal(watching.length, 2)
   for (const { until, output, child, exited } of watching) {
-    await until(/"home":3/)
-    const data = [...output().matchAll(/^data: ?(.*)$/gm)].map(([, text]) => text)
+    await until(/"away":2/)
+    const lines = output().split('\n').slice(0, -1)
+    const isStream = lines.some(line => line.startsWith('data:'))
+    const data = isStream ? [...output().matchAll(/^data: ?(.*)$/gm)].map(([, text]) => text) : lines
     t.same(data, expected, 'the subscriber on another peer saw all, live and in order')
     child.kill('SIGTERM')
-    await exited
+    t.equal((await exited).signal, isStream ? 'SIGTERM' : null)
   }
 })

@@ -73,7 +73,7 @@ export async function askPeers(url: string, signal?: AbortSignal): Promise<Peers
 }
 
 /** An error document as one line; undefined for anything else. */
-function problemLine(text: string): string | undefined {
+export function problemLine(text: string): string | undefined {
   try {
     const { detail, remedy, code } = JSON.parse(text)
     if (typeof detail !== 'string' || typeof remedy !== 'string') return undefined
@@ -83,7 +83,8 @@ function problemLine(text: string): string | undefined {
   }
 }
 
-function reason(error: unknown): string {
+/** Why a request failed, in a word or a few. */
+export function reason(error: unknown): string {
   const { code, message, name } = error as NodeJS.ErrnoException
   return name === 'TimeoutError' ? 'it takes too long' : (code ?? message)
 }

@@ -2,6 +2,8 @@ import type { Command } from 'commander'
 import { ConfigError } from '../config.ts'
 import { parseUrl } from '../config-check.ts'
 import { LIMITS } from '../limits.ts'
+import { interruptible } from './interrupt.ts'
+import { addStreamCommands } from './stream-commands.ts'
 
 const STANDARD_URL = 'http://127.0.0.1:5555'
 
@@ -22,8 +24,9 @@ export interface RecoverOptions {
   readonly force: boolean
 }
 
-/** Adds the commands that ask a running cube over HTTP: `peers`, `leave` and `recover`. */
+/** Adds the commands that ask a running cube over HTTP: `pub`, `sub`, `peers`, `leave` and `recover`. */
 export function addClientCommands(hypercast: Command): void {
+  addStreamCommands(hypercast, STANDARD_URL)
   const peers = hypercast
     .command('peers')
     .description('Show the peers of a running cube, and what is still to move.')
@@ -88,19 +91,6 @@ function parseId(id: string): string {
   throw new ConfigError(
     `"${id}" is no label: give the one of a peer, 1 to ${LIMITS.MAX_DIMENSION} digits 0 and 1, see "hypercast peers"`,
   )
-}
-
-/** Runs `work` with a signal that the first SIGINT or SIGTERM aborts. */
-async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const aborter = new AbortController()
-  const names = ['SIGINT', 'SIGTERM'] as const
-  const stop = () => aborter.abort()
-  for (const name of names) process.once(name, stop)
-  try {
-    await work(aborter.signal)
-  } finally {
-    for (const name of names) process.removeListener(name, stop)
-  }
 }
 
 function say(line: string): void {
