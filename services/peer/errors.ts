@@ -112,6 +112,12 @@ const table = {
     title: 'The sender is not a peer of this cluster',
     remedy: 'This path is for peers of the same cluster only; clients use the paths of openapi.yaml.',
   },
+  MISDIRECTED: {
+    status: 421,
+    title: 'The request is meant for another peer',
+    remedy:
+      'Peers that have moved answer at each other’s addresses for a while; whoever asks looks elsewhere.',
+  },
   FOUNDING_REFUSED: {
     status: 409,
     title: 'The cluster cannot be founded from what its peers were told',

@@ -82,6 +82,7 @@ function streamsApi({ parts }: PeerState, founded: () => Parts): StreamsApi {
 
 function linksApi({ store, run, founding }: PeerState, founded: () => Parts): LinksApi {
   return {
+    uid: store.identity.uid,
     said: (from, url) => founded().whereabouts.said(from, url),
     replicate: async (from, type, body) => founded().handlers.replicate(from, type, body),
     heartbeat: async (from, type, body, socket) => founded().handlers.heartbeat(from, type, body, socket),

@@ -41,6 +41,18 @@ t.test('a peer says with its requests where it is reached, and nobody else does'
   t.same(peer.links.places, [['010', 'http://127.0.0.1:9']])
 })
 
+t.test('a request that is meant for another store is told so', async t => {
+  const { app, peer } = await makeApp(t)
+  for (const [method, url] of ROUTES) {
+    const headers = { ...PEER, 'hypercast-to': 'uid-011', 'hypercast-url': 'http://127.0.0.1:9' }
+    const answer = await app.inject({ method, url, headers })
+    t.match(answer.json(), { code: 'MISDIRECTED', status: 421, detail: /for the store uid-011/ }, url)
+  }
+  t.same(peer.links.places, [])
+  const headers = { ...PEER, 'hypercast-to': peer.links.uid }
+  t.equal((await app.inject({ method: 'GET', url: ROUTES[4][1], headers })).statusCode, 200)
+})
+
 t.test('bodies reach the links as they are, with who sent them', async t => {
   const { app } = await makeApp(t)
   const { url } = await listen(app)

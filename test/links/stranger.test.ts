@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Roster } from '../../services/peer/cube/roster.ts'
@@ -31,7 +31,9 @@ const beat: Beat = {
 
 /** A peer's way to another one that refuses everything with `status`, but tells the roster it goes by. */
 async function refused(t: Test, status: number) {
+  const headers: IncomingHttpHeaders[] = []
   const server = createServer((request, response) => {
+    headers.push(request.headers)
     request.resume()
     response.statusCode = request.url === '/v1/relay/roster' ? 200 : status
     response.end(response.statusCode === 200 ? rosterBody.encode(ROSTER) : '{"code":"ANY"}')
@@ -46,7 +48,7 @@ async function refused(t: Test, status: number) {
     uid: 'uid-0',
     clusterId: 'test',
     url: 'http://127.0.0.1:1',
-    whereabouts: { urlOf: () => url, missed: (peer, at) => missed.push([peer, at]) },
+    whereabouts: { urlOf: () => url, missed: (peer, at) => missed.push([peer, at]), uidOf: () => 'uid-1' },
     wireFormat: () => WIRE_FORMAT,
     clock: systemClock,
     random: Math.random,
@@ -66,7 +68,7 @@ async function refused(t: Test, status: number) {
     server.closeAllConnections()
     await new Promise(resolve => server.close(resolve))
   })
-  return { transport, url, missed, asked, lost: lost.promise }
+  return { transport, url, missed, asked, headers, lost: lost.promise }
 }
 
 t.test('whoever is refused as a stranger on a Raft link asks for the roster the other goes by', async t => {
@@ -84,6 +86,15 @@ t.test('whoever is refused as a stranger on a Raft link asks for the roster the 
     ],
     'and looks for it elsewhere',
   )
+})
+
+t.test('whoever finds another peer at an address looks for the one it means elsewhere', async t => {
+  const { transport, url, missed, asked, headers, lost } = await refused(t, 421)
+  transport.send('1', [{ slot: 0, message: vote }])
+  t.equal(await lost, '1')
+  t.same(asked, ['1'], 'whoever is there may know more')
+  t.same(missed, [['1', url]])
+  t.match(headers[0], { 'hypercast-to': 'uid-1', 'hypercast-url': 'http://127.0.0.1:1' })
 })
 
 t.test('any other refusal says nothing about the roster, nor about where the peer is', async t => {

@@ -251,7 +251,7 @@ const optionsOf = (peer: { id: string }) => ({
   uid: 'u',
   clusterId: 'test',
   url: 'http://here',
-  whereabouts: { urlOf: () => undefined, missed() {} },
+  whereabouts: { urlOf: () => undefined, missed() {}, uidOf: () => undefined },
   random: Math.random,
   log: { debug() {}, warn() {}, error() {} },
   settings: { heartbeatTimeoutMs: 100, connectTimeoutMs: 100, replicateTimeoutMs: 100, acceptTimeoutMs: 100 },

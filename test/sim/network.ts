@@ -22,9 +22,13 @@ export function lists({ engine }: Member, { id, uid }: Member): boolean {
   return engine.roster.peers.some(peer => peer.id === id && peer.uid === uid)
 }
 
-/** Lets a request in whose sender is a listed peer, which says where it is (http/routes/relay.ts). */
-export function admits(target: Member, from: Member): boolean {
+/**
+ * Lets a request in whose sender is a listed peer, which says where it is (http/routes/relay.ts).
+ * @param to the peer it is meant for, where that is said
+ */
+export function admits(target: Member, from: Member, to?: string): boolean {
   if (!lists(target, from)) return false
+  if (to !== undefined && from.whereabouts.uidOf(to) !== target.uid) return false
   target.whereabouts.said(from.id, urlOf(from.host))
   return true
 }

@@ -46,7 +46,7 @@ export class Transports {
       heartbeat: async (id, beat) => {
         const body = beatBody.encode(beat)
         const answer = await this.#ask({ from, life, id }, HEARTBEAT_TIMEOUT_MS, target => {
-          if (!admits(target, from)) throw new NotListedError(id)
+          if (!admits(target, from, id)) throw new NotListedError(id)
           target.heard(from)
           return beatBody.encode(target.engine.heartbeat(from.id, beatBody.decode(body) as Beat))
         })
@@ -115,7 +115,7 @@ export class Transports {
     }
     const arrive = (target: Member) => {
       this.#trace.note(`${host}>${to} ${body.length}`)
-      if (admits(target, from)) this.#take(target, from, host, body)
+      if (admits(target, from, id)) this.#take(target, from, host, body)
       else {
         this.#network.packet(
           to,

@@ -194,6 +194,7 @@ export class FakeMembership implements MembershipApi {
 
 /** Peers' requests, told back as JSON. */
 class FakeLinks implements LinksApi {
+  readonly uid = 'uid-110'
   readonly sockets: Socket[] = []
   /** Where peers said that they are, in order. */
   readonly places: (readonly [from: PeerId, url: string])[] = []

@@ -653,7 +653,7 @@ export interface components {
              */
             instance: string;
             /** @description Stable; docs/ERRORS.md lists all. */
-            code: "UNKNOWN_TOPIC" | "TOPIC_EXISTS" | "TOO_MANY_TOPICS" | "INVALID_TOPIC_NAME" | "INVALID_REQUEST" | "UNKNOWN_PARAMETER" | "INVALID_CURSOR" | "CURSOR_FROM_FUTURE" | "INVALID_EVENT" | "EMPTY_BATCH" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_IN_FLIGHT" | "KEY_SPACE_FULL" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "NOT_ACCEPTABLE" | "NOT_TEXT" | "FOREIGN_ORIGIN" | "STRANGER" | "FOUNDING_REFUSED" | "NOT_FOUND" | "UNKNOWN_PEER" | "LABEL_TAKEN" | "LABEL_TOO_WIDE" | "ADDRESS_TAKEN" | "STORE_LISTED" | "CUBE_FULL" | "JOIN_REFUSED" | "ADDRESS_UNREACHABLE" | "CHANGE_UNDER_WAY" | "LAST_PEER" | "NOT_LEAVING" | "UPGRADE_UNDER_WAY" | "PEER_NOT_LOST" | "PEER_SILENT" | "RECOVERY_INCOMPLETE" | "METHOD_NOT_ALLOWED" | "BAD_HTTP" | "HEADERS_TOO_LARGE" | "REQUEST_TIMEOUT" | "NO_PRIMARY" | "UNREACHABLE" | "OVERLOADED" | "NOT_FOUNDED" | "STOPPING" | "OUTCOME_UNKNOWN" | "CLOCK_SKEW" | "DISK_FULL" | "INTERNAL";
+            code: "UNKNOWN_TOPIC" | "TOPIC_EXISTS" | "TOO_MANY_TOPICS" | "INVALID_TOPIC_NAME" | "INVALID_REQUEST" | "UNKNOWN_PARAMETER" | "INVALID_CURSOR" | "CURSOR_FROM_FUTURE" | "INVALID_EVENT" | "EMPTY_BATCH" | "IDEMPOTENCY_KEY_REUSED" | "IDEMPOTENCY_KEY_IN_FLIGHT" | "KEY_SPACE_FULL" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "NOT_ACCEPTABLE" | "NOT_TEXT" | "FOREIGN_ORIGIN" | "STRANGER" | "MISDIRECTED" | "FOUNDING_REFUSED" | "NOT_FOUND" | "UNKNOWN_PEER" | "LABEL_TAKEN" | "LABEL_TOO_WIDE" | "ADDRESS_TAKEN" | "STORE_LISTED" | "CUBE_FULL" | "JOIN_REFUSED" | "ADDRESS_UNREACHABLE" | "CHANGE_UNDER_WAY" | "LAST_PEER" | "NOT_LEAVING" | "UPGRADE_UNDER_WAY" | "PEER_NOT_LOST" | "PEER_SILENT" | "RECOVERY_INCOMPLETE" | "METHOD_NOT_ALLOWED" | "BAD_HTTP" | "HEADERS_TOO_LARGE" | "REQUEST_TIMEOUT" | "NO_PRIMARY" | "UNREACHABLE" | "OVERLOADED" | "NOT_FOUNDED" | "STOPPING" | "OUTCOME_UNKNOWN" | "CLOCK_SKEW" | "DISK_FULL" | "INTERNAL";
             /** @description What to do about it. */
             remedy: string;
         } & {
@@ -1711,6 +1711,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description MISDIRECTED: The request is meant for another peer. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description NOT_FOUNDED: This peer does not know its cube yet. */
             503: {
                 headers: {
@@ -1766,6 +1775,15 @@ export interface operations {
             };
             /** @description PAYLOAD_TOO_LARGE: The body is larger than this peer takes. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description MISDIRECTED: The request is meant for another peer. */
+            421: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -42,6 +42,8 @@ export interface PeerAnswer {
  * with HypercastError INVALID_REQUEST. `from` is a peer of the roster whose cluster and uid were checked.
  */
 export interface LinksApi {
+  /** Of this peer's store. */
+  readonly uid: string
   /** A peer says where it is reached, with each request of its own. */
   said(from: PeerId, url: string): void
   replicate(from: PeerId, contentType: string, body: Buffer): Promise<PeerAnswer>

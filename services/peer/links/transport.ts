@@ -14,6 +14,7 @@ import { packedHeaders, ReplicateLink } from './replicate.ts'
 import type { Whereabouts } from './whereabouts.ts'
 
 const STRANGER_STATUS = ERRORS.STRANGER.status
+const MISDIRECTED_STATUS = ERRORS.MISDIRECTED.status
 
 /** What the transport calls of the engine it carries for. */
 export interface EngineSide {
@@ -44,7 +45,7 @@ export interface HttpTransportOptions {
   readonly clusterId: string
   /** Where this peer is reached. */
   readonly url: string
-  readonly whereabouts: Pick<Whereabouts, 'urlOf' | 'missed'>
+  readonly whereabouts: Pick<Whereabouts, 'urlOf' | 'uidOf' | 'missed'>
   /** The wire format that every peer of the cluster reads. */
   wireFormat(): number
   readonly clock: Clock
@@ -133,7 +134,7 @@ export class HttpTransport implements Transport {
     const ask = {
       method: 'POST',
       path: '/v1/heartbeat',
-      headers: packedHeaders(this.identity),
+      headers: this.#headersTo(to),
       body: beatBody.encode(beat, 'msgpack', this.#options.wireFormat()),
       timeoutMs: settings.heartbeatTimeoutMs,
     } as const
@@ -219,7 +220,7 @@ export class HttpTransport implements Transport {
     const link = new ReplicateLink({
       clock,
       random,
-      headers: packedHeaders(this.identity),
+      headers: this.#headersTo(to),
       wireFormat,
       timeoutMs: settings.replicateTimeoutMs,
       connection: () => {
@@ -233,12 +234,18 @@ export class HttpTransport implements Transport {
         if (this.#stopped) return
         if (isMiss(error)) whereabouts.missed(to, url)
         if (whereabouts.urlOf(to) === undefined) this.#forget(to)
-        if (error.status === STRANGER_STATUS) this.#engine?.askForRoster(to)
+        if (isElsewhere(error)) this.#engine?.askForRoster(to)
         this.#engine?.unreachable(to)
       },
     })
     this.#links.set(to, link)
     return link
+  }
+
+  /** Whom the request is for stands in it: at an address may be another peer than the one that is looked for. */
+  #headersTo(to: PeerId): Record<string, string> {
+    const uid = this.#options.whereabouts.uidOf(to)
+    return packedHeaders({ ...this.identity, ...(uid && { 'hypercast-to': uid }) })
   }
 
   #forget(peer: PeerId): void {
@@ -257,7 +264,12 @@ export class HttpTransport implements Transport {
 /** The peer is not where it was looked for, or cannot be told from one that is not. */
 function isMiss(error: unknown): boolean {
   if (!(error instanceof LinkError)) return false
-  return error.failure === 'rejected' ? error.status === STRANGER_STATUS : error.failure !== 'broken'
+  return error.failure === 'rejected' ? isElsewhere(error) : error.failure !== 'broken'
+}
+
+/** Somebody else answers there, or somebody who goes by another roster. */
+function isElsewhere({ status }: LinkError): boolean {
+  return status === STRANGER_STATUS || status === MISDIRECTED_STATUS
 }
 
 function park(waiting: SlotMessage[], message: SlotMessage): boolean {

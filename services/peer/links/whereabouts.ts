@@ -35,6 +35,11 @@ export class Whereabouts {
     return claim?.isTried ? claim.url : this.#index().get(peer)?.url
   }
 
+  /** The store that is meant by the peer's label; undefined for one that is off the list. */
+  uidOf(peer: PeerId): string | undefined {
+    return this.#index().get(peer)?.uid
+  }
+
   /** A listed peer has said, with a request of its own, where it is reached; what is no URL is ignored. */
   said(peer: PeerId, url: string): void {
     const listed = this.#index().get(peer)

@@ -243,7 +243,7 @@ export class TestPeer {
       uid: `uid-${id}`,
       clusterId: roster.clusterId,
       url: urls.get(id) ?? '',
-      whereabouts: { urlOf: peer => urls.get(peer), missed() {} },
+      whereabouts: { urlOf: peer => urls.get(peer), missed() {}, uidOf: () => undefined },
       wireFormat: () => WIRE_FORMAT,
       settings: timeouts,
     })

@@ -15,6 +15,7 @@ const PEER_MEDIA = { 'application/vnd.msgpack': { schema: {} }, 'application/jso
 const PEER_ERRORS = [
   'INVALID_REQUEST',
   'STRANGER',
+  'MISDIRECTED',
   'NOT_FOUNDED',
   'PAYLOAD_TOO_LARGE',
   'UNKNOWN_PARAMETER',
@@ -125,7 +126,7 @@ function checkCluster(api: PeerApi, { headers }: FastifyRequest): Roster {
   throw new HypercastError('STRANGER', 'The request names another cluster, or none.')
 }
 
-/** The peer that sent the request. @throws HypercastError STRANGER, NOT_FOUNDED */
+/** The peer that sent the request, and means this one. @throws HypercastError STRANGER, MISDIRECTED, NOT_FOUNDED */
 function senderOf(api: PeerApi, request: FastifyRequest): PeerId {
   const roster = checkCluster(api, request)
   const { headers } = request
@@ -133,6 +134,13 @@ function senderOf(api: PeerApi, request: FastifyRequest): PeerId {
   const peer = roster.peers.find(({ id }) => id === from)
   if (!peer || peer.uid !== headers['hypercast-uid']) {
     throw new HypercastError('STRANGER', 'The roster has no such peer with this uid.')
+  }
+  const to = headers['hypercast-to']
+  if (to !== undefined && to !== api.links.uid) {
+    throw new HypercastError(
+      'MISDIRECTED',
+      `The request is for the store ${to}, this one is ${api.links.uid}.`,
+    )
   }
   const url = headers['hypercast-url']
   if (typeof url === 'string') api.links.said(peer.id, url)
