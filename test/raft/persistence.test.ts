@@ -122,6 +122,17 @@ t.test('what a write under way makes durable ends where the log was cut meanwhil
   t.end()
 })
 
+t.test('what a new term cuts off before it was written is acknowledged to nobody', t => {
+  const cluster = held()
+  cluster.node(1).step(appendFrom(2, 1, 1, { entries: logOf(1, 1) }))
+  cluster.deliver(appendFrom(3, 1, 2, { prev: [0, 0], entries: logOf(2) }))
+  cluster.host(1).sync()
+  t.match(cluster.status(1), { durable: 1, lastIndex: 1, term: 2 })
+  const acknowledged = sent(cluster, 'appendResponse').map(({ to, term, index }) => ({ to, term, index }))
+  t.same(acknowledged, [{ to: 3, term: 2, index: 1 }])
+  t.end()
+})
+
 t.test('committed entries are handed out when they are durable here, each once, in order', t => {
   const cluster = held()
   cluster.deliver(appendFrom(2, 1, 1, { entries: logOf(1, 1, 1), commit: 2 }))

@@ -98,6 +98,8 @@ function enterTerm(state: RaftState, term: number): void {
   if (term === state.term) return
   state.term = term
   state.vote = 0
+  // The new term's leader may cut off what these acknowledge before it is written, and the old one's needs no answer.
+  state.messagesAfterPersist = state.messagesAfterPersist.filter(({ type }) => type !== 'appendResponse')
 }
 
 function beginRound(state: RaftState): void {
