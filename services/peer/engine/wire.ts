@@ -41,7 +41,7 @@ import type { Beat, SlotMessage, SnapshotChunk } from './types.ts'
 /**
  * The newest format of what peers say to each other; every body begins with its own. Peers write the one that belongs to
  * the format of their cluster (formats.ts), so that the oldest program among them reads it: 2 brought `level`,
- * `bytesToMove` and `detail`.
+ * `bytesToMove` and `detail`, and which life of a topic a time is asked of.
  */
 export const WIRE_FORMAT = 2
 
@@ -228,7 +228,13 @@ const operation = variant<Operation, 'kind'>('kind', {
     3,
     record({ slot: uint, topic: text, incarnation: uint, from: uint, maxEvents: uint, maxBytes: uint }),
   ],
-  offsetAt: [4, record({ slot: uint, topic: text, timeMs: real })],
+  offsetAt: [
+    4,
+    record({
+      ...{ slot: uint, topic: text, timeMs: real },
+      ...{ incarnation: since(2, uint), latest: since(2, uint) },
+    }),
+  ],
   list: [5, record({ slots: list(uint, LIMITS.MAX_SLOTS), after: text, limit: uint })],
   members: [6, record({ slot: uint })],
   ping: [7, record({ peer: peerId })],

@@ -14,6 +14,7 @@ export type LocalOutcome =
   | { readonly kind: 'notHere'; readonly primary: PeerId | null; readonly definite: boolean }
 
 type Read = Operation & { readonly kind: 'read' }
+type OffsetAt = Operation & { readonly kind: 'offsetAt' }
 type List = Operation & { readonly kind: 'list' }
 
 const NOT_HERE: LocalOutcome = { kind: 'notHere', primary: null, definite: true }
@@ -59,10 +60,8 @@ export class Executor {
           return done({ kind: 'pong', url: this.#url })
         case 'read':
           return this.#read(operation)
-        case 'offsetAt': {
-          const { slot, topic, timeMs } = operation
-          return done({ kind: 'offset', offset: this.#slots.offsetAt(slot, topic, timeMs) })
-        }
+        case 'offsetAt':
+          return this.#offsetAt(operation)
         case 'list':
           return done(this.#list(operation))
       }
@@ -125,6 +124,14 @@ export class Executor {
       Math.min(maxBytes, LIMITS.CUT_BATCH_BYTES),
     )
     return done({ kind: 'events', events, earliest: row.earliest, latest: row.latest })
+  }
+
+  #offsetAt({ slot, topic, timeMs, incarnation, latest = 0 }: OffsetAt): LocalOutcome {
+    // Where this replica is behind what is known, it would name a place in another life, or one too early.
+    const row = this.#slots.topic(slot, topic)
+    const isBehind = row?.incarnation !== incarnation || row.latest < latest
+    if (incarnation !== undefined && isBehind) return NOT_HERE
+    return done({ kind: 'offset', offset: this.#slots.offsetAt(slot, topic, timeMs) })
   }
 
   #list({ slots, after, limit }: List): OperationResult {

@@ -20,8 +20,16 @@ export type Operation =
       readonly maxEvents: number
       readonly maxBytes: number
     }
-  /** Where a stream that starts at a time begins. */
-  | { readonly kind: 'offsetAt'; readonly slot: number; readonly topic: string; readonly timeMs: number }
+  /** Where a stream that starts at a time begins, in this life of the topic, of which so many offsets are known. */
+  | {
+      readonly kind: 'offsetAt'
+      readonly slot: number
+      readonly topic: string
+      readonly timeMs: number
+      /** Both absent from what an older program asks. */
+      readonly incarnation?: number
+      readonly latest?: number
+    }
   /** Topics of these slots by name. */
   | {
       readonly kind: 'list'

@@ -97,7 +97,9 @@ export class Resolver {
     const slot = slotOf(topic)
     const offset = this.#offsetHere(slot, topic, timeMs, base.incarnation)
     if (offset !== undefined && offset <= base.latest) return startAt(base, offset)
-    const { result } = await dispatcher.dispatch({ kind: 'offsetAt', slot, topic, timeMs }, deadlineMs)
+    const { incarnation, latest } = base
+    const operation = { kind: 'offsetAt', slot, topic, timeMs, incarnation, latest } as const
+    const { result } = await dispatcher.dispatch(operation, deadlineMs)
     if (result.kind === 'offset') return startAt(base, result.offset)
     return { kind: 'undecided', code: result.kind === 'failed' ? result.code : 'INTERNAL' }
   }

@@ -64,8 +64,11 @@ export class Authority {
   }
 
   /** A primary stamped a command. */
-  stamped({ name, life }: Member, slot: number): void {
+  stamped(member: Member, slot: number): void {
+    const { name, life, engine } = member
     if ((this.#of(life).wrong.get(slot) ?? 0) < LOOKS_WITH_WRONG_CLOCK) return
+    // Since the last look it may have lost one of the others from sight: with two clocks it cannot know.
+    if (!this.#isWrong(member, engine.status(slot).replicas)) return
     this.#options.violation(`a wrong clock stamps nothing: ${name} stamped a command of slot ${slot}`)
   }
 
