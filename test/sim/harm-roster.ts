@@ -68,7 +68,7 @@ export const ROSTER_FAULTS: readonly FaultKind[] = [
   { counted: undefined, meanMs: [800, 5_000], share: SHARE, strike: ({ operator }) => operator.join() },
   {
     counted: undefined,
-    meanMs: [300, 2_500],
+    meanMs: [200, 1_800],
     share: SHARE,
     strike: harm => harm.operator.giveUp(() => !harm.hasFlipped),
   },
