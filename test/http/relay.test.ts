@@ -48,7 +48,8 @@ t.test('a request that is meant for another store is told so', async t => {
     const answer = await app.inject({ method, url, headers })
     t.match(answer.json(), { code: 'MISDIRECTED', status: 421, detail: /for the store uid-011/ }, url)
   }
-  t.same(peer.links.places, [])
+  const places = ROUTES.map(() => ['010', 'http://127.0.0.1:9'])
+  t.same(peer.links.places, places, 'where its sender is it says all the same')
   const headers = { ...PEER, 'hypercast-to': peer.links.uid }
   t.equal((await app.inject({ method: 'GET', url: ROUTES[4][1], headers })).statusCode, 200)
 })

@@ -28,9 +28,8 @@ export function lists({ engine }: Member, { id, uid }: Member): boolean {
  */
 export function admits(target: Member, from: Member, to?: string): boolean {
   if (!lists(target, from)) return false
-  if (to !== undefined && from.whereabouts.uidOf(to) !== target.uid) return false
   target.whereabouts.said(from.id, urlOf(from.host))
-  return true
+  return to === undefined || from.whereabouts.uidOf(to) === target.uid
 }
 
 /** A call that got no answer. `refused` is definite: it never reached a process. */

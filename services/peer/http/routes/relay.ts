@@ -135,6 +135,9 @@ function senderOf(api: PeerApi, request: FastifyRequest): PeerId {
   if (!peer || peer.uid !== headers['hypercast-uid']) {
     throw new HypercastError('STRANGER', 'The roster has no such peer with this uid.')
   }
+  const url = headers['hypercast-url']
+  if (typeof url === 'string') api.links.said(peer.id, url)
+  // Also when it looks for another one here: this one may be the one that does not find it.
   const to = headers['hypercast-to']
   if (to !== undefined && to !== api.links.uid) {
     throw new HypercastError(
@@ -142,8 +145,6 @@ function senderOf(api: PeerApi, request: FastifyRequest): PeerId {
       `The request is for the store ${to}, this one is ${api.links.uid}.`,
     )
   }
-  const url = headers['hypercast-url']
-  if (typeof url === 'string') api.links.said(peer.id, url)
   return peer.id
 }
 
