@@ -129,8 +129,8 @@ export class Executor {
   #offsetAt({ slot, topic, timeMs, incarnation, latest = 0 }: OffsetAt): LocalOutcome {
     // Where this replica is behind what is known, it would name a place in another life, or one too early.
     const row = this.#slots.topic(slot, topic)
-    const isBehind = row?.incarnation !== incarnation || row.latest < latest
-    if (incarnation !== undefined && isBehind) return NOT_HERE
+    const isLevel = row !== undefined && row.incarnation === incarnation && row.latest >= latest
+    if (incarnation !== undefined && !isLevel) return NOT_HERE
     return done({ kind: 'offset', offset: this.#slots.offsetAt(slot, topic, timeMs) })
   }
 
