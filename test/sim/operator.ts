@@ -1,4 +1,5 @@
 import { type Roster, type RosterPeer, staying } from '../../services/peer/cube/roster.ts'
+import type { Engine } from '../../services/peer/engine/engine.ts'
 import type { ErrorCode } from '../../services/peer/errors.ts'
 import type { Cluster } from './cluster.ts'
 import type { Ingress } from './ingress.ts'
@@ -146,10 +147,12 @@ export class Operator {
     const first = this.#chance.pick(movers)
     const [second = first] = isSwap ? [this.#chance.pick(movers.filter(member => member !== first))] : []
     if (![first, second].every(({ uid }) => this.#cluster.survives(other => other === uid))) return false
+    const to = new Map(isSwap ? [[first, second.host] as const, [second, first.host] as const] : [])
+    if (!isSwap) to.set(first, `h${this.#names.hosts + 1}`)
+    if (!this.#keepInTouch(peers, to)) return false
     return this.#begin(async () => {
       this.#isMoving = true
-      const to = new Map(isSwap ? [[first, second.host] as const, [second, first.host] as const] : [])
-      if (!isSwap) to.set(first, `h${++this.#names.hosts}`)
+      if (!isSwap) this.#names.hosts++
       for (const [member, host] of to) member.kill(member.disk.pendingWrites, `moves to ${host}`)
       this.#cluster.rehost(to)
       await this.#pause(this.#chance.between(0, MAX_DELAY_MS))
@@ -163,6 +166,25 @@ export class Operator {
       }
       this.#isMoving = false
     })
+  }
+
+  /**
+   * Whether, with some at other addresses, all still find each other: one where its own roster has it, or is found so, and
+   * on from there. A peer that was cut off while all others moved, and moves, is found by nobody and finds nobody for ever.
+   */
+  #keepInTouch(peers: readonly Member[], to: ReadonlyMap<Member, string>): boolean {
+    const knows = (one: Member, other: Member) => {
+      const url = urlOf(to.get(other) ?? other.host)
+      // Who was not taken in yet knows nobody, and is found where it is listed.
+      const known = (one.engine as Engine | undefined)?.roster.peers ?? []
+      return known.some(peer => peer.uid === other.uid && peer.url === url)
+    }
+    const [first, ...others] = peers
+    const reached = new Set([first!])
+    for (const one of reached) {
+      for (const other of others) if (knows(one, other) || knows(other, one)) reached.add(other)
+    }
+    return reached.size === peers.length
   }
 
   /** Asks again for whoever is still listed though its machine was taken away before it was a peer. */
