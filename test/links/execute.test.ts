@@ -33,7 +33,7 @@ t.test(
     t.equal(await ask({ incarnation: 2, latest: 0 }), 'notHere', 'it has not seen the new life')
     await slots.append(0, { kind: 'delete', topic: TOPIC })
     t.equal(await ask({ incarnation: 2, latest: 0 }), 'notHere')
-  t.same(await ask({}), { kind: 'offset', offset: 1 })
+    t.same(await ask({}), { kind: 'offset', offset: 1 })
     await slots.append(0, create)
     t.equal(await ask({ incarnation: 1, latest: 3 }), 'notHere', 'the old one is over')
     t.same(await ask({ incarnation: 2, latest: 0 }), { kind: 'offset', offset: 1 })
