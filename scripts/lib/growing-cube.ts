@@ -138,6 +138,17 @@ export class GrowingCube {
     return found
   }
 
+  /** The same, once the other one has heard it at the address it has on the list: a moment after the list says so. */
+  async heard(peer: number, through: number): Promise<ListedPeer> {
+    const untilMs = performance.now() + SETTLE_TIMEOUT_MS
+    for (;;) {
+      const found = await this.listed(peer, through)
+      if (found.status === 'up') return found
+      if (performance.now() > untilMs) throw new Error(`${this.url(peer)} is not heard: ${found.status}`)
+      await new Promise(wake => setTimeout(wake, LOOK_EVERY_MS))
+    }
+  }
+
   peers(through: number): Promise<PeersView> {
     return askJson(`${this.url(through)}/v1/peers?progress=true`)
   }

@@ -87,8 +87,8 @@ t.test('a peer that comes back at another port is one entry of the roster, not a
   await cube.move(3)
   await cube.restart(3)
   await cube.settled(4, 0)
-  const { id, uid, status } = await cube.listed(3, 0)
-  t.same({ id, uid, status }, { id: before.id, uid: before.uid, status: 'up' })
+  const { id, uid } = await cube.heard(3, 0)
+  t.same({ id, uid }, { id: before.id, uid: before.uid })
 })
 
 t.test('two peers that come back at each other’s port are found there both', async t => {
@@ -101,9 +101,9 @@ t.test('two peers that come back at each other’s port are found there both', a
   cube.swap(3, 4)
   await Promise.all([cube.restart(3), cube.restart(4)])
   await cube.settled(5, 0)
-  const now = [await cube.listed(3, 0), await cube.listed(4, 0)]
+  const now = [await cube.heard(3, 0), await cube.heard(4, 0)]
   t.same(
-    now.map(({ id, uid, status }) => ({ id, uid, status })),
-    [three, four].map(({ id, uid }) => ({ id, uid, status: 'up' })),
+    now.map(({ id, uid }) => ({ id, uid })),
+    [three, four].map(({ id, uid }) => ({ id, uid })),
   )
 })
