@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { ask, askJson } from '../../scripts/lib/http.ts'
+import { ask, askJson, askUntil } from '../../scripts/lib/http.ts'
 import { TestCube } from '../../scripts/lib/test-cube.ts'
 
 type Line = { level: string; time: string; peer: string; port: number; event?: string; msg: string } & Record<
@@ -21,10 +21,17 @@ t.test('the logs tell of topics, publishes, heartbeats, and the death and return
   await cube.createTopic('short-lived', other)
   await ask(cube.topicUrl('short-lived', other), { method: 'DELETE' })
   await askJson(`${cube.topicUrl('sports', other)}/publish`, { method: 'POST', body: 'Match Update 1' })
+  // It fails, and is back, only for one that has heard it, which may take longer than to move a topic.
+  const isHeard = () =>
+    askUntil<{ peers: { id: string; status: string }[] }>(`${cube.url(other)}/v1/peers`, ({ peers }) =>
+      peers.some(({ id, status }) => id === home && status === 'up'),
+    )
+  await isHeard()
   await cube.kill(home)
   await cube.primaryIs('sports', id => id !== home, other)
   await cube.restart(home)
   await cube.primaryIs('sports', home, other)
+  await isHeard()
   await cube.stopAll()
 
   const all = cube.ids.flatMap(id => linesOf(cube, id))
