@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { isLevel } from '../../services/peer/engine/mover.ts'
 import type { Dispatcher } from '../../services/peer/links/types.ts'
 import { Departures } from '../../services/peer/membership/departures.ts'
+import { MemoryDisk } from '../../services/peer/store/memory.ts'
 import { Engines } from '../engine/engines.ts'
 
 const FOUR = ['00', '01', '10', '11']
@@ -121,6 +122,29 @@ t.test(
     t.same(listed(cube, '11'), REST)
   },
 )
+
+t.test('a newcomer that was evicted before it heard anybody learns that it is out', async t => {
+  const cube = new Engines(REST, SLOTS)
+  await cube.start()
+  const because = { by: 'test', why: 'it asked to' }
+  const change = { kind: 'join', uid: 'uid-11', url: 'http://11.test', id: '11', ...because } as const
+  const { result } = await cube.append({ kind: 'roster', change }, cube.primary(ROSTER), ROSTER)
+  if (result.kind !== 'roster') throw new Error(JSON.stringify(result))
+  for (const id of REST) cube.cut.add(`11>${id}`).add(`${id}>11`)
+  await cube.boot('11', new MemoryDisk(), result.roster)
+  for (const id of REST) watch(t, cube, id)
+  await cube.clock.advance(13_000)
+  for (const id of REST) t.same(listed(cube, id), REST)
+  t.same(cube.peer('11').store.slots(), [], 'it holds nothing that it could miss a primary of')
+  t.ok(cube.peer('11').engine.isLost(), 'its partners are silent')
+
+  cube.cut.clear()
+  await cube.clock.advance(5_000)
+  t.notOk(cube.peer('11').removed, 'the others begin the heartbeats, and do not list it')
+  watch(t, cube, '11')
+  await cube.clock.advance(5_000)
+  t.ok(cube.peer('11').removed)
+})
 
 t.test('a peer whose slots have primaries, or just lost them, is not lost', async t => {
   const cube = new Engines(FOUR, SLOTS)

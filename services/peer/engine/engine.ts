@@ -198,7 +198,7 @@ export class Engine implements SlotLogs {
     return this.#slots.corrupt
   }
 
-  /** A slot held here has had no primary for a while: perhaps this peer is off the list, and nobody tells it. */
+  /** Primaries or partners have been missed for a while: perhaps this peer is off the list, and nobody tells it. */
   isLost(): boolean {
     return this.#place.isLost()
   }

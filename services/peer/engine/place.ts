@@ -7,7 +7,7 @@ import type { EngineSettings } from './settings.ts'
 import type { Slot } from './slot.ts'
 import type { Clock, CubeEvent } from './types.ts'
 
-/** Election timeouts without a primary after which a peer asks the others whether it is still listed. */
+/** Election timeouts without a primary, or a word of a partner, after which a peer asks whether it is still listed. */
 const LOST_AFTER_ELECTIONS = 3
 
 export interface PlaceOptions {
@@ -56,11 +56,17 @@ export class Place {
     return this.partners.includes(peer) ? this.#options.liveness.silentForMs(peer) : 0
   }
 
-  /** A slot held here has had no primary for a while: perhaps this peer is off the list, and nobody tells it. */
+  /**
+   * A slot held here has had no primary for a while, or a partner was not heard for so long: perhaps this peer is off
+   * the list, and nobody tells it. One that holds nothing yet has only its partners to tell by.
+   */
   isLost(): boolean {
-    const { clock, settings, slots } = this.#options
-    const sinceMs = clock.monotonicMs() - LOST_AFTER_ELECTIONS * settings.electionMs
-    return [...slots.all.values()].some(slot => slot.leadership.leader === 0 && slot.leadsSinceMs < sinceMs)
+    const { clock, settings, slots, liveness } = this.#options
+    const patienceMs = LOST_AFTER_ELECTIONS * settings.electionMs
+    const sinceMs = clock.monotonicMs() - patienceMs
+    const isUnled = (slot: Slot) => slot.leadership.leader === 0 && slot.leadsSinceMs < sinceMs
+    if ([...slots.all.values()].some(isUnled)) return true
+    return this.partners.some(partner => liveness.silentForMs(partner) > patienceMs)
   }
 
   /** Calls `listener` with every version of the roster this peer goes over to. Returns the way to stop. */

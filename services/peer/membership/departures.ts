@@ -19,7 +19,7 @@ export interface DeparturesOptions {
   isRosterPrimary(): boolean
   /** For how long a peer has been silent, as seen from here, in milliseconds; 0 for one that is up or was never seen. */
   silentForMs(peer: PeerId): number
-  /** A slot held here has had no primary for long: perhaps this peer is off the list. */
+  /** A primary or a partner has been missed for long: perhaps this peer is off the list. */
   isLost(): boolean
   /** Asks a peer for the roster it goes by. */
   askForRoster(peer: PeerId): void
