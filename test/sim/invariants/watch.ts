@@ -168,6 +168,7 @@ export class Watch {
     replica.write(writes, nowMs)
     this.#elections.moved(replica)
     const { term } = replica.written
+    this.#leadsAlone(replica)
     const leads = this.#elections.leaderOf(slot, term) === peer
     // A leader that was deposed in this turn writes what it committed before with its new term.
     const led = leads ? term : this.#elections.leaderOf(slot, before) === peer ? before : undefined
@@ -185,6 +186,14 @@ export class Watch {
         this.#authority.stamped(this.#cluster.everyone.get(peer)!, slot)
       }
     }
+  }
+
+  /** Who votes alone leads, and commits, without a message that would show it. */
+  #leadsAlone(replica: Replica): void {
+    const { configuration, term } = replica.written
+    if (configuration?.voters.length !== 1 || configuration.outgoing !== undefined) return
+    const raft = this.#statusOf(replica)
+    if (raft?.role === 'leader' && raft.term === term) this.#elections.ledBy(replica, term)
   }
 
   /** A leader changes who takes part only when the change before is committed (paper section 6). */
