@@ -2,13 +2,15 @@ import type { Roster, RosterNote } from '../../../services/peer/cube/roster.ts'
 import type { Engine } from '../../../services/peer/engine/engine.ts'
 import { Rosters } from '../../../services/peer/engine/rosters.ts'
 import { SlotError } from '../../../services/peer/engine/types.ts'
-import type { Configuration } from '../../../services/peer/raft/types.ts'
+import type { Configuration, RaftStatus } from '../../../services/peer/raft/types.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Member } from '../member.ts'
 import { isMember, isQuorum, textOf } from './voters.ts'
 
 export interface MembershipsOptions {
   readonly cluster: Cluster
+  /** The newest committed configuration, as a replica's log has it; undefined of one that does not hold all that is committed. */
+  readonly committed: (slot: number, uid: string) => Configuration | undefined
   readonly violation: (what: string) => void
 }
 
@@ -137,9 +139,9 @@ export class Memberships {
 
   /** The slots that have a primary. */
   #standings(): Standing[] {
-    const { cluster } = this.#options
+    const { cluster, committed } = this.#options
     return [...cluster.slots, cluster.rosterSlot].flatMap(slot => {
-      const members = placesOf([...cluster.members.values()], slot)
+      const members = placesOf([...cluster.members.values()], slot, uid => committed(slot, uid))
       return members === undefined ? [] : { slot, members }
     })
   }
@@ -149,8 +151,15 @@ export class Memberships {
   }
 }
 
-/** Who takes part in the slot, as its primary has it; one that a quorum has left behind is none. */
-function placesOf(members: readonly Member[], slot: number): Configuration | undefined {
+/**
+ * Who takes part in the slot, as its primary has it; one that a quorum has left behind is none. A new one does not know
+ * yet that its newest configuration was committed by the one before, and with it who is out.
+ */
+function placesOf(
+  members: readonly Member[],
+  slot: number,
+  committed: (uid: string) => Configuration | undefined,
+): Configuration | undefined {
   const replicas = members.flatMap(({ isUp, uid, engine }) => {
     const raft = isUp ? raftOf(engine, slot) : undefined
     return raft === undefined ? [] : [{ uid, engine, ...raft }]
@@ -158,13 +167,15 @@ function placesOf(members: readonly Member[], slot: number): Configuration | und
   const leaders = replicas.filter(({ role }) => role === 'leader')
   const leader = leaders.sort((one, other) => other.term - one.term)[0]
   if (leader === undefined) return undefined
-  const configuration = leader.engine.members(slot)
+  const { configuration: newest } = leader
+  const isCommitted = JSON.stringify(committed(leader.uid)) === JSON.stringify(newest)
+  const configuration = isCommitted ? newest : leader.engine.members(slot)
   const isWith = (uid: string) => replicas.some(one => one.uid === uid && one.term === leader.term)
   return isQuorum(configuration, isWith) ? configuration : undefined
 }
 
 /** Undefined without a replica, also one that has no vote yet. */
-function raftOf(engine: Engine, slot: number): { readonly role: string; readonly term: number } | undefined {
+function raftOf(engine: Engine, slot: number): RaftStatus | undefined {
   try {
     return engine.status(slot).raft
   } catch (error) {

@@ -73,7 +73,13 @@ export class Watch {
       known: (member, id) => this.#known(member, id),
       violation,
     })
-    this.#memberships = new Memberships({ cluster, violation })
+    this.#memberships = new Memberships({
+      ...{ cluster, violation },
+      committed: (slot, uid) => {
+        this.#claimed(slot)
+        return this.#logs.committedConfiguration(this.#replica(slot, uid))
+      },
+    })
     const committed = (slot: number) => this.#logs.committed(slot)
     this.#audit = new Audit({ world, members, committed, violation })
     world.after(LOOK_MS, () => this.#look())
@@ -221,16 +227,25 @@ export class Watch {
   #drops(replica: Replica): void {
     const { slot, peer } = replica
     this.#machines.dropped(replica)
-    const leaders = [...this.#cluster.members.values()].map(({ uid }) => this.#replica(slot, uid))
-    const [leader] = leaders
-      .filter(one => this.#commitOf(one) > 0)
-      .sort((one, other) => other.written.term - one.written.term)
-    if (leader) this.#logs.claimed(leader, leader.written.term, this.#commitOf(leader))
-    const [configuration] = leaders.flatMap(one => this.#logs.committedConfiguration(one) ?? [])
+    this.#claimed(slot)
+    const replicas = this.#replicasOf(slot)
+    const [configuration] = replicas.flatMap(one => this.#logs.committedConfiguration(one) ?? [])
     if (configuration === undefined || !isMember(configuration, uidOf(peer))) return
     this.#violation(
       `a replica goes when it is out: ${peer} deletes slot ${slot}, where ${textOf(configuration)} is committed`,
     )
+  }
+
+  /** What the leaders there are know to be committed counts, also where none of them has said so yet. */
+  #claimed(slot: number): void {
+    const leaders = this.#replicasOf(slot).filter(one => this.#commitOf(one, one.written.term) > 0)
+    for (const leader of leaders.sort((one, other) => one.written.term - other.written.term)) {
+      this.#logs.claimed(leader, leader.written.term, this.#commitOf(leader))
+    }
+  }
+
+  #replicasOf(slot: number): Replica[] {
+    return [...this.#cluster.members.values()].map(({ uid }) => this.#replica(slot, uid))
   }
 
   #follows({ peer, slot, written }: Replica, term: number, vote: number): void {
