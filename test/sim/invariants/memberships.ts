@@ -2,7 +2,7 @@ import type { Roster, RosterNote } from '../../../services/peer/cube/roster.ts'
 import type { Engine } from '../../../services/peer/engine/engine.ts'
 import { Rosters } from '../../../services/peer/engine/rosters.ts'
 import { SlotError } from '../../../services/peer/engine/types.ts'
-import type { Configuration, RaftStatus } from '../../../services/peer/raft/types.ts'
+import type { Configuration, RaftStatus, Member as Voter } from '../../../services/peer/raft/types.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Member } from '../member.ts'
 import { isMember, isQuorum, textOf } from './voters.ts'
@@ -88,7 +88,7 @@ export class Memberships {
     const number = kind === 'evict' ? (rosters.numberOf(id) ?? 0) : 0
     for (const { slot, members } of this.#standings()) {
       if (rosters.settles(slot, members)) continue
-      if (members.learners?.some(learner => learner.number === number)) continue
+      if (waitsForNobodyBut(number, rosters.membersOf(rosters.order(slot)), members)) continue
       // Nor does a slot go over to voters of which too few are there: it may wait for this one's vote.
       if (
         kind === 'evict' &&
@@ -182,6 +182,12 @@ function raftOf(engine: Engine, slot: number): RaftStatus | undefined {
     if (error instanceof SlotError) return undefined
     throw error
   }
+}
+
+/** Whether all that are to take part do, but the one that goes, which is a learner at the most. */
+function waitsForNobodyBut(number: number, placed: readonly Voter[], { voters }: Configuration): boolean {
+  const missing = placed.filter(one => voters.every(voter => voter.number !== one.number))
+  return missing.length > 0 && missing.every(one => one.number === number)
 }
 
 /** Whether the change is one that has to wait until the slots have settled: by hand a peer is evicted at once. */
