@@ -83,6 +83,8 @@ export const LIMITS = {
   /** Between two looks at peers that leave or are dead for good, and how long what follows may take. */
   DEPARTURE_LOOK_MS: 1_000,
   DEPARTURE_PATIENCE_MS: 10_000,
+  /** How long a peer is looked for at whose address another store answers, before its own is taken for lost. */
+  REPLACE_PATIENCE_MS: 1_000,
   /** Longest pause between two looks at a dead peer that cannot be evicted yet. */
   EVICTION_PAUSE_MAX_MS: 30_000,
   /** Between two looks at whether the store is damaged, and the first pause between two looks at whether it may go. */

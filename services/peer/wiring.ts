@@ -78,11 +78,16 @@ export function wire(options: WiringOptions): Wiring {
     slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), slotCount),
     replicasOf: slot => replicasOf(slot, engine.roster, LIMITS),
   })
+  const reaches = async (peer: PeerId, deadlineMs: number) => {
+    const { result } = await dispatcher.dispatch({ kind: 'ping', peer }, deadlineMs)
+    return result.kind === 'pong'
+  }
   const admission = new Admission({
     ...{ rosters, dispatcher, clock },
     identify: url => options.identify(url),
     adopt: now => engine.adopt(now),
     isUp: peer => engine.peerState(peer) === 'up',
+    reaches,
   })
   const departures = new Departures({
     ...{ self, rosters, dispatcher, clock, log, evictAfterMs },
@@ -90,10 +95,7 @@ export function wire(options: WiringOptions): Wiring {
     isLost: () => engine.isLost(),
     askForRoster: peer => engine.askForRoster(peer),
     silentForMs: peer => engine.silentForMs(peer),
-    reaches: async (peer, deadlineMs) => {
-      const { result } = await dispatcher.dispatch({ kind: 'ping', peer }, deadlineMs)
-      return result.kind === 'pong'
-    },
+    reaches,
   })
   return { edges, router, dispatcher, streams, admission, departures }
 }

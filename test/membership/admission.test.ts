@@ -1,4 +1,5 @@
 import t from 'tap'
+import { LIMITS } from '../../services/peer/limits.ts'
 import { Admission } from '../../services/peer/membership/admission.ts'
 import { World } from './world.ts'
 
@@ -18,6 +19,11 @@ function admission(world: World, answers: Record<string, { uid: string; clusterI
       return identity
     },
     isUp: peer => world.up.has(peer),
+    reaches: async (peer, deadlineMs) => {
+      const forMs = deadlineMs - world.clock.monotonicMs()
+      if (!world.reached.has(peer)) await new Promise<void>(resolve => world.clock.after(forMs, resolve))
+      return world.reached.has(peer)
+    },
     adopt: roster => void world.rosters.adopt(roster),
   })
 }
@@ -152,6 +158,21 @@ t.test('a peer that is heard of is not replaced by whoever answers at its addres
   const joining = gate.join({ ...wish, url: 'http://127.0.0.1:2' }, deadline(world))
   await t.rejects(decided(world, joining), { code: 'CHANGE_UNDER_WAY', message: /is heard of/ })
   t.same(world.applied, [])
+})
+
+t.test('nor one that somebody reaches, though this peer has not heard it yet', async t => {
+  const world = new World(4)
+  world.reached.add('01')
+  const url = 'http://127.0.0.1:2'
+  const gate = admission(world, { [url]: { uid: 'new', clusterId: null } })
+  const joining = () => decided(world, gate.join({ ...wish, url }, deadline(world)))
+  await t.rejects(joining(), { code: 'CHANGE_UNDER_WAY', message: /is heard of/ })
+  t.same(world.applied, [])
+  world.reached.delete('01')
+  const sinceMs = world.clock.monotonicMs()
+  t.match(await joining(), { peer: { id: '01', uid: 'new' } })
+  const tookMs = world.clock.monotonicMs() - sinceMs
+  t.ok(tookMs >= LIMITS.REPLACE_PATIENCE_MS && tookMs < 2 * LIMITS.REPLACE_PATIENCE_MS, `${tookMs} ms`)
 })
 
 t.test('two stores that join at once are both taken in, the second when the slots have settled', async t => {

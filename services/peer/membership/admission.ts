@@ -50,6 +50,8 @@ export interface AdmissionOptions {
   adopt(roster: Roster): void
   /** The peer is heard of, as seen from here. */
   isUp(peer: PeerId): boolean
+  /** Whether anybody reaches the peer, wherever it is. Never rejects. */
+  reaches(peer: PeerId, deadlineMs: number): Promise<boolean>
 }
 
 /**
@@ -175,13 +177,22 @@ export class Admission {
       await this.#settled(deadlineMs, () => this.#isListed(wish))
       return
     }
-    // A store is lost only when nothing is heard of it: it may have moved, and be about to say so.
-    if (kind === 'replace' && 'id' in change && this.#options.isUp(change.id as PeerId)) {
+    if (kind === 'replace' && 'id' in change && (await this.#isThere(change.id as PeerId, deadlineMs))) {
       throw new HypercastError(
         'CHANGE_UNDER_WAY',
         `Peer ${change.id} is heard of, and another store answers at its address: try again when it is silent, or let it leave.`,
       )
     }
+  }
+
+  /**
+   * A store is lost only when nobody reaches it: it may have moved, and be about to say so. This peer may have started a
+   * moment ago, and have heard nobody yet.
+   */
+  async #isThere(id: PeerId, deadlineMs: number): Promise<boolean> {
+    const { isUp, reaches, clock } = this.#options
+    if (isUp(id)) return true
+    return reaches(id, Math.min(deadlineMs, clock.monotonicMs() + LIMITS.REPLACE_PATIENCE_MS))
   }
 
   /** Waits until every slot has settled and has a majority without the peer. */
