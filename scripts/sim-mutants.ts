@@ -37,11 +37,11 @@ console.log(`${wanted.length - survivors.length} of ${wanted.length} mutants cau
 for (const name of survivors) console.log(`survived: ${name}`)
 process.exitCode = survivors.length > 0 ? 1 : 0
 
-function told(caught: Caught | undefined, { shownBy }: Mutant): string {
+function told(caught: Caught | undefined, { shownBy, seed: known }: Mutant): string {
   if (caught === undefined) return `SURVIVED ${options.seeds} seeds`
   const { seed, violation } = caught
-  const count = seed - options.from + 1
+  const which = seed === known ? `seed ${seed}` : `${String(seed - options.from + 1).padStart(3)}. seed`
   const isExpected = shownBy.some(what => violation.includes(what))
   const [line] = violation.split('\n', 1)
-  return `${String(count).padStart(3)}. seed  ${line!.slice(0, 150)}${isExpected ? '' : ' (not what was expected)'}`
+  return `${which}  ${line!.slice(0, 150)}${isExpected ? '' : ' (not what was expected)'}`
 }

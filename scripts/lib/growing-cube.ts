@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type PeerExit, PeerProcess } from '../../services/peer/launcher/peer-process.ts'
 import type { PeerPlan } from '../../services/peer/launcher/plan.ts'
-import { ask, askJson } from './http.ts'
+import { ask, askJson, askUntil } from './http.ts'
 import { freePorts } from './ports.ts'
 
 /** A peer as GET /v1/peers shows it; the parts the scripts read. */
@@ -140,13 +140,13 @@ export class GrowingCube {
 
   /** The same, once the other one has heard it at the address it has on the list: a moment after the list says so. */
   async heard(peer: number, through: number): Promise<ListedPeer> {
-    const untilMs = performance.now() + SETTLE_TIMEOUT_MS
-    for (;;) {
-      const found = await this.listed(peer, through)
-      if (found.status === 'up') return found
-      if (performance.now() > untilMs) throw new Error(`${this.url(peer)} is not heard: ${found.status}`)
-      await new Promise(wake => setTimeout(wake, LOOK_EVERY_MS))
-    }
+    const isIt = ({ url }: ListedPeer) => url === this.url(peer)
+    const { peers } = await askUntil<PeersView>(
+      `${this.url(through)}/v1/peers`,
+      ({ peers }) => peers.some(one => isIt(one) && one.status === 'up'),
+      { timeoutMs: SETTLE_TIMEOUT_MS, everyMs: LOOK_EVERY_MS },
+    )
+    return peers.find(isIt)!
   }
 
   peers(through: number): Promise<PeersView> {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Roster } from '../../services/peer/cube/roster.ts'
 import type { Transport } from '../../services/peer/engine/types.ts'
+import type { Operation } from '../../services/peer/links/types.ts'
 import type { Configuration, LogReader } from '../../services/peer/raft/types.ts'
 import type { LogStore } from '../../services/peer/store/types.ts'
 import type { SlotNotice } from '../../services/peer/topics/types.ts'
@@ -42,6 +43,11 @@ export class Checks {
   /** A message of another peer came in. */
   heard(member: Member, from: Member): void {
     this.#watch.heard(member, from)
+  }
+
+  /** A member, or its client, wants to know something. */
+  asks(member: Member, operation: Operation): void {
+    this.#watch.asks(member, operation)
   }
 
   /** The roster is to change. */

@@ -37,6 +37,8 @@ export interface IngressOptions {
   readonly evictAfterMs: number
   /** The peers' ingresses; undefined for one that does not run. */
   readonly of: (member: Member) => Ingress | undefined
+  /** The peer itself wants to know something, or its client does. */
+  readonly asks: (operation: Operation) => void
   /** What the peer would log as an error: nothing may. */
   readonly onError: (what: string) => void
 }
@@ -61,7 +63,7 @@ export class Ingress {
   #isStopping = false
 
   constructor(options: IngressOptions) {
-    const { member, roster, connections, questions, chance, evictAfterMs, of, onError } = options
+    const { member, roster, connections, questions, chance, evictAfterMs, of, asks, onError } = options
     const { id: self, uid, engine, store, life } = member
     const { clock } = life
     this.#member = member
@@ -98,6 +100,11 @@ export class Ingress {
       identify: url => questions.identify(member, url),
     })
     const { router, edges } = this.#wiring
+    const route = router.route.bind(router)
+    router.route = (forwarded, cancellation) => {
+      if (forwarded.path.length === 0) asks(forwarded.operation)
+      return route(forwarded, cancellation)
+    }
     this.handlers = new LinkHandlers({
       transport: { handleReplicate: async () => [], heard() {} },
       engine,

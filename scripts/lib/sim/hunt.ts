@@ -26,23 +26,25 @@ export interface Caught {
  * there, or when a worker ends with an error: what is broken then is the mutant.
  */
 export async function hunt(mutant: Mutant, options: HuntOptions): Promise<Caught | undefined> {
-  const { seeds, from, jobs, faultsMs } = options
+  const { jobs } = options
   mutate(readFileSync(new URL(mutant.file, PRODUCT), 'utf8'), mutant)
   const loader = `${LOADER.href}?mutant=${encodeURIComponent(mutant.name)}`
   const pool = { jobs, execArgv: ['--import', loader] }
   const caught: Caught[] = []
-  await runSeeds(jobsFrom(from, seeds, faultsMs), pool, ({ seed, violations }) => {
+  await runSeeds(jobsFor(mutant, options), pool, ({ seed, violations }) => {
     const [violation] = violations
     if (violation !== undefined) caught.push({ seed, violation })
     return caught.length === 0
   })
   const broken = caught.find(({ violation }) => violation.startsWith(ENDED_WITH_CODE))
   if (broken) throw new Error(`mutant "${mutant.name}", seed ${broken.seed}: ${broken.violation}`)
-  // Several run at a time: the lowest one is the same however many did.
-  return caught.sort((one, other) => one.seed - other.seed)[0]
+  // Several run at a time: the first one is the same however many did.
+  const rank = ({ seed }: Caught) => (seed === mutant.seed ? -1 : seed)
+  return caught.sort((one, other) => rank(one) - rank(other))[0]
 }
 
-function* jobsFrom(from: number, seeds: number, faultsMs: number | undefined): Generator<Job> {
+function* jobsFor({ seed: known }: Mutant, { seeds, from, faultsMs }: HuntOptions): Generator<Job> {
   const length = faultsMs === undefined ? {} : { faultsMs }
+  if (known !== undefined) yield { seed: known, twice: false, ...length }
   for (let seed = from; seed < from + seeds; seed++) yield { seed, twice: false, ...length }
 }

@@ -1,3 +1,4 @@
+import type { PeerId } from '../../../services/peer/cube/labels.ts'
 import type { Roster, RosterNote } from '../../../services/peer/cube/roster.ts'
 import type { Engine } from '../../../services/peer/engine/engine.ts'
 import { Rosters } from '../../../services/peer/engine/rosters.ts'
@@ -38,6 +39,8 @@ export class Memberships {
   readonly #uids = new Map<number, string>()
   /** Since when all others but one, at the most, have found a peer up while every slot had a primary; by uid. */
   readonly #reachedMs = new Map<string, number>()
+  /** Who asked for whom, by their uids. */
+  readonly #lookedFor = new Set<string>()
 
   constructor(options: MembershipsOptions) {
     this.#options = options
@@ -55,6 +58,12 @@ export class Memberships {
       if (!isReached) this.#reachedMs.delete(uid)
       else if (!this.#reachedMs.has(uid)) this.#reachedMs.set(uid, cluster.world.nowMs)
     }
+  }
+
+  /** A member asks the others for a peer. */
+  looksFor(member: Member, id: PeerId): void {
+    const uid = member.engine.roster.peers.find(peer => peer.id === id)?.uid
+    if (uid !== undefined) this.#lookedFor.add(`${member.uid} ${uid}`)
   }
 
   /** The first peer goes over to a later version of the roster. */
@@ -109,6 +118,10 @@ export class Memberships {
   #wasMissed({ peers }: Roster, { id, by }: RosterNote): void {
     const { world } = this.#options.cluster
     const evicted = peers.find(peer => peer.id === id)
+    const evictor = peers.find(peer => peer.id === by)
+    if (!this.#lookedFor.has(`${evictor?.uid} ${evicted?.uid}`)) {
+      this.#violation(`who is evicted was looked for: ${by} evicts ${id}, and has asked nobody for it`)
+    }
     const sinceMs = this.#reachedMs.get(evicted?.uid ?? '') ?? world.nowMs
     if (world.nowMs - sinceMs < REACHED_MS) return
     this.#violation(`who is evicted is out of reach: ${by} evicts ${id}, which the others reach`)

@@ -1,17 +1,7 @@
 import type { Roster } from '../../../services/peer/cube/roster.ts'
-import {
-  type Beat,
-  SlotError,
-  type SlotMessage,
-  type Transport,
-} from '../../../services/peer/engine/types.ts'
-import type {
-  Configuration,
-  Entry,
-  LogReader,
-  Message,
-  RaftStatus,
-} from '../../../services/peer/raft/types.ts'
+import type { Beat, SlotMessage, Transport } from '../../../services/peer/engine/types.ts'
+import type { Operation } from '../../../services/peer/links/types.ts'
+import type { Configuration, Entry, LogReader, Message } from '../../../services/peer/raft/types.ts'
 import {
   CorruptRecord,
   type LoadedSlot,
@@ -24,6 +14,7 @@ import { hostOf } from '../network.ts'
 import { Audit } from './audit.ts'
 import { Authority, LOOK_MS } from './authority.ts'
 import { Elections } from './elections.ts'
+import { Leaders } from './leaders.ts'
 import { Logs } from './logs.ts'
 import { Machines } from './machines.ts'
 import { Memberships } from './memberships.ts'
@@ -42,6 +33,7 @@ export class Watch {
   /** Uids by member number, from all configurations there were. */
   readonly #uids = new Map<number, string>()
   readonly #logs: Logs
+  readonly #leaders: Leaders
   readonly #elections: Elections
   readonly #machines: Machines
   readonly #authority: Authority
@@ -54,15 +46,19 @@ export class Watch {
     const { members, world } = cluster
     this.#logs = new Logs({
       replica: (slot, uid) => this.#replica(slot, uid),
-      inForce: leader => this.#statusOf(leader)?.configuration,
+      inForce: leader => this.#leaders.statusOf(leader)?.configuration,
       violation,
+    })
+    this.#leaders = new Leaders({
+      ...{ cluster, logs: this.#logs },
+      replica: (slot, uid) => this.#replica(slot, uid),
     })
     this.#elections = new Elections({
       nowMs: () => world.nowMs,
       replica: (slot, who) => this.#replica(slot, typeof who === 'string' ? who : this.#uidOf(who)),
       leads: (leader, term) => {
         this.#logs.leads(leader, term)
-        this.#logs.learned(leader, this.#commitOf(leader), term)
+        this.#logs.learned(leader, this.#leaders.commitOf(leader), term)
         this.#audit.elected(leader.slot)
       },
       violation,
@@ -76,7 +72,7 @@ export class Watch {
     this.#memberships = new Memberships({
       ...{ cluster, violation },
       committed: (slot, uid) => {
-        this.#claimed(slot)
+        this.#leaders.claim(slot)
         return this.#logs.committedConfiguration(this.#replica(slot, uid))
       },
     })
@@ -113,6 +109,11 @@ export class Watch {
         return answer
       },
     }
+  }
+
+  /** A member, or its client, wants to know something. */
+  asks(member: Member, operation: Operation): void {
+    if (operation.kind === 'ping') this.#memberships.looksFor(member, operation.peer)
   }
 
   /** The roster is to change. */
@@ -174,7 +175,7 @@ export class Watch {
     replica.write(writes, nowMs)
     this.#elections.moved(replica)
     const { term } = replica.written
-    this.#leadsAlone(replica)
+    this.#leaders.ledAlone(replica, this.#elections)
     const leads = this.#elections.leaderOf(slot, term) === peer
     // A leader that was deposed in this turn writes what it committed before with its new term.
     const led = leads ? term : this.#elections.leaderOf(slot, before) === peer ? before : undefined
@@ -194,20 +195,12 @@ export class Watch {
     }
   }
 
-  /** Who votes alone leads, and commits, without a message that would show it. */
-  #leadsAlone(replica: Replica): void {
-    const { configuration, term } = replica.written
-    if (configuration?.voters.length !== 1 || configuration.outgoing !== undefined) return
-    const raft = this.#statusOf(replica)
-    if (raft?.role === 'leader' && raft.term === term) this.#elections.ledBy(replica, term)
-  }
-
   /** A leader changes who takes part only when the change before is committed (paper section 6). */
   #changes(leader: Replica, entries: readonly Entry[]): void {
     const { slot, peer, written } = leader
     for (const { index, term, configuration } of entries) {
       if (!configuration || term !== written.term) continue
-      this.#logs.claimed(leader, term, this.#commitOf(leader, term))
+      this.#logs.claimed(leader, term, this.#leaders.commitOf(leader, term))
       const before = written.configuredBefore(index)
       if (before <= this.#logs.committed(slot)) continue
       this.#violation(
@@ -227,21 +220,13 @@ export class Watch {
   #drops(replica: Replica): void {
     const { slot, peer } = replica
     this.#machines.dropped(replica)
-    this.#claimed(slot)
+    this.#leaders.claim(slot)
     const replicas = this.#replicasOf(slot)
     const [configuration] = replicas.flatMap(one => this.#logs.committedConfiguration(one) ?? [])
     if (configuration === undefined || !isMember(configuration, uidOf(peer))) return
     this.#violation(
       `a replica goes when it is out: ${peer} deletes slot ${slot}, where ${textOf(configuration)} is committed`,
     )
-  }
-
-  /** What the leaders there are know to be committed counts, also where none of them has said so yet. */
-  #claimed(slot: number): void {
-    const leaders = this.#replicasOf(slot).filter(one => this.#commitOf(one, one.written.term) > 0)
-    for (const leader of leaders.sort((one, other) => one.written.term - other.written.term)) {
-      this.#logs.claimed(leader, leader.written.term, this.#commitOf(leader))
-    }
   }
 
   #replicasOf(slot: number): Replica[] {
@@ -283,26 +268,7 @@ export class Watch {
   #leads(replica: Replica, term: number, commit: number): void {
     this.#elections.ledBy(replica, term)
     // A follower is told no more than it holds, and the entry it ends with may be of an earlier term.
-    this.#logs.claimed(replica, term, Math.max(commit, this.#commitOf(replica, term)))
-  }
-
-  /** Commit index of a member that leads now, in this term if one is given; 0 of one that does not. */
-  #commitOf(replica: Replica, term?: number): number {
-    const raft = this.#statusOf(replica)
-    if (raft === undefined) return 0
-    return raft.role === 'leader' && (term ?? raft.term) === raft.term ? raft.commit : 0
-  }
-
-  /** Also of a slot that the peer holds and is no voter of; undefined when it does not hold it, or does not run. */
-  #statusOf({ slot, peer }: Replica): RaftStatus | undefined {
-    const { engine, isUp } = this.#cluster.everyone.get(peer)!
-    if (!isUp) return undefined
-    try {
-      return engine.status(slot).raft
-    } catch (error) {
-      if (error instanceof SlotError) return undefined
-      throw error
-    }
+    this.#logs.claimed(replica, term, Math.max(commit, this.#leaders.commitOf(replica, term)))
   }
 
   #says({ name: from, uid }: Member, { slot, message }: SlotMessage): void {

@@ -8,6 +8,8 @@ export interface Mutant {
   readonly replace: string
   /** Beginnings of the violations that are expected to show it. */
   readonly shownBy: readonly string[]
+  /** A seed that is known to show it, where few do: it is tried first. */
+  readonly seed?: number
 }
 
 /** The source with the mutant's line broken. Throws Error when the line is not there exactly once. */

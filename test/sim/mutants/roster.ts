@@ -82,7 +82,7 @@ export const ROSTER_MUTANTS: readonly Mutant[] = [
     file: 'membership/departures.ts',
     find: 'if (await reaches(id, this.#deadline())) return false',
     replace: '',
-    shownBy: ['who is evicted is out of reach'],
+    shownBy: ['who is evicted was looked for'],
   },
   {
     name: 'evict while slots are on the move',
@@ -90,6 +90,7 @@ export const ROSTER_MUTANTS: readonly Mutant[] = [
     find: 'if (unknown > 0 || moving > 0) {',
     replace: 'if (unknown < 0) {',
     shownBy: ['one change at a time'],
+    seed: 470,
   },
   {
     name: 'remove from the list while a slot still names it',
@@ -104,6 +105,7 @@ export const ROSTER_MUTANTS: readonly Mutant[] = [
     find: 'if (next) askForRoster(next.id)',
     replace: '',
     shownBy: ['it heals by itself'],
+    seed: 7005799,
   },
   {
     name: 'admit while slots are on the move',
@@ -118,6 +120,7 @@ export const ROSTER_MUTANTS: readonly Mutant[] = [
     find: 'if (follows !== roster.version) return',
     replace: 'if (follows > roster.version) return',
     shownBy: ['one change at a time'],
+    seed: 849,
   },
   {
     name: 'keep another address to oneself',

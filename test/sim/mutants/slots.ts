@@ -106,5 +106,6 @@ export const SLOT_MUTANTS: readonly Mutant[] = [
     find: 'return Math.abs(this.#fromMedianMs(slot, this.#options.self)) > LIMITS.MAX_CLOCK_SKEW_MS',
     replace: 'return slot.slot < 0',
     shownBy: ['a wrong clock stamps nothing'],
+    seed: 459,
   },
 ]

@@ -22,6 +22,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     find: "if (!knowledge.linearizable) return { kind: 'undecided' }\n  // A life",
     replace: '// A life',
     shownBy: ['the subscriber'],
+    seed: 425,
   },
   {
     name: 'deliver twice after a resume',
