@@ -6,18 +6,22 @@ import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import type { Mutant } from '../test/sim/mutants/mutant.ts'
 import { MUTANTS } from '../test/sim/mutants/table.ts'
-import { type Caught, hunt } from './lib/sim/hunt.ts'
+import { type Caught, hunt, knownTo } from './lib/sim/hunt.ts'
 import { natural, positive } from './lib/sim/options.ts'
 
 const options = new Command('sim-mutants')
   .description('Shows that the simulator notices defects.')
   .option('--only <name>', 'this mutant only, or those whose name holds it')
   .option('--seeds <number>', 'seeds to try before a mutant has survived', positive, 200)
-  .option('--from <number>', 'the first seed', natural, 1)
+  .option(
+    '--from <number>',
+    'the first seed; without it 1, and before it the one known to show the mutant',
+    natural,
+  )
   .option('--jobs <number>', 'how many processes', positive, availableParallelism())
   .option('--faults-ms <number>', 'virtual time under faults; without it each seed decides', natural)
   .parse()
-  .opts<{ only?: string; seeds: number; from: number; jobs: number; faultsMs?: number }>()
+  .opts<{ only?: string; seeds: number; from: number | undefined; jobs: number; faultsMs?: number }>()
 
 const { only } = options
 const exact = MUTANTS.filter(({ name }) => name === only)
@@ -37,11 +41,12 @@ console.log(`${wanted.length - survivors.length} of ${wanted.length} mutants cau
 for (const name of survivors) console.log(`survived: ${name}`)
 process.exitCode = survivors.length > 0 ? 1 : 0
 
-function told(caught: Caught | undefined, { shownBy, seed: known }: Mutant): string {
+function told(caught: Caught | undefined, mutant: Mutant): string {
   if (caught === undefined) return `SURVIVED ${options.seeds} seeds`
   const { seed, violation } = caught
-  const which = seed === known ? `seed ${seed}` : `${String(seed - options.from + 1).padStart(3)}. seed`
-  const isExpected = shownBy.some(what => violation.includes(what))
+  const count = seed - (options.from ?? 1) + 1
+  const which = seed === knownTo(mutant, options) ? `seed ${seed}` : `${String(count).padStart(3)}. seed`
+  const isExpected = mutant.shownBy.some(what => violation.includes(what))
   const [line] = violation.split('\n', 1)
   return `${which}  ${line!.slice(0, 150)}${isExpected ? '' : ' (not what was expected)'}`
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { PeerId } from '../../services/peer/cube/labels.ts'
 import type { Roster } from '../../services/peer/cube/roster.ts'
 import type { Transport } from '../../services/peer/engine/types.ts'
-import type { Operation } from '../../services/peer/links/types.ts'
 import type { Configuration, LogReader } from '../../services/peer/raft/types.ts'
 import type { LogStore } from '../../services/peer/store/types.ts'
 import type { SlotNotice } from '../../services/peer/topics/types.ts'
@@ -45,9 +45,9 @@ export class Checks {
     this.#watch.heard(member, from)
   }
 
-  /** A member, or its client, wants to know something. */
-  asks(member: Member, operation: Operation): void {
-    this.#watch.asks(member, operation)
+  /** A member had the others look for a peer, and was told that nobody reaches it. */
+  missed(member: Member, peer: PeerId): void {
+    this.#watch.missed(member, peer)
   }
 
   /** The roster is to change. */

@@ -273,7 +273,7 @@ export class Cluster {
     const ingress = new Ingress({
       ...{ member, roster: this.#roster, connections, questions, evictAfterMs, chance: this.#chance.fork() },
       of: other => this.#ingresses.get(other.life),
-      asks: operation => this.checks.asks(member, operation),
+      missed: peer => this.checks.missed(member, peer),
       onError: what => this.violation(what),
     })
     this.#ingresses.set(member.life, ingress)

@@ -37,8 +37,8 @@ export interface IngressOptions {
   readonly evictAfterMs: number
   /** The peers' ingresses; undefined for one that does not run. */
   readonly of: (member: Member) => Ingress | undefined
-  /** The peer itself wants to know something, or its client does. */
-  readonly asks: (operation: Operation) => void
+  /** The peer had the others look for another one, and was told that nobody reaches it. */
+  readonly missed: (peer: string) => void
   /** What the peer would log as an error: nothing may. */
   readonly onError: (what: string) => void
 }
@@ -63,7 +63,7 @@ export class Ingress {
   #isStopping = false
 
   constructor(options: IngressOptions) {
-    const { member, roster, connections, questions, chance, evictAfterMs, of, asks, onError } = options
+    const { member, roster, connections, questions, chance, evictAfterMs, of, missed, onError } = options
     const { id: self, uid, engine, store, life } = member
     const { clock } = life
     this.#member = member
@@ -99,11 +99,16 @@ export class Ingress {
       bounds: STREAM_BOUNDS,
       identify: url => questions.identify(member, url),
     })
-    const { router, edges } = this.#wiring
-    const route = router.route.bind(router)
-    router.route = (forwarded, cancellation) => {
-      if (forwarded.path.length === 0) asks(forwarded.operation)
-      return route(forwarded, cancellation)
+    const { router, edges, dispatcher } = this.#wiring
+    const dispatch = dispatcher.dispatch.bind(dispatcher)
+    dispatcher.dispatch = (operation, deadlineMs) => {
+      const asked = dispatch(operation, deadlineMs)
+      if (operation.kind === 'ping') {
+        void asked.then(({ result }) => {
+          if (result.kind !== 'pong') missed(operation.peer)
+        })
+      }
+      return asked
     }
     this.handlers = new LinkHandlers({
       transport: { handleReplicate: async () => [], heard() {} },

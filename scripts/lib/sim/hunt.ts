@@ -8,9 +8,9 @@ const LOADER = new URL('../../../test/sim/mutants/load.ts', import.meta.url)
 const PRODUCT = new URL('../../../services/peer/', import.meta.url)
 
 export interface HuntOptions {
-  /** Seeds to try, and the first of them. */
   readonly seeds: number
-  readonly from: number
+  /** The first of them. Without it they begin with the one that is known to show the mutant, and go on from 1. */
+  readonly from: number | undefined
   readonly jobs: number
   readonly faultsMs?: number
 }
@@ -39,12 +39,20 @@ export async function hunt(mutant: Mutant, options: HuntOptions): Promise<Caught
   const broken = caught.find(({ violation }) => violation.startsWith(ENDED_WITH_CODE))
   if (broken) throw new Error(`mutant "${mutant.name}", seed ${broken.seed}: ${broken.violation}`)
   // Several run at a time: the first one is the same however many did.
-  const rank = ({ seed }: Caught) => (seed === mutant.seed ? -1 : seed)
+  const known = knownTo(mutant, options)
+  const rank = ({ seed }: Caught) => (seed === known ? -1 : seed)
   return caught.sort((one, other) => rank(one) - rank(other))[0]
 }
 
-function* jobsFor({ seed: known }: Mutant, { seeds, from, faultsMs }: HuntOptions): Generator<Job> {
+/** The seed that is tried before those that are counted; undefined where the caller says which it wants. */
+export function knownTo({ seed }: Mutant, { from }: Pick<HuntOptions, 'from'>): number | undefined {
+  return from === undefined ? seed : undefined
+}
+
+function* jobsFor(mutant: Mutant, options: HuntOptions): Generator<Job> {
+  const { seeds, from = 1, faultsMs } = options
   const length = faultsMs === undefined ? {} : { faultsMs }
+  const known = knownTo(mutant, options)
   if (known !== undefined) yield { seed: known, twice: false, ...length }
   for (let seed = from; seed < from + seeds; seed++) yield { seed, twice: false, ...length }
 }

@@ -1,3 +1,4 @@
+import type { Engine } from '../../../services/peer/engine/engine.ts'
 import { SlotError } from '../../../services/peer/engine/types.ts'
 import type { RaftStatus } from '../../../services/peer/raft/types.ts'
 import type { Cluster } from '../cluster.ts'
@@ -6,9 +7,10 @@ import type { Logs } from './logs.ts'
 import type { Replica } from './slot-disk.ts'
 
 export interface LeadersOptions {
-  readonly cluster: Cluster
+  readonly everyone: Cluster['everyone']
   readonly logs: Logs
-  readonly replica: (slot: number, uid: string) => Replica
+  /** Those of all members. */
+  readonly replicas: (slot: number) => readonly Replica[]
 }
 
 /** What leaders know and have not said: read from the engines, so that checks need not wait for a message. */
@@ -21,9 +23,8 @@ export class Leaders {
 
   /** What the leaders there are know to be committed counts, also where none of them has said so yet. */
   claim(slot: number): void {
-    const { cluster, logs, replica } = this.#options
-    const replicas = [...cluster.members.values()].map(({ uid }) => replica(slot, uid))
-    const leaders = replicas.filter(one => this.commitOf(one, one.written.term) > 0)
+    const { logs, replicas } = this.#options
+    const leaders = replicas(slot).filter(one => this.commitOf(one, one.written.term) > 0)
     for (const leader of leaders.sort((one, other) => one.written.term - other.written.term)) {
       logs.claimed(leader, leader.written.term, this.commitOf(leader))
     }
@@ -46,13 +47,17 @@ export class Leaders {
 
   /** Also of a slot that the peer holds and is no voter of; undefined when it does not hold it, or does not run. */
   statusOf({ slot, peer }: Replica): RaftStatus | undefined {
-    const { engine, isUp } = this.#options.cluster.everyone.get(peer)!
-    if (!isUp) return undefined
-    try {
-      return engine.status(slot).raft
-    } catch (error) {
-      if (error instanceof SlotError) return undefined
-      throw error
-    }
+    const { engine, isUp } = this.#options.everyone.get(peer)!
+    return isUp ? raftOf(engine, slot) : undefined
+  }
+}
+
+/** Undefined without a replica, also one that has no vote yet. */
+export function raftOf(engine: Engine, slot: number): RaftStatus | undefined {
+  try {
+    return engine.status(slot).raft
+  } catch (error) {
+    if (error instanceof SlotError) return undefined
+    throw error
   }
 }

@@ -1,11 +1,10 @@
 import type { PeerId } from '../../../services/peer/cube/labels.ts'
 import type { Roster, RosterNote } from '../../../services/peer/cube/roster.ts'
-import type { Engine } from '../../../services/peer/engine/engine.ts'
 import { Rosters } from '../../../services/peer/engine/rosters.ts'
-import { SlotError } from '../../../services/peer/engine/types.ts'
-import type { Configuration, RaftStatus, Member as Voter } from '../../../services/peer/raft/types.ts'
+import type { Configuration, Member as Voter } from '../../../services/peer/raft/types.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Member } from '../member.ts'
+import { raftOf } from './leaders.ts'
 import { isMember, isQuorum, textOf } from './voters.ts'
 
 export interface MembershipsOptions {
@@ -39,8 +38,8 @@ export class Memberships {
   readonly #uids = new Map<number, string>()
   /** Since when all others but one, at the most, have found a peer up while every slot had a primary; by uid. */
   readonly #reachedMs = new Map<string, number>()
-  /** Who asked for whom, by their uids. */
-  readonly #lookedFor = new Set<string>()
+  /** Who was told that nobody reaches whom, by their uids. */
+  readonly #missed = new Set<string>()
 
   constructor(options: MembershipsOptions) {
     this.#options = options
@@ -60,10 +59,10 @@ export class Memberships {
     }
   }
 
-  /** A member asks the others for a peer. */
-  looksFor(member: Member, id: PeerId): void {
+  /** A member had the others look for a peer, and was told that nobody reaches it. */
+  missed(member: Member, id: PeerId): void {
     const uid = member.engine.roster.peers.find(peer => peer.id === id)?.uid
-    if (uid !== undefined) this.#lookedFor.add(`${member.uid} ${uid}`)
+    if (uid !== undefined) this.#missed.add(`${member.uid} ${uid}`)
   }
 
   /** The first peer goes over to a later version of the roster. */
@@ -119,8 +118,8 @@ export class Memberships {
     const { world } = this.#options.cluster
     const evicted = peers.find(peer => peer.id === id)
     const evictor = peers.find(peer => peer.id === by)
-    if (!this.#lookedFor.has(`${evictor?.uid} ${evicted?.uid}`)) {
-      this.#violation(`who is evicted was looked for: ${by} evicts ${id}, and has asked nobody for it`)
+    if (!this.#missed.has(`${evictor?.uid} ${evicted?.uid}`)) {
+      this.#violation(`who is evicted was looked for: ${by} evicts ${id}, and nobody told it that it is gone`)
     }
     const sinceMs = this.#reachedMs.get(evicted?.uid ?? '') ?? world.nowMs
     if (world.nowMs - sinceMs < REACHED_MS) return
@@ -185,16 +184,6 @@ function placesOf(
   const configuration = isCommitted ? newest : leader.engine.members(slot)
   const isWith = (uid: string) => replicas.some(one => one.uid === uid && one.term === leader.term)
   return isQuorum(configuration, isWith) ? configuration : undefined
-}
-
-/** Undefined without a replica, also one that has no vote yet. */
-function raftOf(engine: Engine, slot: number): RaftStatus | undefined {
-  try {
-    return engine.status(slot).raft
-  } catch (error) {
-    if (error instanceof SlotError) return undefined
-    throw error
-  }
 }
 
 /** Whether all that are to take part do, but the one that goes, which is a learner at the most. */

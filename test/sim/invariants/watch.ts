@@ -1,6 +1,6 @@
+import type { PeerId } from '../../../services/peer/cube/labels.ts'
 import type { Roster } from '../../../services/peer/cube/roster.ts'
 import type { Beat, SlotMessage, Transport } from '../../../services/peer/engine/types.ts'
-import type { Operation } from '../../../services/peer/links/types.ts'
 import type { Configuration, Entry, LogReader, Message } from '../../../services/peer/raft/types.ts'
 import {
   CorruptRecord,
@@ -50,8 +50,8 @@ export class Watch {
       violation,
     })
     this.#leaders = new Leaders({
-      ...{ cluster, logs: this.#logs },
-      replica: (slot, uid) => this.#replica(slot, uid),
+      ...{ everyone: cluster.everyone, logs: this.#logs },
+      replicas: slot => this.#replicasOf(slot),
     })
     this.#elections = new Elections({
       nowMs: () => world.nowMs,
@@ -111,9 +111,9 @@ export class Watch {
     }
   }
 
-  /** A member, or its client, wants to know something. */
-  asks(member: Member, operation: Operation): void {
-    if (operation.kind === 'ping') this.#memberships.looksFor(member, operation.peer)
+  /** A member had the others look for a peer, and was told that nobody reaches it. */
+  missed(member: Member, peer: PeerId): void {
+    this.#memberships.missed(member, peer)
   }
 
   /** The roster is to change. */

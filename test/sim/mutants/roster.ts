@@ -85,6 +85,13 @@ export const ROSTER_MUTANTS: readonly Mutant[] = [
     shownBy: ['who is evicted was looked for'],
   },
   {
+    name: 'evict although others reach it',
+    file: 'membership/departures.ts',
+    find: 'if (await reaches(id, this.#deadline())) return false',
+    replace: 'await reaches(id, this.#deadline())',
+    shownBy: ['who is evicted was looked for'],
+  },
+  {
     name: 'evict while slots are on the move',
     file: 'membership/departures.ts',
     find: 'if (unknown > 0 || moving > 0) {',
