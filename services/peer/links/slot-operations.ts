@@ -1,0 +1,54 @@
+import type { SlotPosition } from '../topics/positions.ts'
+import type { StoredEvent } from '../topics/types.ts'
+
+/** An event with the topic it belongs to. */
+export interface SlotEvent {
+  readonly topic: string
+  readonly event: StoredEvent
+}
+
+/** Where a stream over several topics begins in one slot. */
+export type SlotStart =
+  | { readonly kind: 'latest' }
+  | { readonly kind: 'earliest' }
+  | { readonly kind: 'time'; readonly timeMs: number }
+  | { readonly kind: 'last'; readonly count: number }
+
+/** What is asked of any replica of a slot that is new enough. A want is a topic's name or a pattern. */
+export type SlotOperation =
+  /** Events that match, behind `position`, ascending by sequence. */
+  | {
+      readonly kind: 'readSlot'
+      readonly slot: number
+      readonly wants: readonly string[]
+      readonly position: SlotPosition
+      readonly maxEvents: number
+      readonly maxBytes: number
+    }
+  /** The place in the slot at which a stream of these wants begins. */
+  | {
+      readonly kind: 'placeSlot'
+      readonly slot: number
+      readonly wants: readonly string[]
+      readonly start: SlotStart
+    }
+  /** What the replica knows of a topic, which may be old; answered like `describe`. */
+  | { readonly kind: 'glance'; readonly slot: number; readonly topic: string }
+
+export type SlotResult =
+  | {
+      readonly kind: 'slice'
+      readonly events: readonly SlotEvent[]
+      /** Topics of which events up to `to` are gone that the position had not passed; they come before the events. */
+      readonly gaps: readonly { readonly topic: string; readonly to: number }[]
+      /** Where the reading got to, also without events. */
+      readonly position: SlotPosition
+      /** The slot's last sequence there. */
+      readonly latest: number
+    }
+  | {
+      readonly kind: 'placed'
+      readonly position: SlotPosition
+      /** For `last`: the last matching events, ascending. */
+      readonly tail: readonly (readonly [sequence: number, timeMs: number])[]
+    }
