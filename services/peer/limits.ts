@@ -207,11 +207,23 @@ export const LIMITS = {
   /** First and longest pause between two looks for the topic of a stream that waits. */
   STREAM_RETRY_MIN_MS: 100,
   STREAM_RETRY_MAX_MS: 1_000,
-  /** Position marks to a peer that follows a topic here, and its patience with silence: five of them. */
+  /** Marks down a trunk to another peer, and its patience with silence: five of them. */
   FOLLOW_MARK_MS: 500,
   FOLLOW_SILENCE_MS: 2_500,
-  /** Marks of a replica without a primary before its follower tries another: two seconds. */
+  /** Marks of a replica without a primary before another parent is tried, two seconds; for each peer in between as many more. */
   MAX_LEADERLESS_MARKS: 4,
+  /** How long a parent in the relay tree has to cover a slot's wants before the next one is tried. */
+  PARENT_PATIENCE_MS: 2_000,
+  /** Between two looks whether a slot can come from a better parent than it does. */
+  TRUNK_RETURN_MS: 5_000,
+  /** A trunk that carries no slot is kept so long: whoever went may come again. */
+  TRUNK_IDLE_MS: 5_000,
+  /** Bytes waiting in a trunk's socket from which on live events are left out, for the lower end to read them from the log. */
+  MAX_TRUNK_BUFFER_BYTES: 8_388_608,
+  /** Wants of one trunk: those of a peer full of streams over many topics. */
+  MAX_TRUNK_WANTS: 262_144,
+  /** Topics of one slot of which is remembered who gets their events. */
+  MAX_AUDIENCES: 4_096,
   /** Wait for sockets to take the last bytes when a peer stops. */
   STREAM_CLOSE_MS: 1_000,
   /** Items of one page of a list. */

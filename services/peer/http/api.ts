@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
-import type { FollowRequest } from '../links/follow-wire.ts'
+import type { WantsUpdate } from '../links/trunk-wire.ts'
 import type { Dispatcher } from '../links/types.ts'
 import type { Admitted, JoinWish } from '../membership/admission.ts'
 import type { Recovered, RecoveryWish } from '../membership/recovery.ts'
@@ -24,8 +24,10 @@ export interface StreamsApi {
   page(topic: string, start: StreamStart, limit: number): Promise<TopicPage>
   /** Events from `start` to the last one there is now. */
   history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<StoredEvent>
-  /** Another peer's stream of a topic. Throws HypercastError before anything is written. */
-  serveFollow(request: FollowRequest, sink: Sink): void
+  /** Another peer's trunk. Throws HypercastError before anything is written. */
+  openTrunk(peer: PeerId, name: string, sink: Sink): void
+  /** What the lower end of that trunk wants. Throws HypercastError. */
+  wants(peer: PeerId, update: WantsUpdate): void
   stats(): { readonly streams: number; readonly deliveries: number }
   /** Ends every stream; EventSource reconnects elsewhere. */
   close(): void | Promise<void>

@@ -6,8 +6,6 @@ export interface SubscriberOptions {
   readonly topic: string
   readonly encoding: Encoding
   readonly sink: Sink
-  /** It is served from the replica here, and ends when that goes: another peer that follows, which then goes elsewhere. */
-  readonly bound: boolean
   /** Bytes waiting in its socket from which on it is not fed. */
   readonly bufferBytes: number
   /** Monotonic milliseconds. */
@@ -30,7 +28,6 @@ interface Depth {
 export class Subscriber {
   readonly topic: string
   readonly encoding: Encoding
-  readonly bound: boolean
   readonly #sink: Sink
   readonly #bufferBytes: number
   readonly #now: () => number
@@ -53,7 +50,6 @@ export class Subscriber {
   constructor(options: SubscriberOptions) {
     this.topic = options.topic
     this.encoding = options.encoding
-    this.bound = options.bound
     this.#sink = options.sink
     this.#bufferBytes = options.bufferBytes
     this.#now = options.now

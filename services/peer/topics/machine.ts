@@ -190,7 +190,7 @@ export class SlotMachine {
       case 'configure':
         return this.#configure(command)
       case 'delete':
-        return this.#delete(command)
+        return this.#delete(index, command)
       case 'publish':
         return this.#publish(index, command)
       case 'trim':
@@ -237,13 +237,13 @@ export class SlotMachine {
     return { result: { kind: 'configured', topic }, notices: [{ kind: 'configured', topic }] }
   }
 
-  #delete(command: Of<'delete'>): Outcome {
+  #delete(index: number, command: Of<'delete'>): Outcome {
     const known = this.#topics.get(command.topic)
     if (known === undefined) return refused('UNKNOWN_TOPIC')
     const { incarnation, latest } = known
     this.#topics.delete(command.topic)
     this.#trims.set(incarnation, Number.POSITIVE_INFINITY)
-    const notice: SlotNotice = { kind: 'deleted', topic: command.topic, incarnation, latest }
+    const notice: SlotNotice = { kind: 'deleted', topic: command.topic, incarnation, latest, index }
     return { result: { kind: 'deleted', incarnation, latest }, notices: [notice] }
   }
 

@@ -232,6 +232,8 @@ export type SlotNotice =
       readonly topic: string
       readonly incarnation: number
       readonly latest: number
+      /** Log index of the deletion. */
+      readonly index: number
     }
   /** A new version of the roster. */
   | { readonly kind: 'roster'; readonly roster: Roster }
