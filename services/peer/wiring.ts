@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { PeerId } from './cube/labels.ts'
 import { replicasOf, slotOf } from './cube/placement.ts'
-import { nextHops, orderTargets } from './cube/routing.ts'
 import { formatOf } from './cube/roster-format.ts'
+import { nextHops, orderTargets } from './cube/routing.ts'
 import type { Engine } from './engine/engine.ts'
 import { wireFormatOf } from './engine/formats.ts'
 import type { EngineLog } from './engine/settings.ts'
@@ -78,7 +78,12 @@ export function wire(options: WiringOptions): Wiring {
     ...(options.bounds && { bounds: options.bounds }),
     slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), slotCount),
     slotCount,
-    parentsOf: slot => parentsOf(self, slot, engine, peer => edges.alive(peer)),
+    parentsOf: slot => {
+      const parents = parentsOf(self, slot, engine, peer => edges.alive(peer))
+      const primary = dispatcher.primaryOf(slot)
+      const isElsewhere = primary !== null && primary !== self && !parents.includes(primary)
+      return isElsewhere ? [...parents, primary] : parents
+    },
   })
   const reaches = async (peer: PeerId, deadlineMs: number) => {
     const { result } = await dispatcher.dispatch({ kind: 'ping', peer }, deadlineMs)

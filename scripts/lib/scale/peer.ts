@@ -24,7 +24,7 @@ import type { Chance, World } from '../../../test/sim/world.ts'
 import { Life } from './life.ts'
 import { type Network, NoAnswerError } from './network.ts'
 import type { Defaults } from './settings.ts'
-import { streamWire, operationsWire } from './wires.ts'
+import { operationsWire, streamWire } from './wires.ts'
 
 /** Time an fsync takes. */
 export const FLUSH_MS = 1

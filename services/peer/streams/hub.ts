@@ -90,6 +90,10 @@ export class TopicStreams {
     this.#slotFeeds = new SlotFeeds({
       ...options,
       links: options.trunks,
+      askPrimary: slot => {
+        const deadlineMs = clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
+        void dispatcher.dispatch({ kind: 'members', slot }, deadlineMs)
+      },
       flusher: this.#flusher,
       bufferBytes: LIMITS.MAX_TRUNK_BUFFER_BYTES,
       stallTimeoutMs: settings.stallTimeoutMs,

@@ -1,6 +1,6 @@
 import type { SlotLogs } from '../engine/types.ts'
-import { isPattern } from '../topics/wants.ts'
 import type { SlotNotice, StoredEvent } from '../topics/types.ts'
+import { isPattern } from '../topics/wants.ts'
 import type { SlotNews, SlotSource } from './slot-source.ts'
 import type { TopicGlance } from './taps.ts'
 

@@ -25,6 +25,8 @@ export interface SlotFeedsOptions {
   readonly links: TrunkLinks
   /** Peers to get a slot from that is not here, the one to try first first; never this one. */
   readonly parentsOf: (slot: number) => readonly PeerId[]
+  /** Finds out who leads a slot; it is among its parents then. */
+  readonly askPrimary: (slot: number) => void
   readonly flusher: Flusher
   /** See TrunkServerOptions. */
   readonly bufferBytes: number
@@ -125,6 +127,7 @@ export class SlotFeeds implements SlotTaps {
         return parentsOf(slot).filter(peer => !below.has(peer))
       },
       trunk: peer => this.#trunk(peer),
+      askPrimary: () => this.#options.askPrimary(slot),
     })
   }
 

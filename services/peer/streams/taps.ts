@@ -20,11 +20,7 @@ export interface SlotTap {
    * from the log. Comes first, and again whenever the order of events was interrupted. `rows`: what is known there of
    * each topic that is wanted by its name; null: there is none. `incarnation`: the last one the slot has given out there.
    */
-  covered(
-    position: SlotPosition,
-    rows: ReadonlyMap<string, TopicGlance | null>,
-    incarnation: number,
-  ): void
+  covered(position: SlotPosition, rows: ReadonlyMap<string, TopicGlance | null>, incarnation: number): void
   /** The next events of one topic, all of the log entry at `index`. */
   events(topic: string, events: readonly StoredEvent[], index: number): void
   /** This life of the topic is over, by the log entry at `index`. */

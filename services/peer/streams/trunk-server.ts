@@ -63,7 +63,8 @@ export class TrunkServer {
     try {
       trunk.follows(update.turn)
       for (const change of update.slots) {
-        if (change.slot >= slots) throw new HypercastError('INVALID_REQUEST', `There is no slot ${change.slot}.`)
+        if (change.slot >= slots)
+          throw new HypercastError('INVALID_REQUEST', `There is no slot ${change.slot}.`)
         // The slot's way leads from here to there already: it would come round for ever.
         if (change.below.includes(self)) trunk.refuse(change.slot)
         else trunk.take(change)

@@ -14,6 +14,8 @@ export interface UpstreamOptions {
   /** Whom to get the slot from, the one to try first first. */
   readonly parents: () => readonly PeerId[]
   readonly trunk: (peer: PeerId) => Trunk
+  /** None of them has it: a slot that moves is not there yet where it is placed. Who leads it may be among them then. */
+  readonly askPrimary: () => void
   readonly clock: Clock
   readonly random: () => number
 }
@@ -215,7 +217,9 @@ export class Upstream implements SlotSource {
 
   #pause(): void {
     const { clock, random, parents } = this.#options
-    const rounds = Math.max(0, this.#tries - parents().length)
+    const count = Math.max(1, parents().length)
+    if (this.#tries > 0 && this.#tries % count === 0) this.#options.askPrimary()
+    const rounds = Math.max(0, this.#tries - count)
     const longestMs = Math.min(LIMITS.RETRY_MAX_MS, LIMITS.RETRY_MIN_MS * 2 ** Math.min(rounds, 10))
     this.#cancelPause?.()
     this.#cancelPause = clock.after(longestMs * random(), () => {
