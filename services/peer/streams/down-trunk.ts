@@ -111,9 +111,14 @@ export class DownTrunk implements Flushable {
     this.#put({ kind: 'marks', marks })
   }
 
-  flush(): void {
-    if (this.#isOver || this.#out.length === 0) return
+  flush(): boolean {
+    if (!this.#isOver) this.#write()
+    return true
+  }
+
+  #write(): void {
     this.#seal()
+    if (this.#out.length === 0) return
     const bytes = this.#out.length === 1 ? this.#out[0]! : Buffer.concat(this.#out, this.#outBytes)
     this.#out = []
     this.#outBytes = 0
@@ -124,7 +129,7 @@ export class DownTrunk implements Flushable {
   }
 
   end(): void {
-    this.flush()
+    this.#write()
     this.#sink.end()
     this.#over()
   }
@@ -211,7 +216,7 @@ export class DownTrunk implements Flushable {
     this.#push(encodeTrunkFrame(frame))
     this.#options.flusher.request(this)
     // What one turn brings may be more than a socket is to hold.
-    if (this.#outBytes > this.#options.bufferBytes) this.flush()
+    if (this.#outBytes > this.#options.bufferBytes) this.#write()
   }
 
   /** Puts out the cover that was held back for others to join. */

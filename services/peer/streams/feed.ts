@@ -37,6 +37,8 @@ export class Feed implements SourceTarget, Flushable {
   readonly #subscribers = new Set<Subscriber>()
   /** Chunks made for this flush, by encoding and first offset: subscribers that are level write the same bytes. */
   readonly #chunks = new Map<string, Chunk>()
+  /** A flush that is not through yet. */
+  #round: Iterator<Subscriber> | undefined
   #ended = false
   #done = false
 
@@ -111,10 +113,17 @@ export class Feed implements SourceTarget, Flushable {
     return this.#source.read(from)
   }
 
-  flush(): void {
-    for (const subscriber of this.#subscribers) this.pump(subscriber)
+  flush(isOver: () => boolean): boolean {
+    // A set's iterator goes on behind what was deleted, and reaches what was added.
+    this.#round ??= this.#subscribers.values()
+    for (let next = this.#round.next(); !next.done; next = this.#round.next()) {
+      this.pump(next.value)
+      if (isOver()) return false
+    }
+    this.#round = undefined
     this.#chunks.clear()
     this.#ring.trim()
+    return true
   }
 
   /** Writes what there is for one subscriber, or hands it to the replayer. */

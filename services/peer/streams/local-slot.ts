@@ -10,6 +10,7 @@ export class LocalSlot implements SlotSource {
   readonly #slots: SlotLogs
   readonly #slot: number
   readonly #news: SlotNews
+  readonly #wants = new Set<string>()
   readonly #stop: () => void
 
   constructor(slots: SlotLogs, slot: number, news: SlotNews) {
@@ -29,14 +30,13 @@ export class LocalSlot implements SlotSource {
 
   /** At once: whatever was applied and not told yet comes again, at or below the position. */
   want(want: string): void {
-    const slot = this.#slot
-    const rows = new Map<string, TopicGlance>()
-    const row = isPattern(want) ? undefined : this.#slots.topic(slot, want)
-    if (row) rows.set(want, row)
-    this.#news.covered([want], this.#slots.position(slot), this.#slots.incarnation(slot), rows)
+    this.#wants.add(want)
+    this.#cover([want])
   }
 
-  unwant(): void {}
+  unwant(want: string): void {
+    this.#wants.delete(want)
+  }
 
   below(): void {}
 
@@ -47,6 +47,16 @@ export class LocalSlot implements SlotSource {
 
   close(): void {
     this.#stop()
+  }
+
+  #cover(wants: readonly string[]): void {
+    const slot = this.#slot
+    const rows = new Map<string, TopicGlance>()
+    for (const want of wants) {
+      const row = isPattern(want) ? undefined : this.#slots.topic(slot, want)
+      if (row) rows.set(want, row)
+    }
+    this.#news.covered(wants, this.#slots.position(slot), this.#slots.incarnation(slot), rows)
   }
 
   #take(notice: SlotNotice): void {
@@ -60,7 +70,9 @@ export class LocalSlot implements SlotSource {
         this.#news.ended(notice.topic, notice.incarnation, notice.latest, notice.index)
         break
       case 'restored':
-        this.#news.lost()
+        // A snapshot: what it skipped is told by nobody.
+        this.#news.interrupted()
+        this.#cover([...this.#wants])
         break
       case 'gone':
         // A peer that stops keeps its slots, and its streams are ended next: they must not go elsewhere first.
