@@ -204,6 +204,8 @@ export const LIMITS = {
   STREAM_PATIENCE_MS: 2_000,
   /** Shortest time between two flushes to a subscriber under load. */
   STREAM_FLUSH_MS: 2,
+  /** Streams opened in one turn of the event loop: each may cost a read of the log. */
+  OPENINGS_PER_TURN: 4,
   /** Longest slice of a flush before others have their turn: a write to a socket takes some microseconds. */
   FLUSH_SLICE_MS: 8,
   /** First and longest pause between two looks for the topic of a stream that waits. */

@@ -12,11 +12,14 @@ import { onClientError, onConnect } from './client-errors.ts'
 import { Connections } from './connections.ts'
 import { PathTable } from './paths.ts'
 import { problemHeaders, problemOf } from './problems.ts'
+import { Turnstile } from './turnstile.ts'
 import { validatorCompiler } from './validation.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     readonly pathTable: PathTable
+    /** For those who open a stream. */
+    readonly turnstile: Turnstile
   }
 }
 
@@ -53,6 +56,7 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
   const connections = new Connections(app.server)
   const pathTable = new PathTable()
   app.decorate('pathTable', pathTable)
+  app.decorate('turnstile', new Turnstile(LIMITS.OPENINGS_PER_TURN, LIMITS.MAX_STREAMS))
   app.setValidatorCompiler(validatorCompiler)
   // The contract's schemas describe the answers and a test holds them to it; nothing is dropped on the way out.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
