@@ -281,8 +281,9 @@ export const LIMITS = {
   PUB_WAIT_MS: 25,
   /** Bytes of one line of stdin: no peer can be set to take a larger batch. */
   PUB_LINE_BYTES: 33_554_432,
-  /** Between two tellings of how far a long input has been published. */
+  /** Between two tellings of how far a long input has been published: on a terminal, and in lines of their own. */
   PUB_PROGRESS_MS: 1_000,
+  PUB_PROGRESS_LINE_MS: 5_000,
   /** Silence after which a stream counts as dead: three of the peers' heartbeats. */
   SUB_SILENCE_MS: 45_000,
   /** Characters of one frame of a stream: the largest payload in base64, and room to spare. */
