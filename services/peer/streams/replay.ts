@@ -101,7 +101,12 @@ export class Replayer {
     const slice = await feed.slice(from)
     this.#reads -= 1
     const batches = new Map<string, Batch | null>()
+    let untilMs = this.#clock.monotonicMs() + LIMITS.FLUSH_SLICE_MS
     for (const subscriber of subscribers) {
+      if (this.#clock.monotonicMs() >= untilMs) {
+        await new Promise<void>(resolve => this.#clock.endOfTurn(resolve))
+        untilMs = this.#clock.monotonicMs() + LIMITS.FLUSH_SLICE_MS
+      }
       if (!subscriber.open) {
         subscriber.replaying = false
         continue
