@@ -229,6 +229,6 @@ t.test('peers are restarted one by one with a newer version while publishes go o
     headers: { 'content-type': 'application/json' },
     body: older,
   })
-  t.match(JSON.parse(refused.body), { status: 409, code: 'JOIN_REFUSED', detail: /knows up to 1/ })
+  t.match(JSON.parse(refused.body), { status: 409, code: 'JOIN_REFUSED', detail: /knows up to 2/ })
   t.same(cube.fatal, [])
 })

@@ -60,11 +60,13 @@ t.test('a reading looks at a bounded number of runs, and the next one goes on th
   const others = LIMITS.SLOT_READ_RUNS + 10
   for (let run = 0; run < others; run++) world.publish('busy', 1)
   world.publish('a', 1)
-  const first = world.read(['a'], START, 100)
+  const first = world.read(['**/a'], START, 100)
   t.same([first.events, first.position.sequence], [[], LIMITS.SLOT_READ_RUNS])
   t.equal(first.latest, others + 1)
-  const second = world.read(['a'], first.position, 100)
+  const second = world.read(['**/a'], first.position, 100)
   t.same([sequencesOf(second), second.position], [[others + 1], world.position])
+  const byName = world.read(['a'], START, 100)
+  t.same([sequencesOf(byName), byName.position], [[others + 1], world.position], 'a name is looked up')
 })
 
 t.test('runs of topics that are not wanted are not even looked into', async t => {
@@ -160,11 +162,45 @@ t.test('the last events are looked for in a bounded number of runs', async t => 
     runs += limit
     return Array.from({ length: limit }, (_, at) => ({ ...one!, logIndex: before - 1 - at }))
   }
-  t.same(world.place(['a'], { kind: 'last', count: 1 }), {
+  t.same(world.place(['**/a'], { kind: 'last', count: 1 }), {
     ...{ kind: 'placed', position: world.position },
     tail: [],
   })
   t.equal(runs, LIMITS.SLOT_LAST_RUNS)
+})
+
+t.test('few events between many of others are found by their topic’s name, both ways', async t => {
+  const world = new SlotWorld()
+  for (const topic of ['a', 'b', 'busy']) world.create(topic)
+  const expected: number[] = []
+  for (const topic of ['a', 'b', 'a', 'c', 'b']) {
+    for (let run = 0; run < 1_000; run++) world.publish('busy', 1)
+    if (topic === 'c') continue
+    world.publish(topic, 2)
+    expected.push(world.position.sequence - 1, world.position.sequence)
+  }
+  const looked = { runs: 0, single: 0 }
+  const { store } = world
+  const [findRun, runsFrom, runsBefore] = [store.findRun, store.runsFrom, store.runsBefore]
+  const counted = <T>(found: T[]): T[] => {
+    looked.runs += found.length
+    return found
+  }
+  store.findRun = (...asked) => {
+    looked.single += 1
+    return findRun.apply(store, asked)
+  }
+  store.runsFrom = (...asked) => counted(runsFrom.apply(store, asked))
+  store.runsBefore = (...asked) => counted(runsBefore.apply(store, asked))
+  const slice = world.read(['a', 'b', 'none'], START, 100)
+  t.same([sequencesOf(slice), slice.position], [expected, world.position])
+  const { tail } = world.place(['a', 'b', 'none'], { kind: 'last', count: 7 })
+  t.same(
+    tail.map(([sequence]) => sequence),
+    expected.slice(1),
+  )
+  t.ok(looked.runs < 2_500, `${looked.runs} of 5,004 runs, twice`)
+  t.ok(looked.single < 150, `and ${looked.single} looked up`)
 })
 
 const topic = fc.constantFrom('a', 'b/1', 'b/2')

@@ -1,5 +1,6 @@
 import { encodeCommand } from '../../services/peer/engine/codec.ts'
-import { type AppliedSlot, placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
+import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
+import type { AppliedSlot } from '../../services/peer/engine/wanted-runs.ts'
 import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-operations.ts'
 import { MemoryDisk } from '../../services/peer/store/memory.ts'
 import { openMemoryStore } from '../../services/peer/store/open.ts'

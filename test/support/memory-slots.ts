@@ -1,5 +1,5 @@
 import type { PeerId } from '../../services/peer/cube/labels.ts'
-import { placeSlot, readSlot, type SlotRuns } from '../../services/peer/engine/slot-reading.ts'
+import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
 import {
   type Appended,
   type Clock,
@@ -8,6 +8,7 @@ import {
   type SlotLogs,
   type SlotStatus,
 } from '../../services/peer/engine/types.ts'
+import type { SlotRuns } from '../../services/peer/engine/wanted-runs.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
 import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-operations.ts'
 import type { Configuration } from '../../services/peer/raft/types.ts'
