@@ -323,6 +323,34 @@ t.test('reads are answered by a replica, the nearest first', async t => {
   t.notOk(around.path.includes('010'))
 })
 
+t.test('a slot is read and placed in by any replica, once every peer knows how', async t => {
+  const cube = await cubeOf(t)
+  const { dispatcher } = cube.peer('011')
+  const position = { sequence: 0, index: 0 }
+  const read = { kind: 'readSlot', slot: 6, wants: ['a'], position, maxEvents: 1, maxBytes: 1 } as const
+  const place = { kind: 'placeSlot', slot: 6, wants: ['a'], start: { kind: 'latest' } } as const
+  const glance = { kind: 'glance', slot: 6, topic: 'a' } as const
+  for (const operation of [read, place, glance]) {
+    const { result, path } = await dispatcher.dispatch(operation, inMs(2_000))
+    t.match(result, { kind: 'failed', code: 'UPGRADE_UNDER_WAY', definite: true })
+    t.same(path, [], 'it does not go on its way')
+  }
+  Object.assign(cube.roster, { format: 3 })
+  const results = [
+    { kind: 'slice', events: [{ topic: 'a', event: { offset: 1 } }], latest: 9 },
+    { kind: 'placed', position: { sequence: 9, index: 9 } },
+    { kind: 'described', view: { topic: { name: 'a' } } },
+  ]
+  for (const [at, operation] of [read, place, glance].entries()) {
+    const { result, path } = await dispatcher.dispatch(operation, inMs(2_000))
+    t.match(result, results[at]!)
+    t.same(path, ['011', '010'], 'the nearest replica, which is not the primary')
+  }
+  const ahead = { ...read, position: { sequence: 10, index: 9 } }
+  const { result } = await dispatcher.dispatch(ahead, inMs(300))
+  t.match(result, { kind: 'failed', definite: true }, 'no replica is so far')
+})
+
 t.test('describe, offsetAt and list find somebody who knows', async t => {
   const cube = await cubeOf(t)
   const { dispatcher } = cube.peer('001')

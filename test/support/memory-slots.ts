@@ -1,6 +1,14 @@
 import type { PeerId } from '../../services/peer/cube/labels.ts'
-import { placeSlot, readSlot, type SlotRuns } from '../../services/peer/engine/slot-reading.ts'
-import type { Appended, Clock, CubeEvent, SlotLogs, SlotStatus } from '../../services/peer/engine/types.ts'
+import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
+import {
+  type Appended,
+  type Clock,
+  type CubeEvent,
+  SlotError,
+  type SlotLogs,
+  type SlotStatus,
+} from '../../services/peer/engine/types.ts'
+import type { SlotRuns } from '../../services/peer/engine/wanted-runs.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
 import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-operations.ts'
 import type { Configuration } from '../../services/peer/raft/types.ts'
@@ -80,6 +88,7 @@ export class MemorySlots implements SlotLogs {
   }
 
   status(slot: number): SlotStatus {
+    if (!this.holds(slot)) throw new SlotError({ kind: 'unavailable', code: 'NOT_A_REPLICA' })
     const { appliedIndex } = this.#slots[slot]!.machine.slot
     return {
       slot,

@@ -1,5 +1,5 @@
 import { encodeCommand } from '../../services/peer/engine/codec.ts'
-import type { AppliedSlot, SlotRuns } from '../../services/peer/engine/slot-reading.ts'
+import type { AppliedSlot, SlotRuns } from '../../services/peer/engine/wanted-runs.ts'
 import type { SlotMachine } from '../../services/peer/topics/machine.ts'
 import type { Command, Run, SlotNotice } from '../../services/peer/topics/types.ts'
 
@@ -26,6 +26,8 @@ export class RunRecords {
           .filter(({ logIndex }) => logIndex < to)
           .reverse()
           .slice(0, limit),
+      findRun: (_, incarnation, offset) =>
+        runs.find(run => run.incarnation === incarnation && run.first + run.count > offset),
       runData: (_, index) => this.#records.find(({ run }) => run.logIndex === index)?.data,
     }
   }

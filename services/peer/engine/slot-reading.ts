@@ -1,25 +1,13 @@
 import { LIMITS } from '../limits.ts'
 import type { Placed, Slice, SlotEvent, SlotStart } from '../links/slot-operations.ts'
-import type { LogStore } from '../store/types.ts'
-import type { SlotMachine } from '../topics/machine.ts'
 import type { SlotPosition } from '../topics/positions.ts'
-import type { Run, TopicRow } from '../topics/types.ts'
-import { WantSet } from '../topics/wants.ts'
+import type { Run } from '../topics/types.ts'
+import type { WantSet } from '../topics/wants.ts'
 import { eventsOf } from './reading.ts'
+import { type AppliedSlot, endOf, type SlotRuns, WantedRuns } from './wanted-runs.ts'
 
 /** Runs looked up at a time. */
 const RUNS_AT_A_TIME = 128
-
-/** The applied state of a slot, to which the store's rows are level. */
-export interface AppliedSlot {
-  readonly slot: number
-  readonly machine: Pick<SlotMachine, 'slot' | 'topic' | 'topicsTrimmedBehind'>
-  /** The topic an incarnation belongs to, while it exists. */
-  topicOf(incarnation: number): TopicRow | undefined
-}
-
-/** The part of the log that is read by sequence. */
-export type SlotRuns = Pick<LogStore, 'runsFrom' | 'runsBefore' | 'runData'>
 
 /** Events of all wanted topics of a slot behind a position; see SlotLogs.readSlot. */
 export function readSlot(
@@ -31,7 +19,7 @@ export function readSlot(
   maxBytes: number,
 ): Slice {
   const { sequence: latest, appliedIndex: index } = slot.machine.slot
-  const wanted = new WantedRuns(slot, wants)
+  const wanted = new WantedRuns(store, slot, wants)
   const events: SlotEvent[] = []
   const gaps = gapsBehind(slot, wanted.wants, position)
   const sliceUpTo = (sequence: number): Slice => ({
@@ -43,13 +31,16 @@ export function readSlot(
   })
   let bytes = 0
   let reached = position.sequence
-  let next = firstRun(store, slot, run => endOf(run) > position.sequence)
+  let next =
+    wanted.firstBehind(position.sequence) ?? firstRun(store, slot, run => endOf(run) > position.sequence)
   for (let left = LIMITS.SLOT_READ_RUNS; left > 0; ) {
     const limit = Math.min(left, RUNS_AT_A_TIME)
     const runs = store.runsFrom(slot.slot, next, limit)
+    let isIdle = true
     for (const run of runs) {
       const topic = wanted.topicOf(run)
       if (topic !== undefined) {
+        isIdle = false
         const skip = Math.max(0, topic.earliest - run.first, reached + 1 - run.sequence)
         for (const event of eventsOf(store, slot.slot, run, skip)) {
           bytes += event.data.length
@@ -62,6 +53,7 @@ export function readSlot(
       next = run.logIndex + 1
     }
     if (runs.length < limit) return sliceUpTo(latest)
+    if (isIdle) next = wanted.firstBehind(reached) ?? next
     left -= runs.length
   }
   return sliceUpTo(reached)
@@ -105,21 +97,26 @@ function lastEvents(
   wants: readonly string[],
   count: number,
 ): [sequence: number, timeMs: number][] {
-  const wanted = new WantedRuns(slot, wants)
+  const wanted = new WantedRuns(store, slot, wants)
   const found: [number, number][] = []
-  let before = slot.machine.slot.appliedIndex + 1
+  const { sequence: latest, appliedIndex } = slot.machine.slot
+  let before = (wanted.lastBefore(latest + 1) ?? appliedIndex) + 1
   for (let left = LIMITS.SLOT_LAST_RUNS; left > 0 && found.length < count; ) {
     const limit = Math.min(left, RUNS_AT_A_TIME)
     const runs = store.runsBefore(slot.slot, before, limit)
+    let isIdle = true
     for (const run of runs) {
       const topic = wanted.topicOf(run)
+      if (topic !== undefined) isIdle = false
       const first = topic && run.sequence + Math.max(0, topic.earliest - run.first)
       for (let at = endOf(run); first !== undefined && at >= first && found.length < count; at--) {
         found.push([at, run.timeMs])
       }
       before = run.logIndex
     }
-    if (runs.length < limit) break
+    const lowest = runs.at(-1)
+    if (lowest === undefined || runs.length < limit) break
+    if (isIdle) before = (wanted.lastBefore(lowest.sequence) ?? lowest.logIndex - 1) + 1
     left -= runs.length
   }
   return found.reverse()
@@ -150,31 +147,4 @@ function firstRun(store: SlotRuns, slot: AppliedSlot, isThere: (run: Run) => boo
     else low = run.logIndex + 1
   }
   return low
-}
-
-/** Sequence of a run's last event. */
-function endOf(run: Run): number {
-  return run.sequence + run.count - 1
-}
-
-/** Tells runs of wanted topics from others; each topic is matched once. */
-class WantedRuns {
-  readonly wants: WantSet
-  readonly #slot: AppliedSlot
-  readonly #topics = new Map<number, TopicRow | undefined>()
-
-  constructor(slot: AppliedSlot, wants: readonly string[]) {
-    this.#slot = slot
-    this.wants = new WantSet(wants)
-  }
-
-  /** The wanted topic that still keeps an event of the run; undefined where there is none. */
-  topicOf({ incarnation, first, count }: Run): TopicRow | undefined {
-    if (!this.#topics.has(incarnation)) {
-      const topic = this.#slot.topicOf(incarnation)
-      this.#topics.set(incarnation, topic && this.wants.matches(topic.name) ? topic : undefined)
-    }
-    const topic = this.#topics.get(incarnation)
-    return topic && first + count > topic.earliest ? topic : undefined
-  }
 }
