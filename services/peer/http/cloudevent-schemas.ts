@@ -1,7 +1,7 @@
-import { Type } from 'typebox'
+import { type TStringOptions, Type } from 'typebox'
 
 /** An optional attribute, which may also be there and null. */
-const Nullable = (options: object) => Type.Optional(Type.Union([Type.String(options), Type.Null()]))
+const Nullable = (options: TStringOptions) => Type.Optional(Type.Union([Type.String(options), Type.Null()]))
 
 /** The JSON format's object, as the contract shows it; structured.ts says the same and more in words. */
 export const CloudEventSchema = Type.Object(

@@ -1,6 +1,6 @@
 /*
- * Cuts JSON apart without changing it: numbers, white space and the order of members stay as they were written. Every
- * function takes text that JSON.parse has taken as a whole, and looks at each character once.
+ * Cuts JSON apart without changing it: numbers, white space and the order of members stay as they were written.
+ * `membersOf` and `itemsOf` take text that JSON.parse has taken as a whole. Each character is looked at once.
  */
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -18,6 +18,23 @@ export function membersOf(text: string): Iterable<readonly [name: string, json: 
 export function itemsOf(text: string): Iterable<string> | undefined {
   const start = skipSpace(text, 0)
   return text.charCodeAt(start) === OPEN_LIST ? items(text, start + 1) : undefined
+}
+
+/** True when `text`, which need not be JSON, nests objects and lists in more than `levels` levels. */
+export function isDeeperThan(text: string, levels: number): boolean {
+  let depth = 0
+  for (let at = 0; at < text.length; ) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) {
+      at = endOfString(text, at)
+      continue
+    }
+    if (code === OPEN_OBJECT || code === OPEN_LIST) depth += 1
+    else if (code === CLOSE_OBJECT || code === CLOSE_LIST) depth -= 1
+    if (depth > levels) return true
+    at += 1
+  }
+  return false
 }
 
 function* members(text: string, start: number): Generator<readonly [string, string]> {

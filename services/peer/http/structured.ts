@@ -7,7 +7,7 @@ import { checkName, checkValue, invalid, readAttributes } from './attributes.ts'
 import { decodeBase64 } from './base64.ts'
 import { checkContentType } from './event-input.ts'
 import { textOf } from './json.ts'
-import { itemsOf, membersOf } from './json-members.ts'
+import { isDeeperThan, itemsOf, membersOf } from './json-members.ts'
 import { shorten } from './start.ts'
 
 /** Attributes of the specification: all of them are strings. */
@@ -69,6 +69,12 @@ function inItem(item: number, read: () => EventInput): EventInput {
 function jsonTextOf(body: Uint8Array): string {
   const text = textOf(body)
   if (text === undefined) throw invalid('The body is not valid UTF-8.')
+  // Of a body of nothing but brackets JSON.parse makes millions of lists, each in the other.
+  if (isDeeperThan(text, LIMITS.MAX_JSON_LEVELS)) {
+    throw invalid(
+      `The JSON is nested deeper than ${LIMITS.MAX_JSON_LEVELS} levels; send it as "data_base64".`,
+    )
+  }
   try {
     JSON.parse(text)
     return text
