@@ -85,10 +85,11 @@ t.test('data_base64 is bytes, of no type where none is given', async t => {
 
 t.test('what is no event of CloudEvents 1.0 is refused with a reason', async t => {
   const { structured, out } = await cloudApp(t)
-  const deep = `{"a":${'['.repeat(1_000)}`
+  const deep = `{"a":${'['.repeat(900)}`
   const bad: [body: string | object, detail: RegExp][] = [
     ['', /not JSON/],
     [deep, /not JSON/],
+    ['['.repeat(1_001), /nested deeper than 1000/],
     ['[]', /JSON object/],
     ['null', /JSON object/],
     ['{}', /"specversion" is missing/],
