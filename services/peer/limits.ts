@@ -29,6 +29,10 @@ export const LIMITS = {
   MAX_ATTRIBUTES: 32,
   MAX_ATTRIBUTE_NAME_BYTES: 64,
   MAX_ATTRIBUTE_VALUE_BYTES: 1_024,
+  /** Media types whose kind is remembered: far more than publishers use, and one of 255 characters each at most. */
+  MAX_KNOWN_MEDIA_TYPES: 1_024,
+  /** Levels of objects and lists in a body of CloudEvents: more than any reader of them takes. */
+  MAX_JSON_LEVELS: 1_000,
   /** Events of one batch. */
   MAX_BATCH_EVENTS: 10_000,
   /** Topics of one slot: all rows of a slot are in memory and in its snapshot's last chunk. */

@@ -109,6 +109,15 @@ t.test('the answers are as the contract says', async t => {
   })
   await ask('POST', '/v1/topics/sports/batch', { payload: '{}', headers: ndjson })
   await ask('POST', '/v1/topics/sports/batch', { payload: '', headers: ndjson })
+  const cloudEvent = '{"specversion":"1.0","id":"a","source":"/b","type":"c","round":1,"data":{}}'
+  const structured = { 'content-type': 'application/cloudevents+json' }
+  const list = { 'content-type': 'application/cloudevents-batch+json' }
+  await ask('POST', '/v1/topics/sports/publish', { payload: cloudEvent, headers: structured })
+  await ask('POST', '/v1/topics/sports/publish', { payload: '{}', headers: structured })
+  await ask('POST', '/v1/topics/sports/publish', { payload: `[${cloudEvent}]`, headers: list })
+  await ask('POST', '/v1/topics/sports/publish', { payload: '[]', headers: list })
+  await ask('POST', '/v1/topics/sports/batch', { payload: `[${cloudEvent}]`, headers: list })
+  await ask('POST', '/v1/topics/sports/batch', { payload: '[{}]', headers: list })
   await ask('GET', '/v1/topics/sports/events', json)
   await ask('GET', '/v1/topics/sports/events', { headers: { accept: 'application/x-ndjson' } })
   await ask('GET', '/v1/topics/sports/events', { headers: { accept: 'text/html' } })

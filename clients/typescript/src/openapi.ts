@@ -178,8 +178,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Publish one event
-         * @description The body is the event, as it is, of any content type; curl’s default form type, or none, counts as text. CloudEvents’ binary mode: the attributes in `ce-*` headers. Answered when a majority of the replicas has it on disk.
+         * Publish one event, or a batch of CloudEvents
+         * @description The body is the event, as it is, of any content type; curl’s default form type, or none, counts as text. CloudEvents 1.0 come in binary mode (the attributes in `ce-*` headers), structured mode (`application/cloudevents+json`) and as a batch (`application/cloudevents-batch+json`, all or nothing, answered as …/batch is). Without an Idempotency-Key the source and id of the events are one. Answered when a majority of the replicas has it on disk.
          */
         post: operations["publishEvent"];
         delete?: never;
@@ -199,7 +199,7 @@ export interface paths {
         put?: never;
         /**
          * Publish many events, all or nothing
-         * @description At most 10000 events. A string as `data` is text, anything else JSON, `data_base64` binary. An error names its line.
+         * @description At most 10000 events. A string as `data` is text, anything else JSON, `data_base64` binary. An error names its line, or its item in a list of CloudEvents.
          */
         post: operations["publishBatch"];
         delete?: never;
@@ -430,6 +430,33 @@ export interface components {
              */
             cursor: string;
         };
+        /** @description A CloudEvents 1.0 event in the JSON format. Other members are extension attributes: lower-case letters and digits as names, strings, booleans and integers of 32 bits as values. An attribute that is null is not there. */
+        CloudEvent: {
+            /** @constant */
+            specversion: "1.0";
+            /** @description With the source, unique for each event. */
+            id: string;
+            /**
+             * Format: uri-reference
+             * @example /stadium/1
+             */
+            source: string;
+            /**
+             * @description Its name in SSE with `named=true`; open, error, message, gap, end and cloudevent are reserved.
+             * @example org.example.goal
+             */
+            type: string;
+            subject?: string | null;
+            time?: string | null;
+            datacontenttype?: string | null;
+            dataschema?: string | null;
+            /** @description Any JSON; a string where the media type is not JSON. */
+            data?: unknown;
+            /** @description Bytes in base64, in place of `data`. */
+            data_base64?: string;
+        } & {
+            [key: string]: string | boolean | number | null;
+        };
         /** @description An event in its place, with `data` or `data_base64`. */
         Event: {
             offset: number;
@@ -449,7 +476,7 @@ export interface components {
             type?: string;
             /** @example text/plain; charset=utf-8 */
             contentType: string;
-            /** @description CloudEvents attributes: source, extensions. */
+            /** @description CloudEvents attributes: source, extensions. Booleans and integers as strings. */
             attributes?: {
                 [key: string]: string;
             };
@@ -1297,6 +1324,8 @@ export interface operations {
                  * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
                  */
                 "Idempotency-Key"?: string;
+                /** @description `1.0`: the event is held to the specification of CloudEvents. */
+                "ce-specversion"?: string;
                 /** @description The publisher’s id of the event. */
                 "ce-id"?: string;
                 /** @description The event’s type, its name in SSE with `named=true`; open, error, message, gap, end and cloudevent are reserved. */
@@ -1317,10 +1346,12 @@ export interface operations {
             content: {
                 /** @example Match Update 1 */
                 "*/*": unknown;
+                "application/cloudevents+json": components["schemas"]["CloudEvent"];
+                "application/cloudevents-batch+json": components["schemas"]["CloudEvent"][];
             };
         };
         responses: {
-            /** @description The event is kept. */
+            /** @description The event is kept; `BatchPublished` answers a batch. */
             201: {
                 headers: {
                     /** @description Labels of the peers the request went through, in order. */
@@ -1332,10 +1363,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Published"];
+                    "application/json": components["schemas"]["Published"] | components["schemas"]["BatchPublished"];
                 };
             };
-            /** @description INVALID_TOPIC_NAME: The name cannot be a topic. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. INVALID_REQUEST: The request is not as the contract says. INVALID_EVENT: The event cannot be published as it is. */
+            /** @description INVALID_TOPIC_NAME: The name cannot be a topic. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. INVALID_REQUEST: The request is not as the contract says. INVALID_EVENT: The event cannot be published as it is. EMPTY_BATCH: The batch holds no event. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1453,6 +1484,7 @@ export interface operations {
                  *     {"data":{"score":[1,0]},"type":"goal"}
                  */
                 "application/x-ndjson": string;
+                "application/cloudevents-batch+json": components["schemas"]["CloudEvent"][];
             };
         };
         responses: {

@@ -86,6 +86,7 @@ function eventLine(
   const { offset, time, type, id, datacontenttype: contentType, data_base64 } = document
   const head = JSON.stringify({ topic, offset, time, type, id, contentType, cursor }).slice(0, -1)
   if (data_base64 !== undefined) return Buffer.from(`${head},"data_base64":${JSON.stringify(data_base64)}}\n`)
+  if (document.data === undefined) return Buffer.from(`${head}}\n`)
   const data = jsonSource(source)
   // White space of JSON may be line breaks.
   return Buffer.from(`${head},"data":${data.includes('\n') ? compact(data) : data}}\n`)
@@ -95,6 +96,7 @@ function payloadLine(document: Document, source: string): Buffer {
   const { data, data_base64, datacontenttype } = document
   const newline = Buffer.from('\n')
   if (data_base64 !== undefined) return Buffer.concat([Buffer.from(String(data_base64), 'base64'), newline])
+  if (data === undefined) return newline
   const isText = typeof data === 'string' && !isJson(String(datacontenttype))
   return Buffer.from(`${isText ? data : jsonSource(source)}\n`)
 }

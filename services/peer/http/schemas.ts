@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { ERRORS, type ErrorCode } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { CloudEventSchema } from './cloudevent-schemas.ts'
 import { MEMBERSHIP_SCHEMAS } from './membership-schemas.ts'
 
 /** No member beyond those listed: what is not in the contract is not sent. */
@@ -120,7 +121,7 @@ export const EventSchema = Type.Object(
     contentType: Type.String({ examples: ['text/plain; charset=utf-8'] }),
     attributes: Type.Optional(
       Type.Record(Type.String(), Type.String(), {
-        description: 'CloudEvents attributes: source, extensions.',
+        description: 'CloudEvents attributes: source, extensions. Booleans and integers as strings.',
       }),
     ),
     data: Type.Optional(Type.Unknown({ description: 'Text as a string, JSON as JSON.' })),
@@ -278,6 +279,7 @@ export const SHARED_SCHEMAS: readonly TSchema[] = [
   TopicListSchema,
   PublishedSchema,
   BatchPublishedSchema,
+  CloudEventSchema,
   EventSchema,
   EventPageSchema,
   PeerSchema,
@@ -297,11 +299,20 @@ export const TopicParams = Type.Object({
 
 /** A response in JSON that refers to a shared schema. */
 export function jsonResponse(schema: string, description: string, headers?: Record<string, object>): object {
-  return {
-    description,
-    ...(headers ? { headers } : {}),
-    content: { 'application/json': { schema: { $ref: `${schema}#` } } },
-  }
+  return jsonResponseOf({ $ref: `${schema}#` }, description, headers)
+}
+
+/** A response in JSON that is as one of several shared schemas says. */
+export function jsonResponseOfAny(
+  schemas: readonly string[],
+  description: string,
+  headers?: Record<string, object>,
+): object {
+  return jsonResponseOf({ anyOf: schemas.map(schema => ({ $ref: `${schema}#` })) }, description, headers)
+}
+
+function jsonResponseOf(schema: object, description: string, headers?: Record<string, object>): object {
+  return { description, ...(headers ? { headers } : {}), content: { 'application/json': { schema } } }
 }
 
 /** Problem responses for these codes, by status. */

@@ -17,7 +17,7 @@ export interface EventInput {
   readonly type?: string
   /** Media type of `data`; absent means text/plain; charset=utf-8. */
   readonly contentType?: string
-  /** CloudEvents source and other context attributes, by name without `ce-`. */
+  /** CloudEvents source and other context attributes by name, in the form of attribute-values.ts. */
   readonly attributes?: Readonly<Record<string, string>>
   readonly data: Uint8Array
 }
