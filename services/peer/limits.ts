@@ -206,6 +206,11 @@ export const LIMITS = {
   MAX_LEADERLESS_MARKS: 4,
   /** Wait for sockets to take the last bytes when a peer stops. */
   STREAM_CLOSE_MS: 1_000,
+  /** Peers asked at once who listens to a topic, and how long each has to answer. */
+  LISTENERS_AT_ONCE: 64,
+  LISTENERS_PATIENCE_MS: 1_000,
+  /** Such countings under way at one peer: each asks every peer of the cluster. */
+  MAX_LISTENER_COUNTS: 32,
   /** Items of one page of a list. */
   MAX_PAGE: 1_000,
   /** Payload bytes of one page of events: a page ends with the event that goes beyond. */

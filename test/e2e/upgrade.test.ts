@@ -215,7 +215,7 @@ t.test('peers are restarted one by one with a newer version while publishes go o
   await cube.stop(2)
   await t.rejects(cube.start(2, OLDER), {
     code: 'DATA_VERSION',
-    message: /speak format 2 .* knows up to 1: run a version/,
+    message: /speak format 3 .* knows up to 1: run a version/,
   } as never)
   await t.rejects(
     ask(`${cube.urls[2]}/v1/cube`),

@@ -307,9 +307,12 @@ const operations: Forwarded[] = [
   forwarded({ kind: 'read', slot: 3, topic: 'a', incarnation: 1, from: 2, maxEvents: 3, maxBytes: 4 }),
   forwarded({ kind: 'offsetAt', slot: 3, topic: 'a', timeMs: 5 }),
   forwarded({ kind: 'list', slots: [1, 2], after: '', limit: 3 }),
+  forwarded({ kind: 'ping', peer: '01' }),
+  forwarded({ kind: 'listeners', peer: '01', topic: 'a' }),
 ]
 const stored = { offset: 1, incarnation: 1, sequence: 2, timeMs: 3, data: Buffer.from('x'), type: 'goal' }
 const answers: ForwardedAnswer[] = [
+  { kind: 'answered', path: ['0'], result: { kind: 'listeners', count: 7 } },
   {
     kind: 'answered',
     path: ['0'],
@@ -463,7 +466,7 @@ t.test('what is nearly right is refused by name', async t => {
   t.throws(() => beatBody.decode(beatOf({ leads: [[1, 2]] }), 'json'), {
     message: /leads must be a list of 3/,
   })
-  t.throws(() => beatBody.decode(json({ beat }), 'json'), { message: /"version": 2/ })
+  t.throws(() => beatBody.decode(json({ beat }), 'json'), { message: /"version": 3/ })
   t.throws(() => beatBody.decode(json({ version: 9, beat }), 'json'), NewerFormatError)
   t.throws(
     () => messagesBody.decode(json({ version: 1, messages: [{ slot: 1, message: { type: 'x' } }] }), 'json'),

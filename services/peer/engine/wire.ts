@@ -41,9 +41,9 @@ import type { Beat, SlotMessage, SnapshotChunk } from './types.ts'
 /**
  * The newest format of what peers say to each other; every body begins with its own. Peers write the one that belongs to
  * the format of their cluster (formats.ts), so that the oldest program among them reads it: 2 brought `level`,
- * `bytesToMove` and `detail`, and which life of a topic a time is asked of.
+ * `bytesToMove` and `detail`, and which life of a topic a time is asked of; 3 the question who listens.
  */
-export const WIRE_FORMAT = 2
+export const WIRE_FORMAT = 3
 
 /** How a body between peers is written: MessagePack, or JSON for a person with curl. */
 export type BodyFormat = 'msgpack' | 'json'
@@ -238,7 +238,14 @@ const operation = variant<Operation, 'kind'>('kind', {
   list: [5, record({ slots: list(uint, LIMITS.MAX_SLOTS), after: text, limit: uint })],
   members: [6, record({ slot: uint })],
   ping: [7, record({ peer: peerId })],
+  listeners: [11, record({ peer: peerId, topic: text })],
 })
+
+/** The oldest wire format in which an operation can be asked for. */
+export function operationFormatOf({ kind }: Operation): number {
+  return kind === 'listeners' ? 3 : 1
+}
+
 const forwarded = record<Forwarded>({ operation, target: peerId, path, visited: path, patienceMs: real })
 
 const storedEvent = record<StoredEvent>({
@@ -280,6 +287,7 @@ const operationResult = variant<OperationResult, 'kind'>('kind', {
     }),
   ],
   pong: [8, record({ url: since(2, text) })],
+  listeners: [11, record({ count: uint })],
   failed: [6, record({ code: errorCode, definite: bool, detail: since(2, text) })],
 })
 const forwardedAnswer = variant<ForwardedAnswer, 'kind'>('kind', {

@@ -87,6 +87,27 @@ const placed = {
   primary: OptionalPeerRef('The peer that ordered it: publish there to save a hop.'),
   replicas: Type.Integer({ minimum: 1, description: 'Replicas that hold it on disk; at least a majority.' }),
 }
+export const SubscribersSchema = Type.Object(
+  {
+    topic: Type.String({ examples: ['sports'] }),
+    total: Type.Integer({ minimum: 0, description: 'Streams at all peers that answered.' }),
+    peers: Type.Array(
+      Type.Object(
+        {
+          id: Label,
+          url: Type.String({ description: 'Base URL of the peer.', examples: ['http://127.0.0.1:5561'] }),
+          subscribers: Type.Integer({ minimum: 0, description: 'Open streams of clients there.' }),
+        },
+        CLOSED,
+      ),
+      { description: 'Every peer that answered, by label, also those that serve none.' },
+    ),
+    silent: Type.Array(Label, { description: 'Peers that did not answer in time.' }),
+  },
+  { $id: 'Subscribers', ...CLOSED, description: 'Who listens to a topic now.' },
+)
+export type SubscribersBody = Static<typeof SubscribersSchema>
+
 export const PublishedSchema = Type.Object(
   {
     ...placed,
@@ -276,6 +297,7 @@ export const SHARED_SCHEMAS: readonly TSchema[] = [
   SettingsSchema,
   TopicSchema,
   TopicListSchema,
+  SubscribersSchema,
   PublishedSchema,
   BatchPublishedSchema,
   EventSchema,

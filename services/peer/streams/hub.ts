@@ -165,6 +165,13 @@ export class TopicStreams {
     return { streams: this.#clients.size, follows: this.#peers.size, deliveries }
   }
 
+  /** How many open streams of clients here get the topic's events, those that still wait for it included. */
+  listeners(topic: string): number {
+    let count = 0
+    for (const one of this.#clients.members()) if (one.open && one.topic === topic) count += 1
+    return count
+  }
+
   /** The topics that have a feed here, with how many streams each serves. */
   topics(): { readonly topic: string; readonly subscribers: number }[] {
     return [...this.#feeds.values()].map(feed => ({ topic: feed.topic, subscribers: feed.size }))
