@@ -71,6 +71,7 @@ export class FakePeer implements PeerApi {
       allowOrigin: [],
       sseHeartbeatMs: 15_000,
       sseRetryMs: 500,
+      stallTimeoutMs: 30_000,
       retention: { maxAgeMs: 604_800_000, maxEvents: null, maxBytes: null },
       ...settings,
     }

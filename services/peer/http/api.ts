@@ -98,6 +98,8 @@ export interface HttpSettings {
   readonly allowOrigin: readonly string[]
   readonly sseHeartbeatMs: number
   readonly sseRetryMs: number
+  /** Time without progress after which the connection of a stream is closed. */
+  readonly stallTimeoutMs: number
   /** What a new topic keeps when its creator does not say. */
   readonly retention: TopicSettings
 }

@@ -177,6 +177,7 @@ async function page(api: PeerApi, reply: FastifyReply, topic: string, start: Str
 
 async function history(api: PeerApi, reply: FastifyReply, topic: string, start: StreamStart) {
   const aborter = new AbortController()
+  reply.server.halfOpen.watch(reply.raw.socket)
   reply.raw.once('close', () => aborter.abort())
   const text = await historyText(api.streams.history(topic, start, aborter.signal))
   return reply.send(Readable.from(text, { objectMode: false }))

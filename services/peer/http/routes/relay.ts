@@ -104,6 +104,7 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
     // Throws before it writes; once it has begun the reply is the stream's.
     api.streams.serveFollow(follow, raw)
     reply.hijack()
+    reply.server.halfOpen.watch(raw.socket)
   })
 
   app.post('/v1/relay/recovery', hidden, async (request, reply) => {
