@@ -506,9 +506,9 @@ export interface components {
         EventPage: {
             topic: string;
             events: components["schemas"]["Event"][];
-            /** @description Give it as `lastEventId` for what follows. */
+            /** @description Give it as `lastEventId` for what follows. Of a page from an offset in the future it is the end of what there is. */
             next: string;
-            /** @description Offsets asked for that retention has removed. */
+            /** @description Offsets before the events of the page that retention has removed. */
             gap?: {
                 from: number;
                 to: number;
@@ -824,6 +824,8 @@ export interface operations {
                 headers: {
                     /** @description Accept */
                     Vary?: string;
+                    /** @description Of a page behind which there are more events: `<…>; rel="next"` (RFC 8288). */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -7,9 +7,9 @@ import type { Dispatcher } from '../links/types.ts'
 import type { Admitted, JoinWish } from '../membership/admission.ts'
 import type { Recovered, RecoveryWish } from '../membership/recovery.ts'
 import type { PeerMetrics } from '../metrics.ts'
-import type { TopicPage } from '../streams/history.ts'
+import type { HistoryItem, TopicPage } from '../streams/history.ts'
 import type { OpenedStream, Sink, StreamOptions, StreamStart } from '../streams/types.ts'
-import type { StoredEvent, TopicSettings } from '../topics/types.ts'
+import type { TopicSettings } from '../topics/types.ts'
 
 /**
  * How a peer looks from here: `suspected` while its heartbeats fail and nothing is decided yet, `unknown` when it was
@@ -22,8 +22,8 @@ export interface StreamsApi {
   /** Rejects with HypercastError for what is wrong for good. */
   open(options: StreamOptions, deadlineMs: number): Promise<OpenedStream>
   page(topic: string, start: StreamStart, limit: number): Promise<TopicPage>
-  /** Events from `start` to the last one there is now. */
-  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<StoredEvent>
+  /** Events from `start` to the last one there is now, and gaps. */
+  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<HistoryItem>
   /** Another peer's stream of a topic. Throws HypercastError before anything is written. */
   serveFollow(request: FollowRequest, sink: Sink): void
   stats(): { readonly streams: number; readonly deliveries: number }

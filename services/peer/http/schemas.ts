@@ -154,11 +154,14 @@ export const EventPageSchema = Type.Object(
   {
     topic: Type.String(),
     events: Type.Unsafe<Static<typeof EventSchema>[]>({ type: 'array', items: { $ref: 'Event#' } }),
-    next: Type.String({ description: 'Give it as `lastEventId` for what follows.' }),
+    next: Type.String({
+      description:
+        'Give it as `lastEventId` for what follows. Of a page from an offset in the future it is the end of what there is.',
+    }),
     gap: Type.Optional(
       Type.Object(
         { from: Type.Integer({ minimum: 1 }), to: Type.Integer({ minimum: 1 }) },
-        { ...CLOSED, description: 'Offsets asked for that retention has removed.' },
+        { ...CLOSED, description: 'Offsets before the events of the page that retention has removed.' },
       ),
     ),
     earliest: Offset('First offset still kept.'),

@@ -6,12 +6,11 @@ import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { encodeFollowFrame, type FollowRequest, type OpenFollow } from '../links/follow-wire.ts'
 import type { Dispatcher } from '../links/types.ts'
-import type { StoredEvent } from '../topics/types.ts'
 import { STREAM_BOUNDS, type StreamBounds } from './bounds.ts'
 import { Feed } from './feed.ts'
 import { Flusher } from './flusher.ts'
 import { sseEncoding } from './frames.ts'
-import { History, type TopicPage } from './history.ts'
+import { History, type HistoryItem, type TopicPage } from './history.ts'
 import { peerEncoding } from './peer-encoding.ts'
 import { Pulse } from './pulse.ts'
 import { Replayer } from './replay.ts'
@@ -123,9 +122,9 @@ export class TopicStreams {
     return this.#history.page(topic, start, limit)
   }
 
-  /** Events from `start` to the last one there is now. What is wrong is thrown at the first step, as by `page`. */
-  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<StoredEvent> {
-    return this.#history.events(topic, start, signal)
+  /** Events from `start` to the last one there is now, and gaps. What is wrong is thrown at the first step, as by `page`. */
+  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<HistoryItem> {
+    return this.#history.items(topic, start, signal)
   }
 
   /**
