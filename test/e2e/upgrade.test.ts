@@ -15,8 +15,8 @@ const TOPIC = 'sports'
 const SLOTS = 4
 const IDS = ['00', '01', '10']
 const QUICK = '--tick 50ms --heartbeat 100ms --election 500ms --reclaim-after 200ms --disk-reserve 0'
-/** A program of before the newest format. */
-const OLDER: Formats = { oldest: 1, newest: FORMATS.newest - 1 }
+/** A program of the first format. */
+const OLDER: Formats = { oldest: 1, newest: 1 }
 const log = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** Three peers in this process, each of which runs whatever version of the program it is started with. */
@@ -116,7 +116,7 @@ class Publisher {
 }
 
 /**
- * Asks for something that only the newest format has, and that changes nothing: an address that is the peer's already,
+ * Asks for something that the first format does not have, and that changes nothing: an address that is the peer's already,
  * of whomever is there. What the roster's primary answers to it.
  */
 async function askNewer(cube: Cube): Promise<{ readonly kind: string; readonly code?: string }> {
@@ -145,6 +145,9 @@ async function askNewer(cube: Cube): Promise<{ readonly kind: string; readonly c
     if (said?.kind === 'answered') return said.result
   }
 }
+
+/** Where a question is asked that peers pass on to each other, and that the newest format has. */
+const subscribers = (cube: Cube) => `${cube.through(0)}/v1/topics/${TOPIC}/subscribers`
 
 /** Every peer knows by now what the cluster speaks. */
 async function speaks(cube: Cube, format: number, formats: readonly number[]): Promise<void> {
@@ -182,6 +185,7 @@ t.test('peers are restarted one by one with a newer version while publishes go o
   const formats = IDS.map(() => OLDER.newest)
   for (const at of IDS.keys()) {
     t.match(await askNewer(cube), { kind: 'failed', code: 'UPGRADE_UNDER_WAY', definite: true })
+    t.match(JSON.parse((await ask(subscribers(cube))).body), { status: 503, code: 'UPGRADE_UNDER_WAY' })
     await cube.stop(at)
     await publisher.more(5)
     await cube.start(at)
@@ -192,6 +196,7 @@ t.test('peers are restarted one by one with a newer version while publishes go o
     await publisher.more(5)
   }
   t.match(await askNewer(cube), { kind: 'appended', result: { kind: 'roster', changed: false } })
+  t.match(await askJson(subscribers(cube)), { total: 0, silent: [] })
   t.equal(await saidOfVersions(cube), undefined)
   await publisher.stop()
 
