@@ -236,6 +236,18 @@ export const LIMITS = {
   MAX_AUDIENCES: 4_096,
   /** Wait for sockets to take the last bytes when a peer stops. */
   STREAM_CLOSE_MS: 1_000,
+  /** Peers asked at once who listens to a topic, and how long each has to answer. */
+  LISTENERS_AT_ONCE: 64,
+  LISTENERS_PATIENCE_MS: 1_000,
+  /** Such countings under way at one peer: each asks every peer of the cluster. */
+  MAX_LISTENER_COUNTS: 32,
+  /** Looks at the connections of streams in the time after which one that makes no progress is closed. */
+  LOOKS_PER_STALL: 4,
+  /** Connections looked at in one turn, and bytes of the kernel's table of connections: about a hundred rows. */
+  WATCHED_PER_TURN: 1_000,
+  SOCKET_TABLE_SLICE_BYTES: 16_384,
+  /** Bytes read of one such table: 400,000 connections of the whole machine; those behind are not looked at. */
+  MAX_SOCKET_TABLE_BYTES: 67_108_864,
   /** Items of one page of a list. */
   MAX_PAGE: 1_000,
   /** Payload bytes of one page of events: a page ends with the event that goes beyond. */

@@ -66,13 +66,13 @@ export function wire(options: WiringOptions): Wiring {
     isUp: peer => engine.peerUp(peer),
     trouble: peer => engine.connectionClosed(peer),
   })
-  const executor = new Executor(self, options.url, engine)
+  const executor = new Executor(self, options.url, engine, topic => streams.listeners(topic))
   const router = new Router({ self, roster, clock, executor, edges })
   const producers = new ProducerStamps(store)
   const dispatcher = new CubeDispatcher({
     ...{ self, roster, clock, random, log, slots: engine, router, edges, producers },
   })
-  const streams = new TopicStreams({
+  const streams: TopicStreams = new TopicStreams({
     ...{ self, slots: engine, dispatcher, clock, random, log, settings: streaming },
     trunks: options.trunks,
     ...(options.bounds && { bounds: options.bounds }),

@@ -92,6 +92,8 @@ t.test('the answers are as the contract says', async t => {
   await ask('GET', '/v1/topics?limit=0')
   await ask('GET', '/v1/topics/sports')
   await ask('GET', '/v1/topics/none')
+  await ask('GET', '/v1/topics/sports/subscribers')
+  await ask('GET', '/v1/topics/none/subscribers')
   await ask('PATCH', '/v1/topics/sports', { payload: { maxBytes: 5_000 } })
   await ask('PATCH', '/v1/topics/sports', { payload: { maxBytes: 0 } })
   await ask('POST', '/v1/topics/sports/publish', { payload: 'x', headers: { 'idempotency-key': 'k' } })

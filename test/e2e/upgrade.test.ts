@@ -147,6 +147,9 @@ async function askNewer(cube: Cube): Promise<{ readonly kind: string; readonly c
   }
 }
 
+/** Where a question is asked that peers pass on to each other, and that the newest format has. */
+const subscribers = (cube: Cube) => `${cube.through(0)}/v1/topics/${TOPIC}/subscribers`
+
 /** Every peer knows by now what the cluster speaks. */
 async function speaks(cube: Cube, format: number, formats: readonly number[]): Promise<void> {
   for (const url of cube.urls) {
@@ -183,6 +186,7 @@ t.test('peers are restarted one by one with a newer version while publishes go o
   const formats = IDS.map(() => OLDER.newest)
   for (const at of IDS.keys()) {
     t.match(await askNewer(cube), { kind: 'failed', code: 'UPGRADE_UNDER_WAY', definite: true })
+    t.match(JSON.parse((await ask(subscribers(cube))).body), { status: 503, code: 'UPGRADE_UNDER_WAY' })
     await cube.stop(at)
     await publisher.more(5)
     await cube.start(at)

@@ -317,9 +317,12 @@ const operations: Forwarded[] = [
   forwarded({ kind: 'placeSlot', slot: 3, wants: ['*'], start: { kind: 'time', timeMs: 4.5 } }),
   forwarded({ kind: 'placeSlot', slot: 3, wants: ['*'], start: { kind: 'last', count: 4 } }),
   forwarded({ kind: 'glance', slot: 3, topic: 'a' }),
+  forwarded({ kind: 'ping', peer: '01' }),
+  forwarded({ kind: 'listeners', peer: '01', topic: 'a' }),
 ]
 const stored = { offset: 1, incarnation: 1, sequence: 2, timeMs: 3, data: Buffer.from('x'), type: 'goal' }
 const answers: ForwardedAnswer[] = [
+  { kind: 'answered', path: ['0'], result: { kind: 'listeners', count: 7 } },
   {
     kind: 'answered',
     path: ['0'],

@@ -14,7 +14,7 @@ t.test(
   'a replica answers for a time only of the life asked about, and if it holds all that is known',
   async t => {
     const slots = new MemorySlots('0', 1, new FakeClock())
-    const executor = new Executor('0', 'http://here', slots)
+    const executor = new Executor('0', 'http://here', slots, () => 0)
     const create = { kind: 'create', topic: TOPIC, settings: UNLIMITED } as const
     await slots.append(0, create)
     await slots.append(0, { kind: 'publish', topic: TOPIC, events: EVENTS })

@@ -265,6 +265,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/topics/{topic}/subscribers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count who listens to a topic
+         * @description Open streams of clients to which the topic’s events go, on all peers of the cube, counted anew by each of them. Peers that do not answer within a second are named in `silent`, and their streams are not in `total`. A client whose machine vanished counts until its silence is noticed, up to the stall timeout later. UNKNOWN_TOPIC when no stream was found and the topic’s primary says that there is no such topic; when it cannot say, the answer is a count of 0.
+         */
+        get: operations["countSubscribers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/topics": {
         parameters: {
             query?: never;
@@ -383,6 +403,30 @@ export interface components {
             /** @description Give it as `after` for the next page; null on the last one. */
             next: string | null;
         };
+        /** @description Who listens to a topic now. */
+        Subscribers: {
+            /** @example sports */
+            topic: string;
+            /** @description Streams at all peers that answered. */
+            total: number;
+            /** @description Every peer that answered, by label, also those that serve none. */
+            peers: {
+                /**
+                 * @description The binary label of a corner.
+                 * @example 110
+                 */
+                id: string;
+                /**
+                 * @description Base URL of the peer.
+                 * @example http://127.0.0.1:5561
+                 */
+                url: string;
+                /** @description Open streams of clients there. */
+                subscribers: number;
+            }[];
+            /** @description Peers that did not answer in time. */
+            silent: string[];
+        };
         /** @description An event that is kept. */
         Published: {
             /** @example sports */
@@ -489,9 +533,9 @@ export interface components {
         EventPage: {
             topic: string;
             events: components["schemas"]["Event"][];
-            /** @description Give it as `lastEventId` for what follows. */
+            /** @description Give it as `lastEventId` for what follows. Of a page from an offset in the future it is the end of what there is. */
             next: string;
-            /** @description Offsets asked for that retention has removed. */
+            /** @description Offsets before the events of the page that retention has removed. */
             gap?: {
                 from: number;
                 to: number;
@@ -807,6 +851,8 @@ export interface operations {
                 headers: {
                     /** @description Accept */
                     Vary?: string;
+                    /** @description Of a page behind which there are more events: `<…>; rel="next"` (RFC 8288). */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1824,6 +1870,59 @@ export interface operations {
                 };
             };
             /** @description NOT_FOUNDED: This peer does not know its cube yet. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countSubscribers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The name of the topic, percent-encoded: 1 to 255 bytes of UTF-8.
+                 * @example sports
+                 */
+                topic: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How many listen, by peer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscribers"];
+                };
+            };
+            /** @description INVALID_TOPIC_NAME: The name cannot be a topic. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description UNKNOWN_TOPIC: There is no such topic. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description UPGRADE_UNDER_WAY: Not all peers run a version that knows this yet. OVERLOADED: More is under way than this peer can hold. STOPPING: This peer is stopping. NOT_FOUNDED: This peer does not know its cube yet. */
             503: {
                 headers: {
                     [name: string]: unknown;

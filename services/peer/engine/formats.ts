@@ -34,7 +34,8 @@ export interface FormatRow {
  * - 1: the roster lists the format of each peer.
  * - 2: a change of address may displace another peer; a slot may go on from a recovery; members say who is level and what
  *   is still to move; a refusal says why.
- * - 3: a slot is read by sequence; a trim says how far it gets, and a topic's row which trim took its last lost event.
+ * - 3: a slot is read by sequence; a trim says how far it gets, and a topic's row which trim took its last lost event; a peer
+ *   is asked who listens.
  */
 export const FORMAT_TABLE: readonly FormatRow[] = [
   { command: 3, wire: 1 },

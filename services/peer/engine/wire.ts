@@ -44,7 +44,8 @@ import type { Beat, SlotMessage, SnapshotChunk } from './types.ts'
 /**
  * The newest format of what peers say to each other; every body begins with its own. Peers write the one that belongs to
  * the format of their cluster (formats.ts), so that the oldest program among them reads it: 2 brought `level`,
- * `bytesToMove` and `detail`, and which life of a topic a time is asked of; 3 what reads a slot by sequence, and `floor`.
+ * `bytesToMove` and `detail`, and which life of a topic a time is asked of; 3 what reads a slot by sequence, `floor`, and the
+ * question who listens.
  */
 export const WIRE_FORMAT = 3
 
@@ -253,11 +254,14 @@ const operation = variant<Operation, 'kind'>('kind', {
   readSlot: [8, record({ slot: uint, wants, position: slotPosition, maxEvents: uint, maxBytes: uint })],
   placeSlot: [9, record({ slot: uint, wants, start: slotStart })],
   glance: [10, record({ slot: uint, topic: text })],
+  listeners: [11, record({ peer: peerId, topic: text })],
 })
+
+const NEWER_KINDS: ReadonlySet<Operation['kind']> = new Set(['readSlot', 'placeSlot', 'glance', 'listeners'])
 
 /** The oldest wire format in which an operation can be asked for. */
 export function operationFormatOf({ kind }: Operation): number {
-  return kind === 'readSlot' || kind === 'placeSlot' || kind === 'glance' ? 3 : 1
+  return NEWER_KINDS.has(kind) ? 3 : 1
 }
 
 const forwarded = record<Forwarded>({ operation, target: peerId, path, visited: path, patienceMs: real })
@@ -317,6 +321,7 @@ const operationResult = variant<OperationResult, 'kind'>('kind', {
       tail: list(tuple<readonly [number, number]>(uint, real), LIMITS.MAX_LAST_EVENTS),
     }),
   ],
+  listeners: [11, record({ count: uint })],
   failed: [6, record({ code: errorCode, definite: bool, detail: since(2, text) })],
 })
 const forwardedAnswer = variant<ForwardedAnswer, 'kind'>('kind', {

@@ -88,6 +88,27 @@ const placed = {
   primary: OptionalPeerRef('The peer that ordered it: publish there to save a hop.'),
   replicas: Type.Integer({ minimum: 1, description: 'Replicas that hold it on disk; at least a majority.' }),
 }
+export const SubscribersSchema = Type.Object(
+  {
+    topic: Type.String({ examples: ['sports'] }),
+    total: Type.Integer({ minimum: 0, description: 'Streams at all peers that answered.' }),
+    peers: Type.Array(
+      Type.Object(
+        {
+          id: Label,
+          url: Type.String({ description: 'Base URL of the peer.', examples: ['http://127.0.0.1:5561'] }),
+          subscribers: Type.Integer({ minimum: 0, description: 'Open streams of clients there.' }),
+        },
+        CLOSED,
+      ),
+      { description: 'Every peer that answered, by label, also those that serve none.' },
+    ),
+    silent: Type.Array(Label, { description: 'Peers that did not answer in time.' }),
+  },
+  { $id: 'Subscribers', ...CLOSED, description: 'Who listens to a topic now.' },
+)
+export type SubscribersBody = Static<typeof SubscribersSchema>
+
 export const PublishedSchema = Type.Object(
   {
     ...placed,
@@ -134,11 +155,14 @@ export const EventPageSchema = Type.Object(
   {
     topic: Type.String(),
     events: Type.Unsafe<Static<typeof EventSchema>[]>({ type: 'array', items: { $ref: 'Event#' } }),
-    next: Type.String({ description: 'Give it as `lastEventId` for what follows.' }),
+    next: Type.String({
+      description:
+        'Give it as `lastEventId` for what follows. Of a page from an offset in the future it is the end of what there is.',
+    }),
     gap: Type.Optional(
       Type.Object(
         { from: Type.Integer({ minimum: 1 }), to: Type.Integer({ minimum: 1 }) },
-        { ...CLOSED, description: 'Offsets asked for that retention has removed.' },
+        { ...CLOSED, description: 'Offsets before the events of the page that retention has removed.' },
       ),
     ),
     earliest: Offset('First offset still kept.'),
@@ -277,6 +301,7 @@ export const SHARED_SCHEMAS: readonly TSchema[] = [
   SettingsSchema,
   TopicSchema,
   TopicListSchema,
+  SubscribersSchema,
   PublishedSchema,
   BatchPublishedSchema,
   CloudEventSchema,

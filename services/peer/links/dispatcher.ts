@@ -137,7 +137,7 @@ export class CubeDispatcher implements Dispatcher {
       operation,
       targets: this.#targets(operation, slots),
       replicas: new Set(
-        operation.kind === 'ping' ? [operation.peer] : slots.flatMap(slot => this.#replicasOf(slot)),
+        'peer' in operation ? [operation.peer] : slots.flatMap(slot => this.#replicasOf(slot)),
       ),
       patienceMs: () => (this.#isClosed ? 0 : patienceOf(deadlineMs - clock.monotonicMs())),
       attempt: (forwarded, cancellation) => router.route(forwarded, cancellation),
@@ -148,7 +148,7 @@ export class CubeDispatcher implements Dispatcher {
   /** Who may be able to answer: what needs the primary aims at it, the rest at what is near and up. */
   #targets(operation: Operation, slots: readonly number[]): PeerId[] {
     const { self, roster, edges } = this.#options
-    if (operation.kind === 'ping') return [operation.peer]
+    if ('peer' in operation) return [operation.peer]
     const alive = (peer: PeerId) => edges.alive(peer)
     const [first, ...others] = slots.map(slot => this.#replicasOf(slot))
     const common = (first ?? []).filter(peer => others.every(set => set.includes(peer)))

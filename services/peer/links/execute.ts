@@ -22,22 +22,27 @@ type List = Operation & { readonly kind: 'list' }
 
 const NOT_HERE: LocalOutcome = { kind: 'notHere', primary: null, definite: true }
 
-/** Runs operations on the slots this peer holds. */
+/** Runs operations on the slots this peer holds, and those that are about the peer itself. */
 export class Executor {
   readonly #self: PeerId
   readonly #url: string
   readonly #slots: SlotLogs
+  readonly #listeners: (topic: string) => number
 
-  /** @param url where this peer is reached */
-  constructor(self: PeerId, url: string, slots: SlotLogs) {
+  /**
+   * @param url where this peer is reached
+   * @param listeners how many streams of clients here get the topic's events
+   */
+  constructor(self: PeerId, url: string, slots: SlotLogs, listeners: (topic: string) => number) {
     this.#self = self
     this.#url = url
     this.#slots = slots
+    this.#listeners = listeners
   }
 
   /** Whether this peer holds what the operation is about, so that asking it makes sense. */
   holds(operation: Operation): boolean {
-    if (operation.kind === 'ping') return operation.peer === this.#self
+    if ('peer' in operation) return operation.peer === this.#self
     if (operation.kind === 'list') return operation.slots.every(slot => this.#slots.holds(slot))
     return this.#slots.holds(operation.slot)
   }
@@ -61,6 +66,8 @@ export class Executor {
           return done(this.#members(operation.slot))
         case 'ping':
           return done({ kind: 'pong', url: this.#url })
+        case 'listeners':
+          return done({ kind: 'listeners', count: this.#listeners(operation.topic) })
         case 'read':
           return this.#read(operation)
         case 'offsetAt':

@@ -7,7 +7,7 @@ import type { SlotOperation, SlotResult } from './slot-operations.ts'
 /**
  * What one peer asks of another on a client's behalf.
  * `append`, `describe` and `members` go to the slot's primary; `read` and what reads a slot by sequence to any replica;
- * `list` to the peer named.
+ * `ping` and `listeners` to the peer named.
  */
 export type Operation =
   | { readonly kind: 'append'; readonly slot: number; readonly request: Request }
@@ -41,6 +41,8 @@ export type Operation =
     }
   /** Is that peer reached by anybody? It answers itself. */
   | { readonly kind: 'ping'; readonly peer: PeerId }
+  /** How many streams of clients that peer serves to which the topic's events go. */
+  | { readonly kind: 'listeners'; readonly peer: PeerId; readonly topic: string }
   /** Linearizable: who takes part in the slot now. */
   | { readonly kind: 'members'; readonly slot: number }
   | SlotOperation
@@ -76,6 +78,7 @@ export type OperationResult =
   | { readonly kind: 'offset'; readonly offset: number }
   /** Where it is reached, as it says itself; absent from one that runs an older version. */
   | { readonly kind: 'pong'; readonly url?: string }
+  | { readonly kind: 'listeners'; readonly count: number }
   | {
       readonly kind: 'members'
       readonly configuration: Configuration

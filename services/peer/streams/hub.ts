@@ -6,12 +6,11 @@ import { LIMITS } from '../limits.ts'
 import type { TrunkLinks } from '../links/trunk.ts'
 import type { WantsUpdate } from '../links/trunk-wire.ts'
 import type { Dispatcher } from '../links/types.ts'
-import type { StoredEvent } from '../topics/types.ts'
 import { STREAM_BOUNDS, type StreamBounds } from './bounds.ts'
 import { Feed } from './feed.ts'
 import { Flusher } from './flusher.ts'
 import { sseEncoding } from './frames.ts'
-import { History, type TopicPage } from './history.ts'
+import { History, type HistoryItem, type TopicPage } from './history.ts'
 import { Pulse } from './pulse.ts'
 import { Replayer } from './replay.ts'
 import { type Resolution, Resolver } from './resolver.ts'
@@ -130,9 +129,9 @@ export class TopicStreams {
     return this.#history.page(topic, start, limit)
   }
 
-  /** Events from `start` to the last one there is now. What is wrong is thrown at the first step, as by `page`. */
-  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<StoredEvent> {
-    return this.#history.events(topic, start, signal)
+  /** Events from `start` to the last one there is now, and gaps. What is wrong is thrown at the first step, as by `page`. */
+  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<HistoryItem> {
+    return this.#history.items(topic, start, signal)
   }
 
   /** Another peer's trunk begins here (`GET /v1/relay/trunk`). Throws HypercastError STOPPING. */
@@ -150,6 +149,13 @@ export class TopicStreams {
     const { deliveries } = this.#toClients
     const { up, down } = this.#slotFeeds
     return { streams: this.#clients.size, trunksDown: down, trunksUp: up, deliveries }
+  }
+
+  /** How many open streams of clients here get the topic's events, those that still wait for it included. */
+  listeners(topic: string): number {
+    let count = 0
+    for (const one of this.#clients.members()) if (one.open && one.topic === topic) count += 1
+    return count
   }
 
   /** The topics that have a feed here, with how many streams each serves. */

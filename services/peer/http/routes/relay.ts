@@ -110,6 +110,7 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
     // Throws before it writes; once it has begun the reply is the trunk's.
     api.streams.openTrunk(from, name, raw)
     reply.hijack()
+    reply.server.halfOpen.watch(raw.socket)
   })
 
   app.post(WANTS_PATH, hidden, async (request, reply) => {
