@@ -74,6 +74,7 @@ export async function storm(load: Load, options: StormOptions, tell: (text: stri
     tell(`${subscribers} subscribers stand in ${history} events of history; kill -9 of ${victim}`)
     const killedUs = nowUs()
     await cube.kill(victim)
+    await Promise.all(readers.map(reader => reader.ask('stormResume', null)))
     const done = await until(load, options.timeoutS, states => states.every(({ complete, streams }) => complete === streams))
     const completeUs = Math.max(...done.map(one => one.completeUs))
     const stormEndUs = nowUs()

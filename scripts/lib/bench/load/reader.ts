@@ -111,6 +111,7 @@ const operations = {
 
   churn,
   stormOpen: (argument: Parameters<StormReaders['open']>[0]) => storm.open(argument),
+  stormResume: (_: null) => storm.resume(),
   stormState: (_: null) => storm.state(),
   stormClose: (_: null) => storm.close(),
 }

@@ -46,6 +46,11 @@ export class StormReaders {
     }
   }
 
+  /** They read again: first what their sockets still hold, then the end of the connection. */
+  resume(): void {
+    for (const stream of this.#streams) stream.resume()
+  }
+
   state(): StormState {
     const all = this.#streams
     const sum = (of: (stream: Resuming) => number) => all.reduce((total, stream) => total + of(stream), 0)
@@ -92,6 +97,10 @@ class Resuming {
     await stream.open
     stream.pause()
     void stream.closed.then(() => this.#goOn())
+  }
+
+  resume(): void {
+    this.#stream?.resume()
   }
 
   close(): void {
