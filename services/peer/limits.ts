@@ -224,12 +224,14 @@ export const LIMITS = {
   MAX_LEADERLESS_MARKS: 4,
   /** How long a parent in the relay tree has to cover a slot's wants before the next one is tried. */
   PARENT_PATIENCE_MS: 2_000,
-  /** Between two looks whether a slot can come from a better parent than it does. */
+  /** Between two looks whether a slot can come from a better parent than it does, on average: half as much more or less. */
   TRUNK_RETURN_MS: 5_000,
   /** A trunk that carries no slot is kept so long: whoever went may come again. */
   TRUNK_IDLE_MS: 5_000,
   /** Bytes waiting in a trunk's socket from which on live events are left out, for the lower end to read them from the log. */
   MAX_TRUNK_BUFFER_BYTES: 8_388_608,
+  /** Wants that one cover down a trunk says, so that its frame stays small. */
+  MAX_COVER_WANTS: 4_096,
   /** Wants of one trunk: those of a peer full of streams over many topics. */
   MAX_TRUNK_WANTS: 262_144,
   /** Topics of one slot of which is remembered who gets their events. */

@@ -330,6 +330,7 @@ t.test('a slot is read and placed in by any replica, once every peer knows how',
   const read = { kind: 'readSlot', slot: 6, wants: ['a'], position, maxEvents: 1, maxBytes: 1 } as const
   const place = { kind: 'placeSlot', slot: 6, wants: ['a'], start: { kind: 'latest' } } as const
   const glance = { kind: 'glance', slot: 6, topic: 'a' } as const
+  Object.assign(cube.roster, { format: 2 })
   for (const operation of [read, place, glance]) {
     const { result, path } = await dispatcher.dispatch(operation, inMs(2_000))
     t.match(result, { kind: 'failed', code: 'UPGRADE_UNDER_WAY', definite: true })

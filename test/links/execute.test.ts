@@ -45,7 +45,7 @@ t.test(
 
 t.test('a slot is read where the replica is level with the position, and nowhere else', async t => {
   const slots = new MemorySlots('0', 1, new FakeClock())
-  const executor = new Executor('0', 'http://here', slots)
+  const executor = new Executor('0', 'http://here', slots, () => 0)
   const ask = async (operation: Operation) => {
     const outcome = await executor.execute(operation, Number.POSITIVE_INFINITY)
     return outcome.kind === 'done' ? outcome.result : outcome.kind
@@ -68,7 +68,7 @@ t.test('a slot is read where the replica is level with the position, and nowhere
 
 t.test('a place in a slot, and what is known of a topic, is told by whoever holds it', async t => {
   const slots = new MemorySlots('0', 1, new FakeClock())
-  const executor = new Executor('0', 'http://here', slots)
+  const executor = new Executor('0', 'http://here', slots, () => 0)
   const ask = (operation: Operation) => executor.execute(operation, Number.POSITIVE_INFINITY)
   await slots.append(0, { kind: 'create', topic: TOPIC, settings: UNLIMITED })
   const glance = { kind: 'glance', slot: 0, topic: TOPIC } as const

@@ -1,7 +1,7 @@
 import { ERRORS } from '../../services/peer/errors.ts'
 import { asHypercastError } from '../../services/peer/http/problems.ts'
 import type { exchange } from '../../services/peer/links/exchange.ts'
-import { decodeWants, parseTrunkQuery, WANTS_PATH } from '../../services/peer/links/trunk-wire.ts'
+import { decodeWants, parseTrunkQuery, WANTS_PATH } from '../../services/peer/links/trunk-wants.ts'
 import type { Asked, Connections, ReplyListener, Response } from './connections.ts'
 import type { Ingress } from './ingress.ts'
 import type { Member } from './member.ts'

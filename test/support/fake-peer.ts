@@ -85,12 +85,16 @@ export class FakePeer implements PeerApi {
       clock: this.clock,
       random: () => 0.5,
       log: this.log,
-      openFollow: () => {
-        throw new HypercastError('UNREACHABLE')
+      trunks: {
+        open: () => {
+          throw new HypercastError('UNREACHABLE')
+        },
+        say: () => Promise.reject(new HypercastError('UNREACHABLE')),
       },
       settings: { heartbeatMs: 15_000, stallTimeoutMs: 30_000, retryMs: 500, flushMs: 2 },
       slotOf: topic => slotOfTopic(topic, ROSTER.slots),
-      replicasOf: slot => placement(slot, ROSTER, LIMITS.REPLICAS),
+      slotCount: ROSTER.slots,
+      parentsOf: slot => placement(slot, ROSTER, LIMITS.REPLICAS).filter(peer => peer !== SELF),
     })
     this.metrics.watch({
       slots: this.slots,

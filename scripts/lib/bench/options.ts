@@ -46,7 +46,9 @@ interface Flags extends Partial<Record<Part | 'all' | 'quick' | 'spread' | 'json
 
 /** Reads `argv` (as process.argv). `--quick` shortens what is not given otherwise. */
 export function readOptions(argv: readonly string[]): BenchOptions {
-  const flags = command().parse([...argv]).opts<Flags>()
+  const flags = command()
+    .parse([...argv])
+    .opts<Flags>()
   const isQuick = flags.quick ?? false
   const chosen = PARTS.filter(part => flags[part])
   const all = flags.all || (isQuick && chosen.length === 0)

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Latencies, latencies, median } from './figures.ts'
-import { type Load, rateBetween } from './load.ts'
 import { nowUs } from './load/payload.ts'
+import { type Load, rateBetween } from './load.ts'
 import { cpuUsOf } from './process.ts'
 import type { BenchServer, ServerName } from './servers/server.ts'
 
@@ -70,7 +70,11 @@ async function measureCell(
   const { warmMs, measureMs, inFlight, batchesInFlight } = options
   const { wire, pid } = await server.topic(`t${subscribers}b${batch}r${round}`)
   await load.open(wire, subscribers, Math.max(1, Math.floor(subscribers / SAMPLED)))
-  await load.publisher.ask('start', { wire, batch, inFlight: batch === 1 ? inFlight : batchesInFlight * batch })
+  await load.publisher.ask('start', {
+    wire,
+    batch,
+    inFlight: batch === 1 ? inFlight : batchesInFlight * batch,
+  })
   await delay(warmMs)
   await load.measure(nowUs())
   const cpuUs = cpuUsOf(pid)
@@ -105,7 +109,15 @@ function medianOf(rounds: readonly ThroughputCell[]): ThroughputCell {
   return { ...nearest!, violations: rounds.flatMap(({ violations }) => violations) }
 }
 
-function describe({ server, subscribers, batch, deliveriesPerS, perCpuS, latencies: of, violations }: ThroughputCell): string {
+function describe({
+  server,
+  subscribers,
+  batch,
+  deliveriesPerS,
+  perCpuS,
+  latencies: of,
+  violations,
+}: ThroughputCell): string {
   const what = batch === 1 ? 'single publishes' : `batches of ${batch}`
   const wrong = violations.length === 0 ? '' : `; WRONG: ${violations.join('; ')}`
   return (

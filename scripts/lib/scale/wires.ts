@@ -1,11 +1,7 @@
 import { operationsBody } from '../../../services/peer/engine/wire.ts'
 import type { exchange } from '../../../services/peer/links/exchange.ts'
-import {
-  decodeWants,
-  parseTrunkQuery,
-  TrunkParser,
-  WANTS_PATH,
-} from '../../../services/peer/links/trunk-wire.ts'
+import { decodeWants, parseTrunkQuery, WANTS_PATH } from '../../../services/peer/links/trunk-wants.ts'
+import { TrunkParser } from '../../../services/peer/links/trunk-wire.ts'
 import type { Sink } from '../../../services/peer/streams/types.ts'
 import type { Network } from './network.ts'
 import type { SimulatedPeer } from './peer.ts'

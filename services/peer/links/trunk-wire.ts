@@ -1,15 +1,8 @@
 import { Packr, Unpackr } from 'msgpackr'
-import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { SlotPosition } from '../topics/positions.ts'
 import type { StoredEvent } from '../topics/types.ts'
-
-/** Path of the stream by which one peer gets live events from another (GET): the one trunk of that edge. */
-export const TRUNK_PATH = '/v1/relay/trunk'
-/** Path by which the lower end of a trunk says what it wants (POST). */
-export const WANTS_PATH = '/v1/relay/wants'
-/** Media type of both: frames of 4 bytes length (big-endian) and so many bytes of MessagePack; a bare body for wants. */
-export const TRUNK_CONTENT_TYPE = 'application/vnd.msgpack'
+import { count, items, text } from './unpacked.ts'
 
 /** What is known of one topic at a place of its slot. */
 export interface TrunkRow {
@@ -31,17 +24,19 @@ export interface TrunkMark {
 
 /**
  * One frame down a trunk.
- * - `covered`: every event that matches `wants` behind `position` comes from now on.
+ * - `covered`: every event that matches `wants` behind `position` comes from now on. `turn`: the last update of the wants
+ *   that was taken in by then; a want that was added by a later one is not meant, even if it has the same name.
  * - `interrupted`: events of the slot may be missing until all of its wants are covered anew.
  * - `events`: consecutive events of one topic, all of one log entry.
  * - `ended`: this life of the topic is over.
  * - `marks`: alive, and where it stands in slots that went on.
- * - `refused`: the slot is not to be had here: the lower end is above this peer already.
+ * - `refused`: the slot is not to be had here: the lower end is above this peer already. `turn`: as of a cover.
  */
 export type TrunkFrame =
   | {
       readonly kind: 'covered'
       readonly slot: number
+      readonly turn: number
       readonly wants: readonly string[]
       readonly position: SlotPosition
       /** Last incarnation the slot has given out there. */
@@ -65,23 +60,8 @@ export type TrunkFrame =
       readonly index: number
     }
   | { readonly kind: 'marks'; readonly marks: readonly TrunkMark[] }
-  | { readonly kind: 'refused' | 'interrupted'; readonly slot: number }
-
-/** What the lower end of a trunk wants of one slot from now on. */
-export interface SlotWants {
-  readonly slot: number
-  readonly add: readonly string[]
-  readonly remove: readonly string[]
-  /** The peers whose wants these are: the lower end and all that is below it for this slot. */
-  readonly below: readonly string[]
-}
-
-/** Changes to what a trunk carries, in the order of `turn`: 1, 2, 3, … */
-export interface WantsUpdate {
-  readonly trunk: string
-  readonly turn: number
-  readonly slots: readonly SlotWants[]
-}
+  | { readonly kind: 'refused'; readonly slot: number; readonly turn: number }
+  | { readonly kind: 'interrupted'; readonly slot: number }
 
 const packr = new Packr({ useRecords: false })
 const unpackr = new Unpackr({ useRecords: false })
@@ -103,9 +83,9 @@ function toTuple(frame: TrunkFrame): unknown[] {
   const kind = KINDS[frame.kind]
   switch (frame.kind) {
     case 'covered': {
-      const { slot, wants, position, incarnation, rows } = frame
+      const { slot, turn, wants, position, incarnation, rows } = frame
       const packed = rows.map(row => [row.topic, row.incarnation, row.earliest, row.latest])
-      return [kind, slot, wants, position.sequence, position.index, incarnation, packed]
+      return [kind, slot, turn, wants, position.sequence, position.index, incarnation, packed]
     }
     case 'events':
       return [kind, frame.slot, frame.topic, frame.index, frame.events.map(eventTuple)]
@@ -123,6 +103,7 @@ function toTuple(frame: TrunkFrame): unknown[] {
         ]),
       ]
     case 'refused':
+      return [kind, frame.slot, frame.turn]
     case 'interrupted':
       return [kind, frame.slot]
   }
@@ -168,16 +149,17 @@ function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 function fromTuple(tuple: unknown): TrunkFrame {
-  const [kind, a, b, c, d, e, f] = items(tuple)
+  const [kind, a, b, c, d, e, f, g] = items(tuple)
   switch (kind) {
     case KINDS.covered:
       return {
         kind: 'covered',
         slot: count(a),
-        wants: items(b).map(text),
-        position: { sequence: count(c), index: count(d) },
-        incarnation: count(e),
-        rows: items(f).map(toRow),
+        turn: count(b),
+        wants: items(c).map(text),
+        position: { sequence: count(d), index: count(e) },
+        incarnation: count(f),
+        rows: items(g).map(toRow),
       }
     case KINDS.events:
       return {
@@ -199,7 +181,7 @@ function fromTuple(tuple: unknown): TrunkFrame {
     case KINDS.marks:
       return { kind: 'marks', marks: items(a).map(toMark) }
     case KINDS.refused:
-      return { kind: 'refused', slot: count(a) }
+      return { kind: 'refused', slot: count(a), turn: count(b) }
     case KINDS.interrupted:
       return { kind: 'interrupted', slot: count(a) }
     default:
@@ -239,21 +221,6 @@ function toEvent(raw: unknown): StoredEvent {
   }
 }
 
-function items(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new Error('trunk: a list is missing')
-  return value
-}
-
-function count(value: unknown): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new Error('trunk: a number is wrong')
-  return value as number
-}
-
-function text(value: unknown): string {
-  if (typeof value !== 'string') throw new Error('trunk: a text is missing')
-  return value
-}
-
 function optionalText(name: string, value: unknown): Record<string, string> {
   return value === null ? {} : { [name]: text(value) }
 }
@@ -264,41 +231,4 @@ function texts(value: unknown): Record<string, string> {
   }
   for (const one of Object.values(value)) text(one)
   return value as Record<string, string>
-}
-
-/** The request for a trunk as path and query. */
-export function trunkPath(trunk: string): string {
-  return `${TRUNK_PATH}?${new URLSearchParams({ trunk })}`
-}
-
-/** The name of the trunk asked for. Throws HypercastError INVALID_REQUEST. */
-export function parseTrunkQuery({ trunk }: Readonly<Record<string, unknown>>): string {
-  if (typeof trunk !== 'string' || !/^[0-9a-z]{1,32}$/.test(trunk)) {
-    throw new HypercastError('INVALID_REQUEST', 'trunk must be 1 to 32 characters of 0-9 and a-z')
-  }
-  return trunk
-}
-
-export function encodeWants({ trunk, turn, slots }: WantsUpdate): Buffer {
-  return packr.pack([trunk, turn, slots.map(({ slot, add, remove, below }) => [slot, add, remove, below])])
-}
-
-/** Throws HypercastError INVALID_REQUEST for what is no update, or one larger than any peer would send. */
-export function decodeWants(body: Uint8Array): WantsUpdate {
-  try {
-    const [trunk, turn, slots] = items(unpackr.unpack(body))
-    return { trunk: text(trunk), turn: count(turn), slots: items(slots).map(toWants) }
-  } catch (error) {
-    throw new HypercastError('INVALID_REQUEST', `wants: ${error instanceof Error ? error.message : error}`)
-  }
-}
-
-function toWants(raw: unknown): SlotWants {
-  const [slot, add, remove, below] = items(raw)
-  return {
-    slot: count(slot),
-    add: items(add).map(text),
-    remove: items(remove).map(text),
-    below: items(below).map(text),
-  }
 }

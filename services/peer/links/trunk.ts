@@ -3,15 +3,8 @@ import type { PeerId } from '../cube/labels.ts'
 import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import { collect } from './exchange.ts'
-import {
-  encodeWants,
-  TRUNK_CONTENT_TYPE,
-  type TrunkFrame,
-  TrunkParser,
-  trunkPath,
-  WANTS_PATH,
-  type WantsUpdate,
-} from './trunk-wire.ts'
+import { encodeWants, TRUNK_CONTENT_TYPE, trunkPath, WANTS_PATH, type WantsUpdate } from './trunk-wants.ts'
+import { type TrunkFrame, TrunkParser } from './trunk-wire.ts'
 
 /** The lower end's way to the upper end of a trunk. */
 export interface TrunkLinks {

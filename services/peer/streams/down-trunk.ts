@@ -1,31 +1,33 @@
 import type { PeerId } from '../cube/labels.ts'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import { encodeTrunkFrame, type SlotWants, type TrunkFrame, type TrunkMark } from '../links/trunk-wire.ts'
+import type { SlotWants } from '../links/trunk-wants.ts'
+import type { TrunkMark } from '../links/trunk-wire.ts'
 import type { SlotPosition } from '../topics/positions.ts'
 import type { StoredEvent } from '../topics/types.ts'
-import type { Flushable, Flusher } from './flusher.ts'
 import type { SlotTap, SlotTaps, TopicGlance } from './taps.ts'
+import { TrunkOut, type TrunkOutOptions } from './trunk-out.ts'
 import type { Sink } from './types.ts'
 
-export interface DownTrunkOptions {
+export interface DownTrunkOptions
+  extends Pick<TrunkOutOptions, 'flusher' | 'bufferBytes' | 'stallTimeoutMs' | 'now'> {
   readonly taps: SlotTaps
-  readonly flusher: Flusher
   readonly mark: (slot: number) => TrunkMark | undefined
-  readonly bufferBytes: number
-  readonly stallTimeoutMs: number
-  readonly now: () => number
-  /** The socket is gone. Called once. */
-  readonly onOver: () => void
+  /** The socket is gone, and with it what went down to these slots' streams. Called once. */
+  readonly onOver: (slots: readonly number[]) => void
 }
 
 /** What the lower end gets of one slot. */
 interface Share {
   /** By want: the way to stop its tap. */
   readonly taps: Map<string, () => void>
+  /** Wants that are covered here, but from before what was sent: nothing is said of them until that is caught up with. */
+  readonly behind: Set<string>
   below: readonly PeerId[]
   /** Last event sent: several wants may match the same. */
   sent: number
+  /** Last end of a topic sent, likewise. */
+  ended: { readonly index: number; readonly incarnation: number } | undefined
   /** The lower end was told that the order is broken, and of no cover since. */
   isInterrupted: boolean
   /** As last said. */
@@ -33,35 +35,26 @@ interface Share {
 }
 
 /**
- * The upper end of one trunk: what the peer below wants goes down it, each event once, all that waits in one write. When
- * its socket takes no more, events are left out and everything is covered anew afterwards: the lower end then reads what
- * it missed from the log.
+ * The upper end of one trunk: what the peer below wants goes down it, each event once. When its socket takes no more,
+ * events are left out and everything is covered anew afterwards: the lower end then reads what it missed from the log.
  */
-export class DownTrunk implements Flushable {
+export class DownTrunk {
   readonly name: string
   readonly #options: DownTrunkOptions
-  readonly #sink: Sink
+  readonly #out: TrunkOut
   readonly #shares = new Map<number, Share>()
   #turn = 0
-  #out: Buffer[] = []
-  #outBytes = 0
-  /** The last cover put out, while nothing followed it: the next may be said with it. */
-  #cover: (TrunkFrame & { kind: 'covered' }) | undefined
-  #congestedSinceMs: number | undefined
   #wants = 0
-  #isOver = false
 
   constructor(name: string, sink: Sink, options: DownTrunkOptions) {
     this.name = name
-    this.#sink = sink
     this.#options = options
-    sink.on('drain', () => this.#drained())
-    sink.on('close', () => this.#over())
-    sink.on('error', () => this.#over())
-  }
-
-  slots(): number[] {
-    return [...this.#shares.keys()]
+    this.#out = new TrunkOut({
+      ...options,
+      sink,
+      onRoom: () => this.#coverAnew(),
+      onOver: () => this.#over(),
+    })
   }
 
   below(slot: number): readonly PeerId[] {
@@ -82,7 +75,6 @@ export class DownTrunk implements Flushable {
     const gone = new Set(remove)
     for (const want of add) {
       gone.delete(want)
-      // The new tap first, so that what feeds this peer does not hear that the want went and came.
       this.#tap(slot, share, want)
     }
     for (const want of gone) this.#untap(share, want)
@@ -91,47 +83,27 @@ export class DownTrunk implements Flushable {
 
   refuse(slot: number): void {
     this.#leave(slot)
-    this.#put({ kind: 'refused', slot })
+    this.#out.put({ kind: 'refused', slot, turn: this.#turn })
   }
 
   /** Says where this peer stands; without news it is a sign of life. */
   beat(): void {
-    const { now, stallTimeoutMs } = this.#options
-    if (this.#congestedSinceMs !== undefined) {
-      if (now() - this.#congestedSinceMs >= stallTimeoutMs) this.#sink.destroy()
-      return
-    }
+    this.#out.beat()
+    if (this.#out.congested) return
     const marks: TrunkMark[] = []
     for (const [slot, share] of this.#shares) {
       const mark = this.#options.mark(slot)
-      if (!mark || share.isInterrupted || (mark.led && share.told && isSame(mark, share.told))) continue
+      if (!mark) continue
+      this.#catchUp(slot, share, mark.position.sequence)
+      if (share.isInterrupted || (mark.led && share.told && isSame(mark, share.told))) continue
       share.told = mark
       marks.push(mark)
     }
-    this.#put({ kind: 'marks', marks })
-  }
-
-  flush(): boolean {
-    if (!this.#isOver) this.#write()
-    return true
-  }
-
-  #write(): void {
-    this.#seal()
-    if (this.#out.length === 0) return
-    const bytes = this.#out.length === 1 ? this.#out[0]! : Buffer.concat(this.#out, this.#outBytes)
-    this.#out = []
-    this.#outBytes = 0
-    const isTaken = this.#sink.write(bytes)
-    if (!isTaken && this.#sink.writableLength >= this.#options.bufferBytes) {
-      this.#congestedSinceMs = this.#options.now()
-    }
+    this.#out.put({ kind: 'marks', marks })
   }
 
   end(): void {
-    this.#write()
-    this.#sink.end()
-    this.#over()
+    this.#out.end()
   }
 
   #tap(slot: number, share: Share, want: string): void {
@@ -140,16 +112,17 @@ export class DownTrunk implements Flushable {
     if (this.#wants > LIMITS.MAX_TRUNK_WANTS) {
       throw new HypercastError('OVERLOADED', `A trunk carries at most ${LIMITS.MAX_TRUNK_WANTS} wants.`)
     }
+    share.behind.delete(want)
     const tap: SlotTap = {
       wants: [want],
       covered: (...cover) => this.#covered(slot, share, want, ...cover),
       events: (topic, events, index) => this.#events(slot, share, topic, events, index),
-      ended: (topic, incarnation, latest, index) => {
-        this.#put({ kind: 'ended', slot, topic, incarnation, latest, index })
-      },
+      ended: (topic, incarnation, latest, index) =>
+        this.#ended(slot, share, topic, incarnation, latest, index),
       passed() {},
       interrupted: () => this.#interrupted(slot, share),
     }
+    // The new tap first, so that what feeds this peer does not hear that the want went and came.
     share.taps.set(want, this.#options.taps.tap(slot, tap))
     before?.()
   }
@@ -158,6 +131,7 @@ export class DownTrunk implements Flushable {
     const stop = share.taps.get(want)
     if (!stop) return
     share.taps.delete(want)
+    share.behind.delete(want)
     this.#wants -= 1
     stop()
   }
@@ -172,68 +146,63 @@ export class DownTrunk implements Flushable {
     slot: number,
     share: Share,
     want: string,
-    given: SlotPosition,
+    position: SlotPosition,
     rows: ReadonlyMap<string, TopicGlance | null>,
     incarnation: number,
   ): void {
-    if (this.#congestedSinceMs !== undefined) return
+    if (this.#out.congested) return
+    if (position.sequence < share.sent) {
+      // From a replica that lags. What was sent for some wants must not be sent again, what was not for others must be:
+      // behind all that was sent there is no difference.
+      share.behind.add(want)
+      return
+    }
+    share.behind.delete(want)
     share.isInterrupted = false
-    // What was sent for other wants is not sent again, also where this peer has gone back behind it.
-    share.sent = Math.max(share.sent, given.sequence)
-    const position = { sequence: share.sent, index: given.index }
     const row = rows.get(want)
     const found = row ? [{ topic: want, ...row }] : []
-    const last = this.#cover
-    const joins =
-      last?.slot === slot &&
-      last.position.sequence === position.sequence &&
-      last.position.index === position.index &&
-      last.incarnation === incarnation
-    if (!joins) this.#seal()
-    const wants = joins ? [...last.wants, want] : [want]
-    const allRows = joins ? [...last.rows, ...found] : found
-    this.#cover = { kind: 'covered', slot, wants, position, incarnation, rows: allRows }
-    this.#options.flusher.request(this)
+    const turn = this.#turn
+    this.#out.put({ kind: 'covered', slot, turn, wants: [want], position, incarnation, rows: found })
   }
 
   #events(slot: number, share: Share, topic: string, events: readonly StoredEvent[], index: number): void {
+    const last = events.at(-1)!.sequence
     const fresh = events[0]!.sequence > share.sent ? events : events.filter(one => one.sequence > share.sent)
-    if (fresh.length === 0 || this.#congestedSinceMs !== undefined) return
-    share.sent = fresh.at(-1)!.sequence
-    this.#put({ kind: 'events', slot, topic, index, events: fresh })
+    if (fresh.length > 0 && !this.#out.congested) {
+      share.sent = last
+      this.#out.put({ kind: 'events', slot, topic, index, events: fresh })
+    }
+    this.#catchUp(slot, share, last)
+  }
+
+  #ended(
+    slot: number,
+    share: Share,
+    topic: string,
+    incarnation: number,
+    latest: number,
+    index: number,
+  ): void {
+    if (share.ended?.index === index && share.ended.incarnation === incarnation) return
+    if (!this.#out.congested) share.ended = { index, incarnation }
+    this.#out.put({ kind: 'ended', slot, topic, incarnation, latest, index })
+  }
+
+  /** Covers what was held back, when this peer is where it has been before. */
+  #catchUp(slot: number, share: Share, sequence: number): void {
+    if (share.behind.size === 0 || sequence < share.sent) return
+    for (const want of [...share.behind]) this.#tap(slot, share, want)
   }
 
   #interrupted(slot: number, share: Share): void {
+    share.behind.clear()
     if (share.isInterrupted) return
     share.isInterrupted = true
     share.told = undefined
-    this.#put({ kind: 'interrupted', slot })
+    this.#out.put({ kind: 'interrupted', slot })
   }
 
-  #put(frame: TrunkFrame): void {
-    if (this.#isOver || this.#congestedSinceMs !== undefined) return
-    this.#seal()
-    this.#push(encodeTrunkFrame(frame))
-    this.#options.flusher.request(this)
-    // What one turn brings may be more than a socket is to hold.
-    if (this.#outBytes > this.#options.bufferBytes) this.#write()
-  }
-
-  /** Puts out the cover that was held back for others to join. */
-  #seal(): void {
-    const cover = this.#cover
-    this.#cover = undefined
-    if (cover) this.#push(encodeTrunkFrame(cover))
-  }
-
-  #push(bytes: Buffer): void {
-    this.#out.push(bytes)
-    this.#outBytes += bytes.length
-  }
-
-  #drained(): void {
-    if (this.#congestedSinceMs === undefined || this.#isOver) return
-    this.#congestedSinceMs = undefined
+  #coverAnew(): void {
     for (const [slot, share] of [...this.#shares]) {
       // Also where that was to be said before and was left out.
       share.isInterrupted = false
@@ -243,16 +212,17 @@ export class DownTrunk implements Flushable {
   }
 
   #over(): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    const slots = this.slots()
+    const slots = [...this.#shares.keys()]
     for (const slot of slots) this.#leave(slot)
-    this.#options.onOver()
+    this.#options.onOver(slots)
   }
 }
 
 function newShare(): Share {
-  return { taps: new Map(), below: [], sent: 0, isInterrupted: false, told: undefined }
+  return {
+    ...{ taps: new Map(), behind: new Set(), below: [], sent: 0 },
+    ...{ ended: undefined, isInterrupted: true, told: undefined },
+  }
 }
 
 function isSame(one: TrunkMark, other: TrunkMark): boolean {

@@ -4,7 +4,7 @@ import type { Clock, SlotLogs } from '../engine/types.ts'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { TrunkLinks } from '../links/trunk.ts'
-import type { WantsUpdate } from '../links/trunk-wire.ts'
+import type { WantsUpdate } from '../links/trunk-wants.ts'
 import type { Dispatcher } from '../links/types.ts'
 import { STREAM_BOUNDS, type StreamBounds } from './bounds.ts'
 import { Feed } from './feed.ts'
@@ -94,7 +94,7 @@ export class TopicStreams {
         void dispatcher.dispatch({ kind: 'members', slot }, deadlineMs)
       },
       flusher: this.#flusher,
-      bufferBytes: LIMITS.MAX_TRUNK_BUFFER_BYTES,
+      bufferBytes: this.#bounds.trunkBytes,
       stallTimeoutMs: settings.stallTimeoutMs,
     })
     this.#replayer = new Replayer(clock, options.random)
@@ -166,11 +166,10 @@ export class TopicStreams {
   /** Ends every stream behind what was written to it; resolves when all sockets are done or were given up. */
   async close(): Promise<void> {
     this.#closing = true
+    // First, so that a slot that goes meanwhile is not looked for elsewhere.
+    this.#slotFeeds.close()
     const all = this.#clients.members()
-    if (all.length === 0) {
-      this.#slotFeeds.close()
-      return
-    }
+    if (all.length === 0) return
     const empty = new Promise<void>(resolve => {
       this.#onEmpty = resolve
     })
@@ -180,7 +179,6 @@ export class TopicStreams {
     })
     if (this.#clients.size > 0) await empty
     cancel()
-    this.#slotFeeds.close()
   }
 
   #admit(): void {

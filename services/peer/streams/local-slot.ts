@@ -12,6 +12,7 @@ export class LocalSlot implements SlotSource {
   readonly #news: SlotNews
   readonly #wants = new Set<string>()
   readonly #stop: () => void
+  #isClosed = false
 
   constructor(slots: SlotLogs, slot: number, news: SlotNews) {
     this.#slots = slots
@@ -31,7 +32,7 @@ export class LocalSlot implements SlotSource {
   /** At once: whatever was applied and not told yet comes again, at or below the position. */
   want(want: string): void {
     this.#wants.add(want)
-    this.#cover([want])
+    this.#cover(want)
   }
 
   unwant(want: string): void {
@@ -46,20 +47,27 @@ export class LocalSlot implements SlotSource {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#stop()
   }
 
-  #cover(wants: readonly string[]): void {
+  /** Nobody tells what a snapshot passed over. A new source would be told of the same snapshot once more. */
+  #restart(): void {
+    this.#news.interrupted()
+    if (this.misplaced) this.#news.lost()
+    else for (const want of [...this.#wants]) if (this.#wants.has(want)) this.#cover(want)
+  }
+
+  #cover(want: string): void {
     const slot = this.#slot
     const rows = new Map<string, TopicGlance>()
-    for (const want of wants) {
-      const row = isPattern(want) ? undefined : this.#slots.topic(slot, want)
-      if (row) rows.set(want, row)
-    }
-    this.#news.covered(wants, this.#slots.position(slot), this.#slots.incarnation(slot), rows)
+    const row = isPattern(want) ? undefined : this.#slots.topic(slot, want)
+    if (row) rows.set(want, row)
+    this.#news.covered([want], this.#slots.position(slot), this.#slots.incarnation(slot), rows)
   }
 
   #take(notice: SlotNotice): void {
+    if (this.#isClosed) return
     switch (notice.kind) {
       case 'published':
         if (this.#news.wanted(notice.topic)) {
@@ -70,9 +78,7 @@ export class LocalSlot implements SlotSource {
         this.#news.ended(notice.topic, notice.incarnation, notice.latest, notice.index)
         break
       case 'restored':
-        // A snapshot: what it skipped is told by nobody.
-        this.#news.interrupted()
-        this.#cover([...this.#wants])
+        this.#restart()
         break
       case 'gone':
         // A peer that stops keeps its slots, and its streams are ended next: they must not go elsewhere first.

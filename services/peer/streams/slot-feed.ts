@@ -165,10 +165,13 @@ export class SlotFeed implements SlotNews {
     this.#source.close()
     this.interrupted()
     this.#source = this.#options.source(this)
-    for (const want of [...this.#wants.keys()]) this.#source.want(want)
+    // Whoever is covered by one of them may end, and with it another.
+    for (const want of [...this.#wants.keys()]) if (this.#wants.has(want)) this.#source.want(want)
   }
 
   #remove(entry: Entry): void {
+    // It may be among those who are being told of something just now.
+    entry.isLive = false
     this.#audiences.clear()
     for (const name of entry.tap.wants) {
       const want = this.#wants.get(name)

@@ -2,7 +2,7 @@ import type { PeerId } from '../cube/labels.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { TrunkLinks } from '../links/trunk.ts'
-import type { WantsUpdate } from '../links/trunk-wire.ts'
+import type { WantsUpdate } from '../links/trunk-wants.ts'
 import type { Flusher } from './flusher.ts'
 import { LocalSlot } from './local-slot.ts'
 import { SlotFeed } from './slot-feed.ts'
@@ -95,7 +95,7 @@ export class SlotFeeds implements SlotTaps {
 
   close(): void {
     this.#isClosed = true
-    this.#cancelBeat?.()
+    this.#stopBeat()
     this.#server.close()
     for (const feed of [...this.#feeds.values()]) feed.close()
     this.#feeds.clear()
@@ -109,6 +109,7 @@ export class SlotFeeds implements SlotTaps {
       onIdle: idle => {
         idle.close()
         if (this.#feeds.get(slot) === idle) this.#feeds.delete(slot)
+        if (this.#feeds.size + this.#server.size === 0) this.#stopBeat()
       },
     })
     this.#feeds.set(slot, feed)
@@ -144,6 +145,11 @@ export class SlotFeeds implements SlotTaps {
     })
     this.#trunks.set(peer, trunk)
     return trunk
+  }
+
+  #stopBeat(): void {
+    this.#cancelBeat?.()
+    this.#cancelBeat = undefined
   }
 
   /** One timer for all, which runs only while there is something to watch. */

@@ -1,6 +1,7 @@
 import type { Feed } from './feed.ts'
 import type { Encoding, EndReason, FeedView } from './frames.ts'
 import type { Sink } from './types.ts'
+import { Unsent } from './unsent.ts'
 
 export interface SubscriberOptions {
   readonly topic: string
@@ -14,11 +15,6 @@ export interface SubscriberOptions {
   readonly tally: { deliveries: number }
   /** The sink is gone, whatever the cause. Called once. */
   readonly onClosed: (subscriber: Subscriber) => void
-}
-
-/** The part of a socket's inside that tells how much of a large write is still on its way out. */
-interface Depth {
-  readonly socket?: { readonly _handle?: { readonly writeQueueSize?: number } | null } | null
 }
 
 /**
@@ -43,9 +39,8 @@ export class Subscriber {
   replaying = false
   #state: 'open' | 'ending' | 'closed' = 'open'
   #needsDrain = false
+  readonly #unsent: Unsent
   #lastWriteMs: number
-  #lastProgressMs: number
-  #unsentBytes = 0
 
   constructor(options: SubscriberOptions) {
     this.topic = options.topic
@@ -56,7 +51,7 @@ export class Subscriber {
     this.#tally = options.tally
     this.#onClosed = options.onClosed
     this.#lastWriteMs = this.#now()
-    this.#lastProgressMs = this.#lastWriteMs
+    this.#unsent = new Unsent(options.sink, options.now)
     this.#sink.on('drain', () => this.#drained())
     this.#sink.on('close', () => this.#closed())
     this.#sink.on('error', () => this.#closed())
@@ -80,8 +75,7 @@ export class Subscriber {
   write(bytes: Buffer): void {
     if (this.#state !== 'open') return
     this.#lastWriteMs = this.#now()
-    if (this.#unsentBytes === 0) this.#lastProgressMs = this.#lastWriteMs
-    this.#unsentBytes += bytes.length
+    this.#unsent.wrote(bytes.length)
     if (!this.#sink.write(bytes)) this.#needsDrain = true
   }
 
@@ -121,25 +115,12 @@ export class Subscriber {
 
   /** True when bytes wait and none has left for `timeoutMs`. To be asked now and then. */
   stalled(timeoutMs: number): boolean {
-    const unsentBytes = this.#unsent()
-    if (unsentBytes === 0 || unsentBytes < this.#unsentBytes) this.#lastProgressMs = this.#now()
-    this.#unsentBytes = unsentBytes
-    return unsentBytes > 0 && this.#now() - this.#lastProgressMs >= timeoutMs
-  }
-
-  /**
-   * Bytes not yet taken by the kernel. A large write leaves `writableLength` only when all of it is out, so the
-   * socket's own queue counts too where it can be seen (as in Node's own socket timeout).
-   */
-  #unsent(): number {
-    const queuedBytes = (this.#sink as Depth).socket?._handle?.writeQueueSize ?? 0
-    return this.#sink.writableLength + queuedBytes
+    return this.#unsent.stalled(timeoutMs)
   }
 
   #drained(): void {
     this.#needsDrain = false
-    this.#lastProgressMs = this.#now()
-    this.#unsentBytes = this.#unsent()
+    this.#unsent.drained()
     if (this.#state === 'open') this.feed?.pump(this)
   }
 

@@ -1,6 +1,7 @@
 import type { PeerId } from '../cube/labels.ts'
 import { HypercastError } from '../errors.ts'
-import type { TrunkMark, WantsUpdate } from '../links/trunk-wire.ts'
+import type { WantsUpdate } from '../links/trunk-wants.ts'
+import type { TrunkMark } from '../links/trunk-wire.ts'
 import { DownTrunk } from './down-trunk.ts'
 import type { Flusher } from './flusher.ts'
 import type { SlotTaps } from './taps.ts'
@@ -43,9 +44,9 @@ export class TrunkServer {
     this.#trunks.get(peer)?.end()
     const trunk: DownTrunk = new DownTrunk(name, sink, {
       ...this.#options,
-      onOver: () => {
+      onOver: slots => {
         if (this.#trunks.get(peer) === trunk) this.#trunks.delete(peer)
-        for (const slot of trunk.slots()) this.#options.belowChanged(slot)
+        for (const slot of slots) this.#options.belowChanged(slot)
       },
     })
     this.#trunks.set(peer, trunk)

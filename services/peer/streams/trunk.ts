@@ -2,7 +2,8 @@ import type { PeerId } from '../cube/labels.ts'
 import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { TrunkLinks } from '../links/trunk.ts'
-import type { SlotWants, TrunkFrame, TrunkMark } from '../links/trunk-wire.ts'
+import type { SlotWants } from '../links/trunk-wants.ts'
+import type { TrunkFrame, TrunkMark } from '../links/trunk-wire.ts'
 
 export type SlotFrame = Exclude<TrunkFrame, { readonly kind: 'marks' }>
 
@@ -43,6 +44,10 @@ interface Line {
   readonly removed: Set<string>
   /** Who is below, as last told. */
   toldBelow: string
+  /** In which update the other side was told of a want: a cover from before that is of an earlier want of the same name. */
+  readonly turns: Map<string, number>
+  /** The first update with something of this line: what comes from before it is meant for an earlier one. */
+  since: number
 }
 
 /**
@@ -89,6 +94,7 @@ export class Trunk {
       },
       remove: want => {
         if (!isMine() || !line.wants.delete(want)) return
+        line.turns.delete(want)
         if (!line.added.delete(want)) line.removed.add(want)
         this.#say(slot)
       },
@@ -135,11 +141,18 @@ export class Trunk {
   }
 
   #take(frame: TrunkFrame): void {
-    if (frame.kind !== 'marks') {
-      this.#lines.get(frame.slot)?.listener.frame(frame)
+    if (frame.kind === 'marks') {
+      for (const mark of frame.marks) this.#lines.get(mark.slot)?.listener.mark(mark)
       return
     }
-    for (const mark of frame.marks) this.#lines.get(mark.slot)?.listener.mark(mark)
+    const line = this.#lines.get(frame.slot)
+    if (!line) return
+    if (frame.kind === 'covered') {
+      const wants = frame.wants.filter(
+        want => (line.turns.get(want) ?? Number.POSITIVE_INFINITY) <= frame.turn,
+      )
+      if (wants.length > 0) line.listener.frame({ ...frame, wants })
+    } else if (frame.kind !== 'refused' || frame.turn >= line.since) line.listener.frame(frame)
   }
 
   #say(slot: number): void {
@@ -157,8 +170,9 @@ export class Trunk {
   }
 
   async #tell(): Promise<void> {
-    const slots = this.#changes()
-    if (slots.length === 0 || this.#isOver) return
+    if (this.#isOver) return
+    const slots = this.#changes(this.#turn + 1)
+    if (slots.length === 0) return
     this.#isSaying = true
     this.#turn += 1
     try {
@@ -172,19 +186,24 @@ export class Trunk {
     this.#plan()
   }
 
-  #changes(): SlotWants[] {
+  /** All that is to be said, as of the update `turn`. */
+  #changes(turn: number): SlotWants[] {
     const slots: SlotWants[] = []
     for (const slot of this.#untold) {
       const line = this.#lines.get(slot)
       if (!line) continue
       const add = [...line.added]
       const remove = [...line.removed]
+      for (const want of add) line.turns.set(want, turn)
       line.added.clear()
       line.removed.clear()
       const below = this.#options.below(slot)
       const isNew = line.toldBelow !== below.join()
       line.toldBelow = below.join()
-      if (isNew || add.length + remove.length > 0) slots.push({ slot, add, remove, below })
+      if (isNew || add.length + remove.length > 0) {
+        slots.push({ slot, add, remove, below })
+        line.since = Math.min(line.since, turn)
+      }
       if (line.listener === DEAF) this.#lines.delete(slot)
     }
     this.#untold.clear()
@@ -213,7 +232,8 @@ export class Trunk {
 }
 
 function newLine(listener: LineListener, removed = new Set<string>()): Line {
-  return { listener, wants: new Set(), added: new Set(), removed, toldBelow: '' }
+  const told = { toldBelow: '', turns: new Map<string, number>(), since: Number.POSITIVE_INFINITY }
+  return { listener, wants: new Set(), added: new Set(), removed, ...told }
 }
 
 /** What the upper end believes is wanted. */

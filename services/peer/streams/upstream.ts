@@ -2,9 +2,10 @@ import type { PeerId } from '../cube/labels.ts'
 import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { TrunkMark } from '../links/trunk-wire.ts'
+import { Attachment } from './attachment.ts'
 import type { SlotNews, SlotSource } from './slot-source.ts'
 import type { TopicGlance } from './taps.ts'
-import type { SlotFrame, Trunk, TrunkLine } from './trunk.ts'
+import type { SlotFrame, Trunk } from './trunk.ts'
 
 export interface UpstreamOptions {
   readonly slot: number
@@ -18,19 +19,6 @@ export interface UpstreamOptions {
   readonly askPrimary: () => void
   readonly clock: Clock
   readonly random: () => number
-}
-
-/** The place at a peer from which the slot comes, or may come. */
-interface Attachment {
-  readonly peer: PeerId
-  readonly line: TrunkLine
-  /** Wants it does not cover yet. */
-  readonly missing: Set<string>
-  /** Since when it has been missing some, monotonic. */
-  sinceMs: number
-  depth: number
-  led: boolean
-  leaderlessMarks: number
 }
 
 /**
@@ -52,7 +40,7 @@ export class Upstream implements SlotSource {
 
   constructor(options: UpstreamOptions) {
     this.#options = options
-    this.#nextTrialMs = options.clock.monotonicMs() + LIMITS.TRUNK_RETURN_MS
+    this.#planTrial()
   }
 
   get depth(): number {
@@ -60,7 +48,7 @@ export class Upstream implements SlotSource {
   }
 
   get led(): boolean {
-    return this.#current?.led === true && this.#current.missing.size === 0
+    return this.#current?.led === true
   }
 
   get misplaced(): boolean {
@@ -79,36 +67,24 @@ export class Upstream implements SlotSource {
       this.#try()
       return
     }
-    for (const one of this.#attachments()) {
-      this.#miss(one, want)
-      one.line.add(want)
-    }
+    for (const one of this.#attachments()) one.add(want)
   }
 
   unwant(want: string): void {
     if (!this.#wants.delete(want)) return
-    for (const one of this.#attachments()) {
-      one.missing.delete(want)
-      one.line.remove(want)
-    }
+    for (const one of this.#attachments()) one.remove(want)
   }
 
   below(): void {
-    for (const one of this.#attachments()) one.line.below()
+    for (const one of this.#attachments()) one.belowChanged()
   }
 
   beat(): void {
-    const nowMs = this.#options.clock.monotonicMs()
-    const { PARENT_PATIENCE_MS, MAX_LEADERLESS_MARKS } = LIMITS
     const current = this.#current
-    if (current) {
-      const isLate = current.missing.size > 0 && nowMs - current.sinceMs >= PARENT_PATIENCE_MS
-      const isAdrift = current.leaderlessMarks >= MAX_LEADERLESS_MARKS * (current.depth + 1)
-      if (isLate || isAdrift) this.#giveUp(current)
-    }
+    if (current && (current.isLate() || current.isAdrift())) this.#giveUp(current)
     const trial = this.#trial
-    if (trial && nowMs - trial.sinceMs >= PARENT_PATIENCE_MS) this.#drop(trial)
-    if (nowMs >= this.#nextTrialMs) this.#lookForBetter(nowMs)
+    if (trial && (trial.isLate() || trial.isAdrift())) this.#drop(trial)
+    if (this.#options.clock.monotonicMs() >= this.#nextTrialMs) this.#lookForBetter()
   }
 
   close(): void {
@@ -126,23 +102,23 @@ export class Upstream implements SlotSource {
     const parents = this.#options.parents()
     const peer = parents[this.#tries % Math.max(1, parents.length)]
     this.#tries += 1
-    if (peer !== undefined) this.#current = this.#attach(peer, one => one === this.#current)
-    else this.#pause()
+    if (peer === undefined) {
+      this.#pause()
+      return
+    }
+    // A trunk has one line for a slot.
+    if (this.#trial?.peer === peer) this.#drop(this.#trial)
+    this.#current = this.#attach(peer)
   }
 
-  #attach(peer: PeerId, isCurrent: (one: Attachment) => boolean): Attachment {
+  #attach(peer: PeerId): Attachment {
     const { slot, clock, trunk } = this.#options
-    const line = trunk(peer).attach(slot, {
-      frame: frame => this.#take(one, isCurrent(one), frame),
-      mark: mark => this.#mark(one, isCurrent(one), mark),
+    const now = () => clock.monotonicMs()
+    return new Attachment(trunk(peer), slot, this.#wants, now, one => ({
+      frame: frame => this.#take(one, one === this.#current, frame),
+      mark: mark => this.#mark(one, mark),
       broken: () => this.#giveUp(one),
-    })
-    const one: Attachment = {
-      ...{ peer, line, missing: new Set(this.#wants), sinceMs: clock.monotonicMs() },
-      ...{ depth: 0, led: true, leaderlessMarks: 0 },
-    }
-    for (const want of this.#wants) line.add(want)
-    return one
+    }))
   }
 
   #take(one: Attachment, isCurrent: boolean, frame: SlotFrame): void {
@@ -151,11 +127,10 @@ export class Upstream implements SlotSource {
     switch (frame.kind) {
       case 'covered': {
         const wants = frame.wants.filter(want => this.#wants.has(want))
-        for (const want of wants) one.missing.delete(want)
-        if (isCurrent) {
-          news.covered(wants, frame.position, frame.incarnation, rowsOf(frame))
-          if (one.missing.size === 0) this.#tries = 0
-        } else if (one.missing.size === 0) this.#goOver(one)
+        one.covers(wants)
+        if (!isCurrent) break
+        if (one.isComplete) this.#tries = 0
+        news.covered(wants, frame.position, frame.incarnation, rowsOf(frame))
         break
       }
       case 'events':
@@ -165,8 +140,9 @@ export class Upstream implements SlotSource {
         if (isCurrent) news.ended(frame.topic, frame.incarnation, frame.latest, frame.index)
         break
       case 'interrupted':
-        for (const want of this.#wants) this.#miss(one, want)
-        if (isCurrent) news.interrupted()
+        one.interrupted(this.#wants)
+        if (isCurrent && this.misplaced) news.lost()
+        else if (isCurrent) news.interrupted()
         break
       case 'refused':
         this.#giveUp(one)
@@ -174,16 +150,11 @@ export class Upstream implements SlotSource {
     }
   }
 
-  #miss(one: Attachment, want: string): void {
-    if (one.missing.size === 0) one.sinceMs = this.#options.clock.monotonicMs()
-    one.missing.add(want)
-  }
-
-  #mark(one: Attachment, isCurrent: boolean, { position, led, depth }: TrunkMark): void {
-    one.led = led
-    one.depth = depth
-    one.leaderlessMarks = led ? 0 : one.leaderlessMarks + 1
-    if (isCurrent && one.missing.size === 0) this.#options.news.passed(position)
+  #mark(one: Attachment, mark: TrunkMark): void {
+    const isPassed = one.mark(mark)
+    if (one === this.#current && isPassed) this.#options.news.passed(mark.position)
+    // Its replica has a primary, too: else the slot would soon come back to where it is.
+    if (one === this.#trial && one.isComplete && one.led) this.#goOver(one)
   }
 
   /** The first choice covers everything: from now on the slot comes from there. */
@@ -192,10 +163,10 @@ export class Upstream implements SlotSource {
     this.#trial = undefined
     this.#current = undefined
     this.#options.news.interrupted()
-    before?.line.close()
-    trial.line.close()
+    before?.close()
+    trial.close()
     // Taken on anew, so that each want is covered once more: what came so far was passed over.
-    this.#current = this.#attach(trial.peer, one => one === this.#current)
+    this.#current = this.#attach(trial.peer)
   }
 
   #giveUp(one: Attachment): void {
@@ -203,6 +174,10 @@ export class Upstream implements SlotSource {
     if (one === this.#trial) this.#drop(one)
     if (one !== this.#current) return
     this.#drop(one)
+    if (this.misplaced) {
+      this.#options.news.lost()
+      return
+    }
     // One that delivered and fell silent would be asked again at once, and for as long.
     if (this.#tries === 0 && this.#options.parents()[0] === one.peer) this.#tries = 1
     this.#options.news.interrupted()
@@ -212,7 +187,7 @@ export class Upstream implements SlotSource {
   #drop(one: Attachment): void {
     if (one === this.#trial) this.#trial = undefined
     if (one === this.#current) this.#current = undefined
-    one.line.close()
+    one.close()
   }
 
   #pause(): void {
@@ -228,13 +203,18 @@ export class Upstream implements SlotSource {
     })
   }
 
-  #lookForBetter(nowMs: number): void {
-    this.#nextTrialMs = nowMs + LIMITS.TRUNK_RETURN_MS
+  #lookForBetter(): void {
+    this.#planTrial()
     const current = this.#current
     const [best] = this.#options.parents()
-    if (!current || this.#trial || best === undefined || best === current.peer) return
-    this.#trial = this.#attach(best, () => false)
-    if (this.#trial.missing.size === 0) this.#drop(this.#trial)
+    if (!current || this.#trial || this.#wants.size === 0) return
+    if (best !== undefined && best !== current.peer) this.#trial = this.#attach(best)
+  }
+
+  /** Not all peers at once: each would go over to one that is just going over to another. */
+  #planTrial(): void {
+    const { clock, random } = this.#options
+    this.#nextTrialMs = clock.monotonicMs() + LIMITS.TRUNK_RETURN_MS * (0.5 + random())
   }
 }
 

@@ -11,7 +11,7 @@ import {
   TRUNK_CONTENT_TYPE,
   TRUNK_PATH,
   WANTS_PATH,
-} from '../../links/trunk-wire.ts'
+} from '../../links/trunk-wants.ts'
 import type { HttpOptions, PeerAnswer, PeerApi } from '../api.ts'
 import { isJsonType } from '../json.ts'
 import { rawBodies } from '../raw-bodies.ts'
