@@ -33,6 +33,14 @@ export const LIMITS = {
   MAX_BATCH_EVENTS: 10_000,
   /** Topics of one slot: all rows of a slot are in memory and in its snapshot's last chunk. */
   MAX_TOPICS_PER_SLOT: 16_384,
+  /** Topics and patterns of one stream: a line of its request, and what each event of a slot is matched against. */
+  MAX_WANTS: 1_000,
+  /** Runs looked at by one reading of a slot, wanted or not: keeps its turn short, and the next reading goes on there. */
+  SLOT_READ_RUNS: 2_048,
+  /** Runs looked at backwards for the last events of a slot, wanted or not; when they are too few, so are the events. */
+  SLOT_LAST_RUNS: 20_000,
+  /** Events from which a stream over several topics can begin, counted from the end. */
+  MAX_LAST_EVENTS: 10_000,
   /** Idempotency keys remembered per slot; when they are full, keyed publishes are refused (never forgotten early). */
   MAX_KEYS_PER_SLOT: 32_768,
   /** Least age of a forgotten key (P3). */

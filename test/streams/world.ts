@@ -1,4 +1,5 @@
 import type { PeerId } from '../../services/peer/cube/labels.ts'
+import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
 import {
   type CubeEvent,
   SlotError,
@@ -6,12 +7,14 @@ import {
   type SlotStatus,
 } from '../../services/peer/engine/types.ts'
 import { FollowParser, type OpenFollow } from '../../services/peer/links/follow-wire.ts'
+import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-operations.ts'
 import type { Dispatcher, Operation, OperationResult } from '../../services/peer/links/types.ts'
 import type { Configuration } from '../../services/peer/raft/types.ts'
 import { STREAM_BOUNDS, type StreamBounds } from '../../services/peer/streams/bounds.ts'
 import { TopicStreams } from '../../services/peer/streams/hub.ts'
 import type { StreamOptions, StreamStart } from '../../services/peer/streams/types.ts'
 import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
+import type { SlotPosition } from '../../services/peer/topics/positions.ts'
 import { UNLIMITED } from '../../services/peer/topics/settings.ts'
 import type {
   Command,
@@ -20,6 +23,7 @@ import type {
   StoredEvent,
   TopicRow,
 } from '../../services/peer/topics/types.ts'
+import { appliedSlot, RunRecords } from '../support/run-records.ts'
 import { LIMITS } from '../topics/kit.ts'
 import { ManualClock } from './clock.ts'
 import { FakeSink } from './sink.ts'
@@ -31,11 +35,13 @@ export const TOPIC = 'sports'
 class SlotLog {
   readonly commands: Command[] = []
   readonly events = new Map<number, StoredEvent[]>()
+  readonly runs = new RunRecords()
   readonly machine = new SlotMachine(emptyImage(), LIMITS)
 
   append(command: Command): void {
     this.commands.push(command)
     const applied = this.machine.apply(this.commands.length, 1, command)
+    this.runs.keep(command, applied.notices)
     for (const notice of applied.notices) {
       if (notice.kind !== 'published') continue
       const { run } = notice
@@ -171,6 +177,35 @@ export class FakeReplica implements SlotLogs {
     if (row === undefined) return 1
     const kept = this.#log.events.get(row.incarnation)?.slice(row.earliest - 1, row.latest) ?? []
     return kept.find(event => event.timeMs >= timeMs)?.offset ?? row.latest + 1
+  }
+
+  position(slot: number): SlotPosition {
+    this.#mustHold(slot)
+    const { sequence, appliedIndex: index } = this.#machine.slot
+    return { sequence, index }
+  }
+
+  readSlot(
+    slot: number,
+    wants: readonly string[],
+    position: SlotPosition,
+    maxEvents: number,
+    maxBytes: number,
+  ): Slice {
+    this.#mustHold(slot)
+    return readSlot(
+      this.#log.runs.upTo(this.applied),
+      appliedSlot(slot, this.#machine),
+      wants,
+      position,
+      maxEvents,
+      maxBytes,
+    )
+  }
+
+  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed {
+    this.#mustHold(slot)
+    return placeSlot(this.#log.runs.upTo(this.applied), appliedSlot(slot, this.#machine), wants, start)
   }
 
   follow(slot: number, listener: (notice: SlotNotice) => void): () => void {

@@ -3,7 +3,7 @@ import type { PeerId } from '../cube/labels.ts'
 import { replicasOf, slotOf } from '../cube/placement.ts'
 import type { Roster } from '../cube/roster.ts'
 import { orderTargets } from '../cube/routing.ts'
-import { heldBack } from '../engine/formats.ts'
+import { heldBackOperation } from '../engine/formats.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { Request } from '../topics/types.ts'
@@ -70,8 +70,7 @@ export class CubeDispatcher implements Dispatcher {
   dispatch(operation: Operation, deadlineMs: number): Promise<Outcome> {
     if (this.#underWay >= LIMITS.MAX_FORWARDS_INFLIGHT) return Promise.resolve(overloaded)
     // Not even on its way: a peer that does not know it could not read the request that carries it.
-    const detail =
-      operation.kind === 'append' ? heldBack(operation.request, this.#options.roster()) : undefined
+    const detail = heldBackOperation(operation, this.#options.roster())
     if (detail !== undefined) return Promise.resolve(notYet(detail))
     if (operation.kind !== 'append' || operation.request.producer) {
       return this.#see(operation, deadlineMs, () => {})
@@ -179,7 +178,8 @@ export class CubeDispatcher implements Dispatcher {
     if (!('slot' in operation)) return
     if (result.kind === 'appended' || result.kind === 'members')
       this.#primaryIs(operation.slot, result.primary)
-    if (result.kind === 'described' && result.view.primary !== null) {
+    // A glance is what any replica knows, which may be long ago.
+    if (operation.kind === 'describe' && result.kind === 'described' && result.view.primary !== null) {
       this.#primaryIs(operation.slot, result.view.primary)
     }
   }

@@ -3,6 +3,7 @@ import { isLevel } from '../engine/mover.ts'
 import { SlotError, type SlotFailure, type SlotLogs } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { RaftStatus } from '../raft/types.ts'
+import { isLevelWith } from '../topics/positions.ts'
 import type { Operation, OperationResult } from './types.ts'
 
 /**
@@ -15,6 +16,8 @@ export type LocalOutcome =
 
 type Read = Operation & { readonly kind: 'read' }
 type OffsetAt = Operation & { readonly kind: 'offsetAt' }
+type ReadSlot = Operation & { readonly kind: 'readSlot' }
+type PlaceSlot = Operation & { readonly kind: 'placeSlot' }
 type List = Operation & { readonly kind: 'list' }
 
 const NOT_HERE: LocalOutcome = { kind: 'notHere', primary: null, definite: true }
@@ -64,6 +67,12 @@ export class Executor {
           return this.#offsetAt(operation)
         case 'list':
           return done(this.#list(operation))
+        case 'readSlot':
+          return this.#readSlot(operation)
+        case 'placeSlot':
+          return done(this.#placeSlot(operation))
+        case 'glance':
+          return done({ kind: 'described', view: this.#view(operation.slot, operation.topic) })
       }
     } catch (error) {
       if (error instanceof SlotError) return this.#withHint(operation, outcomeOf(error.failure))
@@ -132,6 +141,19 @@ export class Executor {
     const isLevel = row !== undefined && row.incarnation === incarnation && row.latest >= latest
     if (incarnation !== undefined && !isLevel) return NOT_HERE
     return done({ kind: 'offset', offset: this.#slots.offsetAt(slot, topic, timeMs) })
+  }
+
+  #readSlot({ slot, wants, position, maxEvents, maxBytes }: ReadSlot): LocalOutcome {
+    // Here what the asker has passed or has been told of would come back, or be missing.
+    if (!isLevelWith(this.#slots.position(slot), position)) return NOT_HERE
+    const most = Math.min(maxEvents, LIMITS.MAX_BATCH_EVENTS)
+    return done(this.#slots.readSlot(slot, wants, position, most, Math.min(maxBytes, LIMITS.CUT_BATCH_BYTES)))
+  }
+
+  #placeSlot({ slot, wants, start }: PlaceSlot): OperationResult {
+    const isLast = start.kind === 'last'
+    const most = isLast ? { ...start, count: Math.min(start.count, LIMITS.MAX_LAST_EVENTS) } : start
+    return this.#slots.placeSlot(slot, wants, most)
   }
 
   #list({ slots, after, limit }: List): OperationResult {

@@ -2,10 +2,12 @@ import type { PeerId } from '../cube/labels.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Configuration } from '../raft/types.ts'
 import type { ApplyResult, Request, StoredEvent, TopicRow } from '../topics/types.ts'
+import type { SlotOperation, SlotResult } from './slot-operations.ts'
 
 /**
  * What one peer asks of another on a client's behalf.
- * `append`, `describe` and `members` go to the slot's primary; `read` to any replica; `list` to the peer named.
+ * `append`, `describe` and `members` go to the slot's primary; `read` and what reads a slot by sequence to any replica;
+ * `list` to the peer named.
  */
 export type Operation =
   | { readonly kind: 'append'; readonly slot: number; readonly request: Request }
@@ -41,6 +43,7 @@ export type Operation =
   | { readonly kind: 'ping'; readonly peer: PeerId }
   /** Linearizable: who takes part in the slot now. */
   | { readonly kind: 'members'; readonly slot: number }
+  | SlotOperation
 
 /** A refusal that took no entry of the log: it binds no earlier attempt that is still on its way there. */
 export function isUnlogged(result: OperationResult): boolean {
@@ -87,6 +90,7 @@ export type OperationResult =
       readonly topics: readonly TopicRow[]
       readonly primaries: readonly (PeerId | null)[]
     }
+  | SlotResult
   | {
       readonly kind: 'failed'
       readonly code: ErrorCode /** False: the outcome is unknown. */

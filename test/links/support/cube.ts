@@ -128,6 +128,7 @@ export function fakeSlots(self: PeerId, roster: Roster, logs: ReadonlyMap<number
     if (log.primary === null) await log.change(waitMs)
     if (log.primary !== self) throw new SlotError({ kind: 'notPrimary', primary: log.primary })
   }
+  const stored = { offset: 1, incarnation: 1, sequence: 1, timeMs: 0 }
   const slots: FakeSlots = {
     hook: undefined,
     emit: event => {
@@ -156,10 +157,17 @@ export function fakeSlots(self: PeerId, roster: Roster, logs: ReadonlyMap<number
     topic: (_slot, name) => (name.startsWith('no') ? undefined : row(name)),
     topics: slot => [row(`topic-of-${slot}`)],
     incarnation: () => 1,
-    read: (_slot, incarnation, from) => [
-      { offset: from, incarnation, sequence: 1, timeMs: 0, data: Buffer.from(self) },
-    ],
+    read: (_slot, incarnation, from) => [{ ...stored, offset: from, incarnation, data: Buffer.from(self) }],
     offsetAt: () => 7,
+    position: () => ({ sequence: 9, index: 9 }),
+    readSlot: (_slot, wants, position) => ({
+      kind: 'slice',
+      events: [{ topic: wants[0]!, event: { ...stored, data: Buffer.from(self) } }],
+      gaps: [],
+      position,
+      latest: 9,
+    }),
+    placeSlot: () => ({ kind: 'placed', position: { sequence: 9, index: 9 }, tail: [] }),
     follow: () => () => {},
     onCubeEvent(listener) {
       listeners.add(listener)
