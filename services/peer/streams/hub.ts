@@ -235,11 +235,11 @@ export class TopicStreams {
   #beat(subscriber: Subscriber, quietMs: number): void {
     const { clock, settings, log } = this.#options
     if (subscriber.stalled(settings.stallTimeoutMs)) {
-      log.info({ topic: subscriber.topic }, 'a stream is closed: its socket takes nothing')
+      log.info(subscriber.label, 'a stream is closed: its socket takes nothing')
       subscriber.destroy()
       return
     }
-    if (subscriber.open) subscriber.heartbeat(clock.monotonicMs() - quietMs, subscriber.feed?.view())
+    if (subscriber.open) subscriber.heartbeat(clock.monotonicMs() - quietMs)
   }
 
   /** Looks for the topic until it is found or known not to be; the stream is open meanwhile. */

@@ -1,40 +1,24 @@
 import type { Feed } from './feed.ts'
-import type { Encoding, EndReason, FeedView } from './frames.ts'
-import type { Sink } from './types.ts'
+import type { Encoding, EndReason } from './frames.ts'
+import { Outlet, type OutletOptions } from './outlet.ts'
 
-export interface SubscriberOptions {
+export interface SubscriberOptions extends OutletOptions {
   readonly topic: string
   readonly encoding: Encoding
-  readonly sink: Sink
   /** It is served from the replica here, and ends when that goes: another peer that follows, which then goes elsewhere. */
   readonly bound: boolean
-  /** Bytes waiting in its socket from which on it is not fed. */
-  readonly bufferBytes: number
-  /** Monotonic milliseconds. */
-  readonly now: () => number
-  /** Events written to all subscribers of its kind. */
-  readonly tally: { deliveries: number }
   /** The sink is gone, whatever the cause. Called once. */
   readonly onClosed: (subscriber: Subscriber) => void
 }
 
-/** The part of a socket's inside that tells how much of a large write is still on its way out. */
-interface Depth {
-  readonly socket?: { readonly _handle?: { readonly writeQueueSize?: number } | null } | null
-}
-
 /**
- * One stream to one client: its position and its socket. It writes what it is given and knows whether the socket
- * takes it; what to write is the feed's and the replayer's affair.
+ * One stream of one topic to one client: its position and its socket. What to write is the feed's and the replayer's
+ * affair.
  */
-export class Subscriber {
+export class Subscriber extends Outlet {
   readonly topic: string
   readonly encoding: Encoding
   readonly bound: boolean
-  readonly #sink: Sink
-  readonly #bufferBytes: number
-  readonly #now: () => number
-  readonly #tally: { deliveries: number }
   readonly #onClosed: (subscriber: Subscriber) => void
   /** Set once the life of the topic is known that this stream shows. */
   feed: Feed | undefined
@@ -44,57 +28,25 @@ export class Subscriber {
   positioned = false
   /** The replayer works for it: the feed leaves it alone. */
   replaying = false
-  #state: 'open' | 'ending' | 'closed' = 'open'
-  #needsDrain = false
-  #lastWriteMs: number
-  #lastProgressMs: number
-  #unsentBytes = 0
 
   constructor(options: SubscriberOptions) {
+    super(options)
     this.topic = options.topic
     this.encoding = options.encoding
     this.bound = options.bound
-    this.#sink = options.sink
-    this.#bufferBytes = options.bufferBytes
-    this.#now = options.now
-    this.#tally = options.tally
     this.#onClosed = options.onClosed
-    this.#lastWriteMs = this.#now()
-    this.#lastProgressMs = this.#lastWriteMs
-    this.#sink.on('drain', () => this.#drained())
-    this.#sink.on('close', () => this.#closed())
-    this.#sink.on('error', () => this.#closed())
-    if (this.#sink.destroyed) this.#closed()
+    this.begin()
   }
 
-  get open(): boolean {
-    return this.#state === 'open'
-  }
-
-  /** Its buffer is over the bound: nothing more until it has drained. */
-  get blocked(): boolean {
-    return this.#needsDrain && this.#sink.writableLength >= this.#bufferBytes
-  }
-
-  /** Its socket did not take everything at once: a replay waits for it. */
-  get congested(): boolean {
-    return this.#needsDrain
-  }
-
-  write(bytes: Buffer): void {
-    if (this.#state !== 'open') return
-    this.#lastWriteMs = this.#now()
-    if (this.#unsentBytes === 0) this.#lastProgressMs = this.#lastWriteMs
-    this.#unsentBytes += bytes.length
-    if (!this.#sink.write(bytes)) this.#needsDrain = true
+  override get label(): object {
+    return { topic: this.topic }
   }
 
   /** Writes events up to `to` (inclusive) and stands behind them. */
   deliver(bytes: Buffer, to: number, count: number): void {
     this.next = to + 1
     this.positioned = true
-    this.#tally.deliveries += count
-    this.write(bytes)
+    this.writeEvents(bytes, count)
   }
 
   /** Ends the stream in order, for good, with a frame that says why. */
@@ -104,52 +56,15 @@ export class Subscriber {
     this.close()
   }
 
-  /** Ends the response without a word: the client comes again, here or elsewhere. */
-  close(): void {
-    if (this.#state !== 'open') return
-    this.#state = 'ending'
-    this.#sink.end()
+  protected override onDrain(): void {
+    this.feed?.pump(this)
   }
 
-  /** Drops the socket with what it still holds. */
-  destroy(): void {
-    this.#sink.destroy()
-    this.#closed()
-  }
-
-  /** A sign of life when nothing was written since `sinceMs`. */
-  heartbeat(sinceMs: number, view: FeedView | undefined): void {
-    if (this.#lastWriteMs > sinceMs || this.#needsDrain) return
-    this.write(this.encoding.heartbeat(view))
-  }
-
-  /** True when bytes wait and none has left for `timeoutMs`. To be asked now and then. */
-  stalled(timeoutMs: number): boolean {
-    const unsentBytes = this.#unsent()
-    if (unsentBytes === 0 || unsentBytes < this.#unsentBytes) this.#lastProgressMs = this.#now()
-    this.#unsentBytes = unsentBytes
-    return unsentBytes > 0 && this.#now() - this.#lastProgressMs >= timeoutMs
-  }
-
-  /**
-   * Bytes not yet taken by the kernel. A large write leaves `writableLength` only when all of it is out, so the
-   * socket's own queue counts too where it can be seen (as in Node's own socket timeout).
-   */
-  #unsent(): number {
-    const queuedBytes = (this.#sink as Depth).socket?._handle?.writeQueueSize ?? 0
-    return this.#sink.writableLength + queuedBytes
-  }
-
-  #drained(): void {
-    this.#needsDrain = false
-    this.#lastProgressMs = this.#now()
-    this.#unsentBytes = this.#unsent()
-    if (this.#state === 'open') this.feed?.pump(this)
-  }
-
-  #closed(): void {
-    if (this.#state === 'closed') return
-    this.#state = 'closed'
+  protected override onClosed(): void {
     this.#onClosed(this)
+  }
+
+  protected override signOfLife(): Buffer {
+    return this.encoding.heartbeat(this.feed?.view())
   }
 }
