@@ -75,6 +75,7 @@ export function wire(options: WiringOptions): Wiring {
     ...{ self, slots: engine, dispatcher, clock, random, log, settings: streaming },
     openFollow: options.openFollow,
     ...(options.bounds && { bounds: options.bounds }),
+    slotCount,
     slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), slotCount),
     replicasOf: slot => replicasOf(slot, engine.roster, LIMITS),
   })

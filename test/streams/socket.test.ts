@@ -22,6 +22,7 @@ async function setUp(t: Test, stallTimeoutMs: number) {
       throw new Error('not in this test')
     },
     settings: { heartbeatMs: 60_000, stallTimeoutMs, retryMs: 500, flushMs: 2 },
+    slotCount: 64,
     slotOf: () => SLOT,
     replicasOf: () => ['000'],
   })

@@ -279,6 +279,7 @@ export class World {
         log: { debug() {}, info() {} },
         openFollow: this.#openFollow,
         settings,
+        slotCount: 64,
         slotOf: () => SLOT,
         replicasOf: () => this.placed,
         bounds: { ...STREAM_BOUNDS, ...options.bounds },

@@ -21,6 +21,7 @@ import { PeerMetrics } from '../../services/peer/metrics.ts'
 import { TopicStreams } from '../../services/peer/streams/hub.ts'
 import type { Request } from '../../services/peer/topics/types.ts'
 import { MemorySlots } from './memory-slots.ts'
+import { ReplicaTaps } from './replica-taps.ts'
 
 export const SELF = '110'
 const PATIENCE_MS = 1_000
@@ -84,6 +85,8 @@ export class FakePeer implements PeerApi {
         throw new HypercastError('UNREACHABLE')
       },
       settings: { heartbeatMs: 15_000, stallTimeoutMs: 30_000, retryMs: 500, flushMs: 2 },
+      taps: new ReplicaTaps(this.slots),
+      slotCount: ROSTER.slots,
       slotOf: topic => slotOfTopic(topic, ROSTER.slots),
       replicasOf: slot => placement(slot, ROSTER, LIMITS.REPLICAS),
     })

@@ -4,6 +4,9 @@ import { LIMITS } from '../limits.ts'
 export interface StreamBounds {
   readonly ringEvents: number
   readonly ringBytes: number
+  /** The same for a selection of several topics. */
+  readonly channelEvents: number
+  readonly channelBytes: number
   /** Bytes waiting in a subscriber's socket from which on it is not fed. */
   readonly bufferBytes: number
   /** Events read from the log at a time. */
@@ -14,6 +17,8 @@ export interface StreamBounds {
 export const STREAM_BOUNDS: StreamBounds = {
   ringEvents: LIMITS.MAX_RING_EVENTS,
   ringBytes: LIMITS.MAX_RING_BYTES,
+  channelEvents: LIMITS.MAX_CHANNEL_RING_EVENTS,
+  channelBytes: LIMITS.MAX_CHANNEL_RING_BYTES,
   bufferBytes: LIMITS.MAX_SUBSCRIBER_BUFFER_BYTES,
   replayEvents: LIMITS.REPLAY_EVENTS,
 }

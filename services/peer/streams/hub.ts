@@ -12,14 +12,18 @@ import { Feed } from './feed.ts'
 import { Flusher } from './flusher.ts'
 import { sseEncoding } from './frames.ts'
 import { History, type TopicPage } from './history.ts'
+import type { Outlet, OutletOptions } from './outlet.ts'
 import { peerEncoding } from './peer-encoding.ts'
 import { Pulse } from './pulse.ts'
 import { Replayer } from './replay.ts'
 import { type Resolution, Resolver } from './resolver.ts'
+import { SeveralStreams } from './several.ts'
+import { CubeSlotReader } from './slot-reader.ts'
 import { Sources } from './sources.ts'
 import type { Knowledge } from './start.ts'
 import { Subscriber } from './subscriber.ts'
-import type { OpenedStream, Sink, StreamOptions, StreamStart } from './types.ts'
+import type { SlotTaps } from './taps.ts'
+import type { OpenedStream, SeveralOptions, Sink, StreamOptions, StreamStart } from './types.ts'
 
 export interface StreamSettings {
   /** A comment at least this often, so that proxies and clients know the stream lives. */
@@ -41,6 +45,10 @@ export interface TopicStreamsOptions {
   readonly random: () => number
   readonly log: { debug(fields: object, message: string): void; info(fields: object, message: string): void }
   readonly openFollow: OpenFollow
+  /** Live events of slots; without them no stream over several topics can be served. */
+  readonly taps?: SlotTaps
+  /** Slots of the cluster. */
+  readonly slotCount: number
   readonly settings: StreamSettings
   readonly slotOf: (topic: string) => number
   /** The slot's replicas in order of distance. */
@@ -73,10 +81,11 @@ export class TopicStreams {
   readonly #replayer: Replayer
   readonly #resolver: Resolver
   readonly #history: History
+  readonly #several: SeveralStreams | undefined
   /** By topic; a feed whose topic's life is over has left, though it may still have bytes to write. */
   readonly #feeds = new Map<string, Feed>()
-  readonly #clients: Pulse<Subscriber>
-  readonly #peers: Pulse<Subscriber>
+  readonly #clients: Pulse<Outlet>
+  readonly #peers: Pulse<Outlet>
   readonly #waits = new Map<Subscriber, AbortController>()
   readonly #toClients = { deliveries: 0 }
   readonly #toPeers = { deliveries: 0 }
@@ -94,6 +103,10 @@ export class TopicStreams {
     const known = (topic: string) => this.#known(topic)
     this.#resolver = new Resolver({ slots, dispatcher, clock, openFollow, slotOf, replicasOf, known })
     this.#history = new History({ resolver: this.#resolver, slots, dispatcher, clock, slotOf })
+    const reader = new CubeSlotReader({ slots, dispatcher, clock, replayEvents: this.#bounds.replayEvents })
+    const { taps } = options
+    const several = { reader, flusher: this.#flusher, retryMs: settings.retryMs, bounds: this.#bounds }
+    this.#several = taps && new SeveralStreams({ ...options, ...several, taps })
     const { heartbeatMs, stallTimeoutMs } = settings
     const pulseMs = Math.min(heartbeatMs, stallTimeoutMs) / 2
     this.#clients = new Pulse(clock, pulseMs, one => this.#beat(one, heartbeatMs / 2))
@@ -113,6 +126,25 @@ export class TopicStreams {
     if (resolution.kind === 'ended') return resolution
     if (resolution.kind === 'refused') throw resolution.error
     return { kind: 'open', attach: sink => this.#attach(options, resolution, sink) }
+  }
+
+  /**
+   * A stream over several topics and patterns. It opens at once and waits for what it needs as an open stream.
+   * Throws HypercastError: INVALID_REQUEST for patterns where there are too many slots, OVERLOADED, STOPPING.
+   */
+  openSeveral({ wants, start }: SeveralOptions): OpenedStream {
+    this.#admit(this.#clients)
+    const several = this.#several
+    if (several === undefined) throw new HypercastError('UNREACHABLE')
+    const selection = several.select(wants)
+    const attach = (sink: Sink) => {
+      const outlet = this.#outlet(sink, this.#clients)
+      const subscriber = several.attach(selection, start, outlet, one => this.#forget(one, this.#clients))
+      if (!subscriber.open) return
+      if (this.#closing) subscriber.close()
+      else this.#clients.add(subscriber)
+    }
+    return { kind: 'open', attach }
   }
 
   /**
@@ -186,7 +218,7 @@ export class TopicStreams {
     cancel()
   }
 
-  #admit(streams: Pulse<Subscriber>): void {
+  #admit(streams: Pulse<Outlet>): void {
     if (this.#closing) throw new HypercastError('STOPPING')
     if (streams.size < LIMITS.MAX_STREAMS) return
     throw new HypercastError('OVERLOADED', `This peer serves ${LIMITS.MAX_STREAMS} streams already`)
@@ -207,32 +239,42 @@ export class TopicStreams {
     topic: string,
     encoding: Subscriber['encoding'],
     sink: Sink,
-    streams: Pulse<Subscriber>,
+    streams: Pulse<Outlet>,
   ): Subscriber {
-    const { clock } = this.#options
     const subscriber = new Subscriber({
+      ...this.#outlet(sink, streams),
       topic,
       encoding,
-      sink,
       bound: streams === this.#peers,
-      bufferBytes: this.#bounds.bufferBytes,
-      now: () => clock.monotonicMs(),
-      tally: streams === this.#clients ? this.#toClients : this.#toPeers,
       onClosed: one => this.#leave(one, streams),
     })
     if (!sink.destroyed) streams.add(subscriber)
     return subscriber
   }
 
-  #leave(subscriber: Subscriber, streams: Pulse<Subscriber>): void {
-    streams.delete(subscriber)
+  #outlet(sink: Sink, streams: Pulse<Outlet>): OutletOptions {
+    const { clock } = this.#options
+    return {
+      sink,
+      bufferBytes: this.#bounds.bufferBytes,
+      now: () => clock.monotonicMs(),
+      tally: streams === this.#clients ? this.#toClients : this.#toPeers,
+    }
+  }
+
+  #leave(subscriber: Subscriber, streams: Pulse<Outlet>): void {
     this.#waits.get(subscriber)?.abort()
     this.#waits.delete(subscriber)
     subscriber.feed?.remove(subscriber)
+    this.#forget(subscriber, streams)
+  }
+
+  #forget(outlet: Outlet, streams: Pulse<Outlet>): void {
+    streams.delete(outlet)
     if (this.#clients.size + this.#peers.size === 0) this.#onEmpty?.()
   }
 
-  #beat(subscriber: Subscriber, quietMs: number): void {
+  #beat(subscriber: Outlet, quietMs: number): void {
     const { clock, settings, log } = this.#options
     if (subscriber.stalled(settings.stallTimeoutMs)) {
       log.info(subscriber.label, 'a stream is closed: its socket takes nothing')
