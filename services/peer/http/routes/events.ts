@@ -2,18 +2,18 @@ import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
-import { ERRORS, HypercastError } from '../../errors.ts'
+import { HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
-import type { StreamOptions, StreamStart } from '../../streams/types.ts'
+import type { StreamStart } from '../../streams/types.ts'
 import { EVENT_TYPES, negotiate } from '../accept.ts'
 import type { HttpOptions, PeerApi } from '../api.ts'
 import { eventText } from '../event-json.ts'
+import { answerStream } from '../event-stream.ts'
 import { historyText } from '../history.ts'
 import { deadline } from '../outcome.ts'
 import { notServing } from '../plugins/guard.ts'
-import { asHypercastError } from '../problems.ts'
 import { problemResponses, TopicParams } from '../schemas.ts'
-import { answerEmpty, answerHead, answerLater, beginStream, SSE_ROUTE } from '../sse.ts'
+import { answerEmpty, answerHead, SSE_ROUTE } from '../sse.ts'
 import { readStart } from '../start.ts'
 import { checkTopicName } from '../views.ts'
 
@@ -140,7 +140,8 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
       if (isStream) {
         if (request.method === 'HEAD') return answerHead(reply)
         const { named = false, format = 'plain' } = query
-        return stream(api, reply, { topic, start, named, format })
+        const options = { topic, start, named, format }
+        return answerStream(api, reply, { topic }, () => api.streams.open(options, deadline(api)))
       }
       reply.type(type).header('cache-control', 'no-store')
       if (request.method === 'HEAD') return answerEmpty(reply)
@@ -150,23 +151,6 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
       return history(api, reply, topic, start)
     },
   )
-}
-
-async function stream(api: PeerApi, reply: FastifyReply, options: StreamOptions): Promise<void> {
-  const retry = (error: HypercastError) => answerLater(reply, error.message, api.settings.sseRetryMs)
-  const why = notServing(api)
-  if (why) return retry(why)
-  if (api.streams.stats().streams >= LIMITS.MAX_STREAMS) return retry(new HypercastError('OVERLOADED'))
-  try {
-    const opened = await api.streams.open(options, deadline(api))
-    if (opened.kind === 'ended') reply.code(204).send()
-    else opened.attach(beginStream(reply))
-  } catch (error) {
-    const known = asHypercastError(error)
-    if (ERRORS[known.code].status < 500) throw known
-    if (known.code === 'INTERNAL') api.log.error({ err: error, topic: options.topic }, 'a stream failed')
-    return retry(known)
-  }
 }
 
 async function page(api: PeerApi, reply: FastifyReply, topic: string, start: StreamStart, limit: number) {
