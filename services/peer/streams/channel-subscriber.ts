@@ -7,10 +7,8 @@ import type { Trail } from './trail.ts'
 /** The channel of a subscriber, as far as it calls it. */
 export interface ChannelHome {
   readonly wanted: WantSet
-  /** Where those stand that are level and have everything. */
-  readonly cursor: string
-  /** Number of the last item that those can have. */
-  readonly settled: number
+  /** The cursor of those that are level and have everything, up to the item of this number. */
+  standing(): { readonly cursor: string; readonly number: number }
   /** Writes what there is for it. */
   pump(subscriber: ChannelSubscriber): void
   /** It has gone. */
@@ -101,7 +99,8 @@ export class ChannelSubscriber extends Outlet {
   #cursor(): string {
     if (!this.begun) return this.#told
     if (this.trail !== undefined) return this.trail.vector.text
-    if (this.next > this.#channel.settled) this.place = this.#channel.cursor
+    const { cursor, number } = this.#channel.standing()
+    if (this.next > number) this.place = cursor
     return this.place
   }
 }

@@ -56,12 +56,9 @@ export class Channel implements ChannelHome, Flushable {
     }
   }
 
-  get cursor(): string {
-    return this.log.cursor
-  }
-
-  get settled(): number {
-    return this.log.settled
+  standing(): { readonly cursor: string; readonly number: number } {
+    this.#settle()
+    return { cursor: this.log.cursor, number: this.log.last }
   }
 
   /** Resolves with where the channel stands in a slot once that is covered. */
