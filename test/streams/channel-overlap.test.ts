@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { SeveralStart } from '../../services/peer/streams/types.ts'
+import { isLevelWith } from '../../services/peer/topics/positions.ts'
 import { UNLIMITED } from '../../services/peer/topics/settings.ts'
-import { isSince, parseVectorCursor } from '../../services/peer/topics/vector-cursor.ts'
+import { isSince, parseVectorCursor, type SlotPlace } from '../../services/peer/topics/vector-cursor.ts'
 import { WantSet } from '../../services/peer/topics/wants.ts'
 import { ChannelWorld, type SlotModel, type TapModel } from './channel-world.ts'
 import { FakeSink } from './sink.ts'
@@ -56,11 +57,37 @@ class Client {
   /** What was sent before the cut and has arrived counts; the rest is lost. */
   reconnect(): void {
     this.collect()
+    this.check()
     this.#sink.destroy()
     const places = parseVectorCursor(this.#cursor, 100)
     this.#sink = new FakeSink()
     this.#read = 0
     this.#world.connect(this.wants, places ? { kind: 'cursor', places } : this.start, this.#sink)
+  }
+
+  /** Throws when a stream's cursors went back, or a topic ended more often than it did. */
+  check(): void {
+    let before = new Map<number, SlotPlace>()
+    for (const [, text = ''] of this.#sink.text.matchAll(/^id: (.*)$/gm)) {
+      const places = parseVectorCursor(text, 100)
+      if (places === undefined) throw new Error(`${text} is no cursor`)
+      for (const [slot, place] of places) {
+        const earlier = before.get(slot)
+        if (earlier === undefined || isSince(earlier)) continue
+        if (isSince(place) || !isLevelWith(place, earlier))
+          throw new Error(`slot ${slot} went back to ${text}`)
+      }
+      before = places
+    }
+    const ends = this.#sink.stream.messages.filter(({ type }) => type === 'end')
+    for (const topic of TOPICS) {
+      const told = ends.filter(({ data }) => JSON.parse(data).topic === topic).length
+      const deletions = this.#world
+        .model(topic)
+        .notices.flat()
+        .filter(notice => notice.kind === 'deleted' && notice.topic === topic).length
+      if (told > deletions) throw new Error(`${topic} ended ${told} times, not ${deletions}`)
+    }
   }
 
   collect(): void {
@@ -114,6 +141,7 @@ class Chaos {
       await world.clock.advance(4_000)
       for (const client of clients) client.collect()
     }
+    for (const client of clients) client.check()
   }
 
   #step(): void {

@@ -132,6 +132,41 @@ t.test('latecomers join by overlap and are level then', async t => {
   t.equal(new Set(sinks.map(sink => sink.chunks.at(-1))).size, 1, 'all write the same bytes')
 })
 
+t.test('what is at hand leaves in bounded writes, all of it', async t => {
+  const world = new ChannelWorld()
+  world.create('a/0')
+  const sinks = [world.connect(['a/0'], LATEST), world.connect(['a/0'], LATEST)]
+  for (let at = 1; at <= 10; at += 1) world.publish('a/0', 'x'.repeat(100_000))
+  await world.clock.advance(30)
+  const [first] = sinks[0]!.stream.messages
+  const resumed = world.connect(['a/0'], cursorStart(first!.lastEventId))
+  await world.clock.advance(30)
+  t.same(data(resumed), data(sinks[0]!).slice(1))
+  t.equal(world.reads, 0)
+  t.ok(resumed.chunks.every(chunk => chunk.length < LIMITS.LIVE_CHUNK_BYTES + 101_000))
+})
+
+t.test('what is gone in the state that was read is not shown from what was heard before', async t => {
+  const world = new ChannelWorld({ slots: 1, bounds: { replayEvents: 2 } })
+  world.create('a/0', 'b/0')
+  world.covering = false
+  world.publishLagging('b/0', 'first')
+  world.publishLagging('b/0', 'second')
+  for (const text of ['1', '2', '3', '4']) world.publishLagging('a/0', text)
+  const sink = world.connect(['*/0'], cursorStart('0.0.2'))
+  const [tap] = [...world.taps]
+  tap!.cover(3)
+  tap!.feed(5)
+  world.trim('a/0', 4)
+  for (const replica of world.replicas[0]!) replica.apply()
+  await world.clock.advance(50)
+  t.same(data(sink), ['gap a/0 1-3', 'b/0 1', 'b/0 2', 'a/0 4'])
+  tap!.feed()
+  world.publish('a/0', '5')
+  await world.clock.advance(50)
+  t.same(data(sink).slice(4), ['a/0 5'])
+})
+
 t.test('subscribers at the same place share reads and bytes', async t => {
   const world = new ChannelWorld({ bounds: { replayEvents: 10 } })
   world.create('a/0')
