@@ -58,8 +58,7 @@ export class ChannelSubscriber extends Outlet {
     return this.next > 0
   }
 
-  /** Whether it gets the events of a topic. */
-  listensTo(topic: string): boolean {
+  override listensTo(topic: string): boolean {
     return this.#channel.wanted.matches(topic)
   }
 

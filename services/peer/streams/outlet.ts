@@ -44,6 +44,8 @@ export abstract class Outlet {
 
   /** What the log says of a stream that is closed because its socket takes nothing. */
   abstract readonly label: object
+  /** Whether the stream shows the events of a topic, also while it waits for it. */
+  abstract listensTo(topic: string): boolean
   /** The socket has taken everything; the stream is open. */
   protected abstract onDrain(): void
   /** The sink is gone, whatever the cause. Called once. */

@@ -42,6 +42,10 @@ export class Subscriber extends Outlet {
     return { topic: this.topic }
   }
 
+  override listensTo(topic: string): boolean {
+    return topic === this.topic
+  }
+
   /** Writes events up to `to` (inclusive) and stands behind them. */
   deliver(bytes: Buffer, to: number, count: number): void {
     this.next = to + 1
