@@ -24,7 +24,12 @@ try {
   await run.close()
 }
 const given = process.argv.slice(2).join(' ')
-const found = tables(run.results, run.servers, run.missing, `npm run bench:fanout${given ? ` -- ${given}` : ''}`)
+const found = tables(
+  run.results,
+  run.servers,
+  run.missing,
+  `npm run bench:fanout${given ? ` -- ${given}` : ''}`,
+)
 if (options.out === undefined) for (const [name, table] of found) console.log(`${name}\n\n${table}\n`)
 else write(options.out)
 if (options.asJson) console.log(JSON.stringify({ ...run.results, verdicts: verdicts(run.results) }))

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Load, rateBetween } from './load.ts'
 import { nowUs } from './load/payload.ts'
 import { Worker } from './load/worker.ts'
+import { type Load, rateBetween } from './load.ts'
 import type { PreparedOperations } from './servers/prepared-process.ts'
 
 const MODULE = new URL('./servers/prepared-process.ts', import.meta.url)

@@ -18,7 +18,8 @@ export function violations(published: number, settled: readonly Settled[]): stri
     if (broken > 0) found.push(`${broken} streams ended by themselves`)
     for (const { count, hash, streams } of shapes) {
       if (count !== published) found.push(`${streams} subscribers had ${count} events of ${published}`)
-      else if (hash !== first) found.push(`${streams} subscribers had other events, or another order, than the first one`)
+      else if (hash !== first)
+        found.push(`${streams} subscribers had other events, or another order, than the first one`)
     }
   }
   return found.slice(0, MAX_VIOLATIONS)

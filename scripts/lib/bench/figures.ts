@@ -64,7 +64,8 @@ export function buckets(text: string, name: string): Buckets {
  */
 export function bucketQuantile(before: readonly Buckets[], after: readonly Buckets[], q: number): number {
   const bounds = [...(after[0]?.keys() ?? [])]
-  const sum = (all: readonly Buckets[], bound: number) => all.reduce((total, one) => total + (one.get(bound) ?? 0), 0)
+  const sum = (all: readonly Buckets[], bound: number) =>
+    all.reduce((total, one) => total + (one.get(bound) ?? 0), 0)
   const counts = bounds.map(bound => sum(after, bound) - sum(before, bound))
   const total = counts.at(-1) ?? 0
   if (total === 0) return Number.NaN

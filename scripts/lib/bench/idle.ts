@@ -23,7 +23,12 @@ export function affordable(wished: number): number {
 }
 
 /** Memory of each server before and with so many subscribers to a topic that nobody publishes to. */
-export async function idle(servers: readonly BenchServer[], load: Load, subscribers: number, settleMs = SETTLE_MS): Promise<IdleFigures[]> {
+export async function idle(
+  servers: readonly BenchServer[],
+  load: Load,
+  subscribers: number,
+  settleMs = SETTLE_MS,
+): Promise<IdleFigures[]> {
   const figures: IdleFigures[] = []
   for (const server of servers) {
     const { wire, pid } = await server.topic('idle')

@@ -1,7 +1,7 @@
-import { bucketQuantile, buckets, type Buckets, type Latencies, latencies } from './figures.ts'
 import { ask } from '../http.ts'
-import type { Load } from './load.ts'
+import { type Buckets, bucketQuantile, buckets, type Latencies, latencies } from './figures.ts'
 import { nowUs } from './load/payload.ts'
+import type { Load } from './load.ts'
 import { Hypercast } from './servers/hypercast.ts'
 import type { BenchServer, ServerName } from './servers/server.ts'
 import { rotated } from './throughput.ts'
@@ -73,7 +73,12 @@ export async function latency(
   return { figures, fsync: fsyncs.length === 0 ? undefined : fsyncOf(fsyncs) }
 }
 
-async function measureRound(server: BenchServer, load: Load, options: LatencyOptions, round: number): Promise<Round> {
+async function measureRound(
+  server: BenchServer,
+  load: Load,
+  options: LatencyOptions,
+  round: number,
+): Promise<Round> {
   const { subscribers, ratePerS, warmS, seconds } = options
   const { wire } = await server.topic(`latency${round}`)
   await load.open(wire, subscribers, 1)
@@ -84,7 +89,8 @@ async function measureRound(server: BenchServer, load: Load, options: LatencyOpt
   const timeoutMs = (all + 90) * 1_000
   const [published, beside] = await Promise.all([
     load.publisher.ask('rate', { wire, ratePerS, seconds: all, connections: CONNECTIONS }, timeoutMs),
-    cube && load.disk.ask('fsyncs', { folder: cube.folder, seconds: all, everyMs: FSYNC_EVERY_MS }, timeoutMs),
+    cube &&
+      load.disk.ask('fsyncs', { folder: cube.folder, seconds: all, everyMs: FSYNC_EVERY_MS }, timeoutMs),
   ])
   const after = cube && (await fsyncBuckets(cube))
   const wrong = [...published.failures, ...(await load.settle(published.events))]

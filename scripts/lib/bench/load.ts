@@ -1,7 +1,7 @@
 import { violations } from './exactness.ts'
 import type { DiskOperations } from './load/disk.ts'
-import type { Counted, ReaderOperations, Settled } from './load/reader.ts'
 import type { PublisherOperations } from './load/publisher.ts'
+import type { Counted, ReaderOperations, Settled } from './load/reader.ts'
 import type { TopicWire } from './load/wire.ts'
 import { Worker } from './load/worker.ts'
 
@@ -31,10 +31,15 @@ export class Load {
 
   /** Opens `count` streams, shared out to the readers; latencies are taken from every `sampleEvery`th. */
   async open(wire: TopicWire, count: number, sampleEvery: number): Promise<void> {
-    const share = (at: number) => Math.floor((count * (at + 1)) / this.readers.length) - Math.floor((count * at) / this.readers.length)
+    const share = (at: number) =>
+      Math.floor((count * (at + 1)) / this.readers.length) - Math.floor((count * at) / this.readers.length)
     await Promise.all(
       this.readers.map((reader, at) =>
-        reader.ask('open', { wires: wire.subscribe, count: share(at), sampleEvery, keeps: at === this.readers.length - 1 }, OPEN_TIMEOUT_MS),
+        reader.ask(
+          'open',
+          { wires: wire.subscribe, count: share(at), sampleEvery, keeps: at === this.readers.length - 1 },
+          OPEN_TIMEOUT_MS,
+        ),
       ),
     )
   }
@@ -56,7 +61,9 @@ export class Load {
   /** Waits until every stream has had all `published` events; what is wrong with what they had, in words. */
   async settle(published: number): Promise<string[]> {
     const settled: Settled[] = await Promise.all(
-      this.readers.map(reader => reader.ask('settle', { count: published, timeoutMs: SETTLE_MS }, SETTLE_MS + OPEN_TIMEOUT_MS)),
+      this.readers.map(reader =>
+        reader.ask('settle', { count: published, timeoutMs: SETTLE_MS }, SETTLE_MS + OPEN_TIMEOUT_MS),
+      ),
     )
     return violations(published, settled)
   }

@@ -29,7 +29,11 @@ if (file !== undefined) {
     const wallMs = nowMs - lastMs - EVERY_MS
     if (wallMs >= LONG_MS && turns.length < MAX_TURNS) {
       const [seconds, nanoseconds] = process.hrtime()
-      turns.push({ atUs: seconds * 1e6 + Math.floor(nanoseconds / 1_000), wallMs, cpuMs: (nowCpuUs - lastCpuUs) / 1_000 })
+      turns.push({
+        atUs: seconds * 1e6 + Math.floor(nanoseconds / 1_000),
+        wallMs,
+        cpuMs: (nowCpuUs - lastCpuUs) / 1_000,
+      })
     }
     lastMs = nowMs
     lastCpuUs = nowCpuUs

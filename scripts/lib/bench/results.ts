@@ -19,7 +19,8 @@ export interface Results {
 /** What was lost, doubled or in disorder anywhere, in words with where it was. */
 export function broken(results: Results): string[] {
   const found: string[] = []
-  const add = (where: string, violations: readonly string[]) => found.push(...violations.map(one => `${where}: ${one}`))
+  const add = (where: string, violations: readonly string[]) =>
+    found.push(...violations.map(one => `${where}: ${one}`))
   for (const { server, subscribers, batch, violations } of results.throughput ?? []) {
     add(`${server}, ${subscribers} subscribers, ${batch} an event`, violations)
   }

@@ -60,7 +60,11 @@ export class Run {
     if (parts.has('throughput')) await this.#throughput(load)
     if (parts.has('latency')) {
       this.#tell(`latency: ${LATENCY.ratePerS} publishes/s to ${LATENCY.subscribers} subscribers`)
-      const { figures, fsync } = await latency(servers, load, { ...LATENCY, rounds, seconds: isQuick ? 4 : seconds * 2 })
+      const { figures, fsync } = await latency(servers, load, {
+        ...LATENCY,
+        rounds,
+        seconds: isQuick ? 4 : seconds * 2,
+      })
       results.latency = figures
       if (fsync) results.fsync = fsync
     }
@@ -81,14 +85,29 @@ export class Run {
     const flight = { inFlight, batchesInFlight }
     const subscribers = [...new Set(this.#options.subscribers.map(count => this.#affordable(count)))]
     this.#tell('warm-up of all servers')
-    await throughput(this.servers, load, { ...flight, ...WARM_ROUND, subscribers: [WARM_SUBSCRIBERS] }, () => {})
+    await throughput(
+      this.servers,
+      load,
+      { ...flight, ...WARM_ROUND, subscribers: [WARM_SUBSCRIBERS] },
+      () => {},
+    )
     const times = { rounds, warmMs: isQuick ? 500 : 1_500, measureMs: seconds * 1_000 }
-    this.results.throughput = await throughput(this.servers, load, { ...flight, ...times, subscribers }, this.#tell)
+    this.results.throughput = await throughput(
+      this.servers,
+      load,
+      { ...flight, ...times, subscribers },
+      this.#tell,
+    )
   }
 
   async #storm(load: Load): Promise<void> {
     const { stormSubscribers: subscribers, history, profile } = this.#options
-    const options = { subscribers, history, timeoutS: STORM_TIMEOUT_S, ...(profile === undefined ? {} : { profile }) }
+    const options = {
+      subscribers,
+      history,
+      timeoutS: STORM_TIMEOUT_S,
+      ...(profile === undefined ? {} : { profile }),
+    }
     this.results.storm = await storm(load, options, this.#tell)
   }
 

@@ -4,9 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { askUntil } from '../http.ts'
 import type { TopicView } from '../test-cube.ts'
-import type { Load } from './load.ts'
 import { nowUs } from './load/payload.ts'
 import type { StormState } from './load/storm-readers.ts'
+import type { Load } from './load.ts'
 import type { LongTurn } from './probe.ts'
 import { Hypercast } from './servers/hypercast.ts'
 
@@ -27,7 +27,12 @@ export interface StormFigures {
   readonly seconds: number
   readonly deliveries: number
   /** Longest turn of each peer that was left, since the kill. */
-  readonly turns: readonly { readonly peer: string; readonly wallMs: number; readonly cpuMs: number; readonly over100: number }[]
+  readonly turns: readonly {
+    readonly peer: string
+    readonly wallMs: number
+    readonly cpuMs: number
+    readonly over100: number
+  }[]
   readonly violations: readonly string[]
 }
 
@@ -43,18 +48,30 @@ const PUBLISH_TIMEOUT_MS = 300_000
  * Subscribers at even places of a history lose their peer, the topic's primary, at once by kill -9, and go on at the
  * others, behind the last event each had.
  */
-export async function storm(load: Load, options: StormOptions, tell: (text: string) => void): Promise<StormFigures> {
+export async function storm(
+  load: Load,
+  options: StormOptions,
+  tell: (text: string) => void,
+): Promise<StormFigures> {
   const probeFile = (folder: string, id: string) => join(folder, `turns-${id}.json`)
   const { profile } = options
   const cube = await Hypercast.start({
     peers: PEERS,
-    nodeOptions: id => ['--import', PROBE, ...(profile ? ['--cpu-prof', '--cpu-prof-dir', join(profile, `storm-${id}`)] : [])],
+    nodeOptions: id => [
+      '--import',
+      PROBE,
+      ...(profile ? ['--cpu-prof', '--cpu-prof-dir', join(profile, `storm-${id}`)] : []),
+    ],
     environment: (id, folder) => ({ BENCH_PROBE: probeFile(folder, id) }),
   })
   try {
     const { wire } = await cube.topic('storm')
     const topic = /\/topics\/(\w+)/.exec(wire.publish.single)![1]!
-    const answer = await load.publisher.ask('fill', { wire, from: 1, to: options.history, batch: FILL_BATCH }, PUBLISH_TIMEOUT_MS)
+    const answer = await load.publisher.ask(
+      'fill',
+      { wire, from: 1, to: options.history, batch: FILL_BATCH },
+      PUBLISH_TIMEOUT_MS,
+    )
     const incarnation = Number((JSON.parse(answer) as { cursor: string }).cursor.split('-')[1])
     const [victim, ...others] = cube.ids as [string, ...string[]]
     const { readers } = load
@@ -75,12 +92,22 @@ export async function storm(load: Load, options: StormOptions, tell: (text: stri
     const killedUs = nowUs()
     await cube.kill(victim)
     await Promise.all(readers.map(reader => reader.ask('stormResume', null)))
-    const done = await until(load, options.timeoutS, states => states.every(({ complete, streams }) => complete === streams))
+    const done = await until(load, options.timeoutS, states =>
+      states.every(({ complete, streams }) => complete === streams),
+    )
     const completeUs = Math.max(...done.map(one => one.completeUs))
     const stormEndUs = nowUs()
     const left = others[0]!
-    await askUntil<TopicView>(`${cube.url(left)}/v1/topics/${topic}`, ({ primary }) => primary !== null && primary.id !== victim)
-    await load.publisher.ask('fill', { wire: cube.wire(topic, left), from: history + 1, to: history + TAIL, batch: 1 })
+    await askUntil<TopicView>(
+      `${cube.url(left)}/v1/topics/${topic}`,
+      ({ primary }) => primary !== null && primary.id !== victim,
+    )
+    await load.publisher.ask('fill', {
+      wire: cube.wire(topic, left),
+      from: history + 1,
+      to: history + TAIL,
+      batch: 1,
+    })
     const wanted = places.reduce((sum, place) => sum + history - place, 0) + subscribers * TAIL
     const last = await until(load, 30, states => total(states, 'events') >= wanted)
     await delay(PROBE_WRITES_MS)
@@ -89,7 +116,9 @@ export async function storm(load: Load, options: StormOptions, tell: (text: stri
     return {
       subscribers,
       history,
-      seconds: done.some(({ completeUs }) => completeUs === 0) ? Number.NaN : (completeUs - killedUs) / 1_000_000,
+      seconds: done.some(({ completeUs }) => completeUs === 0)
+        ? Number.NaN
+        : (completeUs - killedUs) / 1_000_000,
       deliveries: total(last, 'events'),
       turns,
       violations: [...wrongWith(last, wanted), ...(cube.lost() ? [cube.lost()!] : [])],
@@ -99,7 +128,11 @@ export async function storm(load: Load, options: StormOptions, tell: (text: stri
   }
 }
 
-async function until(load: Load, timeoutS: number, isDone: (states: StormState[]) => boolean): Promise<StormState[]> {
+async function until(
+  load: Load,
+  timeoutS: number,
+  isDone: (states: StormState[]) => boolean,
+): Promise<StormState[]> {
   const untilMs = performance.now() + timeoutS * 1_000
   for (;;) {
     const states = await Promise.all(load.readers.map(reader => reader.ask('stormState', null)))
@@ -112,7 +145,8 @@ function wrongWith(states: readonly StormState[], wanted: number): string[] {
   const found: string[] = []
   const open = total(states, 'streams') - total(states, 'complete')
   if (open > 0) found.push(`${open} subscribers did not come to the end of the history`)
-  if (total(states, 'jumps') > 0) found.push(`${total(states, 'jumps')} events were lost, doubled or in disorder`)
+  if (total(states, 'jumps') > 0)
+    found.push(`${total(states, 'jumps')} events were lost, doubled or in disorder`)
   if (total(states, 'garbled') > 0) found.push(`${total(states, 'garbled')} events could not be read`)
   if (total(states, 'events') !== wanted) found.push(`${total(states, 'events')} events came, not ${wanted}`)
   if (total(states, 'moved') !== total(states, 'streams')) found.push('not all subscribers lost their peer')
@@ -126,6 +160,14 @@ function total(states: readonly StormState[], key: keyof StormState): number {
 function longest(peer: string, file: string, fromUs: number, toUs: number): StormFigures['turns'][number] {
   const all = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as LongTurn[]) : []
   const turns = all.filter(({ atUs }) => atUs >= fromUs && atUs <= toUs)
-  const most = turns.reduce((one, other) => (other.wallMs > one.wallMs ? other : one), { wallMs: 0, cpuMs: 0 })
-  return { peer, wallMs: most.wallMs, cpuMs: most.cpuMs, over100: turns.filter(({ wallMs }) => wallMs > 100).length }
+  const most = turns.reduce((one, other) => (other.wallMs > one.wallMs ? other : one), {
+    wallMs: 0,
+    cpuMs: 0,
+  })
+  return {
+    peer,
+    wallMs: most.wallMs,
+    cpuMs: most.cpuMs,
+    over100: turns.filter(({ wallMs }) => wallMs > 100).length,
+  }
 }

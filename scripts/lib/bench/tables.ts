@@ -14,13 +14,25 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 /** The tables of a run by the names of their places in FANOUT.md; only of the parts that were run. */
-export function tables(results: Results, servers: readonly BenchServer[], missing: readonly string[], command: string): Map<string, string> {
+export function tables(
+  results: Results,
+  servers: readonly BenchServer[],
+  missing: readonly string[],
+  command: string,
+): Map<string, string> {
   const found = new Map<string, string>()
   found.set('run', runText(servers, missing, command))
   found.set('verdicts', verdictsTable(verdicts(results)))
   if (results.ceilings) {
-    const rows = results.ceilings.map(one => [String(one.frames), number(one.deliveriesPerS), number(one.perCpuS)])
-    found.set('ceiling', table(['events a write', 'deliveries/s', 'for each CPU second of the readers'], rows))
+    const rows = results.ceilings.map(one => [
+      String(one.frames),
+      number(one.deliveriesPerS),
+      number(one.perCpuS),
+    ])
+    found.set(
+      'ceiling',
+      table(['events a write', 'deliveries/s', 'for each CPU second of the readers'], rows),
+    )
   }
   if (results.throughput) found.set('throughput', throughputTable(results.throughput, servers))
   if (results.latency) found.set('latency', latencyTable(results))
@@ -72,7 +84,17 @@ function throughputTable(cells: readonly ThroughputCell[], servers: readonly Ben
       keeps(cell, servers),
     ]
   })
-  const head = ['subscribers', 'publishes', '', 'deliveries/s', '× nchan', 'for each CPU second', 'p50 ms', 'p99 ms', 'acknowledged when']
+  const head = [
+    'subscribers',
+    'publishes',
+    '',
+    'deliveries/s',
+    '× nchan',
+    'for each CPU second',
+    'p50 ms',
+    'p99 ms',
+    'acknowledged when',
+  ]
   return table(head, rows)
 }
 
@@ -90,7 +112,15 @@ function latencyTable({ latency = [], fsync }: Results): string {
     ms(one.answered.p99Ms),
     ms(one.lateMs),
   ])
-  const head = ['', 'received p50 ms', 'p99 ms', 'longest', 'answered p50 ms', 'p99 ms', 'publisher late by at most']
+  const head = [
+    '',
+    'received p50 ms',
+    'p99 ms',
+    'longest',
+    'answered p50 ms',
+    'p99 ms',
+    'publisher late by at most',
+  ]
   const lines = [table(head, rows)]
   if (fsync) {
     lines.push(
@@ -104,7 +134,8 @@ function latencyTable({ latency = [], fsync }: Results): string {
 
 function stormTable(storm: NonNullable<Results['storm']>): string {
   const { subscribers, history, seconds, deliveries, turns, violations } = storm
-  const said = violations.length === 0 ? `all complete and exact after ${seconds.toFixed(1)} s` : violations.join('; ')
+  const said =
+    violations.length === 0 ? `all complete and exact after ${seconds.toFixed(1)} s` : violations.join('; ')
   const head = ['peer left', 'longest turn ms', 'of them CPU ms', 'turns over 100 ms']
   const rows = turns.map(one => [one.peer, one.wallMs.toFixed(0), one.cpuMs.toFixed(0), String(one.over100)])
   return `${number(subscribers)} subscribers, ${number(history)} events of history, ${number(deliveries)} deliveries: ${said}.\n\n${table(head, rows)}`
@@ -113,7 +144,13 @@ function stormTable(storm: NonNullable<Results['storm']>): string {
 function churnTable({ samples, opened, events }: NonNullable<Results['churn']>): string {
   const rows = samples
     .filter((_, at) => at % Math.max(1, Math.floor(samples.length / 10)) === 0)
-    .map(one => [one.seconds.toFixed(0), one.residentMiB.toFixed(0), one.heapMiB.toFixed(0), String(one.files), String(one.streams)])
+    .map(one => [
+      one.seconds.toFixed(0),
+      one.residentMiB.toFixed(0),
+      one.heapMiB.toFixed(0),
+      String(one.files),
+      String(one.streams),
+    ])
   const said = `${number(opened)} subscribers came, with ${number(events)} events in all.`
   return `${said}\n\n${table(['s', 'resident MiB', 'heap MiB', 'files', 'streams'], rows)}`
 }

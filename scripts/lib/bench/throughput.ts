@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Latencies, latencies, median } from './figures.ts'
-import { type Load, rateBetween } from './load.ts'
+import { type Latencies, latencies } from './figures.ts'
 import { nowUs } from './load/payload.ts'
+import { type Load, rateBetween } from './load.ts'
 import { cpuUsOf } from './process.ts'
 import type { BenchServer, ServerName } from './servers/server.ts'
 
@@ -70,7 +70,11 @@ async function measureCell(
   const { warmMs, measureMs, inFlight, batchesInFlight } = options
   const { wire, pid } = await server.topic(`t${subscribers}b${batch}r${round}`)
   await load.open(wire, subscribers, Math.max(1, Math.floor(subscribers / SAMPLED)))
-  await load.publisher.ask('start', { wire, batch, inFlight: batch === 1 ? inFlight : batchesInFlight * batch })
+  await load.publisher.ask('start', {
+    wire,
+    batch,
+    inFlight: batch === 1 ? inFlight : batchesInFlight * batch,
+  })
   await delay(warmMs)
   await load.measure(nowUs())
   const cpuUs = cpuUsOf(pid)
@@ -96,16 +100,21 @@ async function measureCell(
   }
 }
 
-/** The round with the median rate, with the violations of all. */
-function medianOf(rounds: readonly ThroughputCell[]): ThroughputCell {
-  const middle = median(rounds.map(({ deliveriesPerS }) => deliveriesPerS))
-  const [nearest] = [...rounds].sort(
-    (one, other) => Math.abs(one.deliveriesPerS - middle) - Math.abs(other.deliveriesPerS - middle),
-  )
-  return { ...nearest!, violations: rounds.flatMap(({ violations }) => violations) }
+/** The round with the median rate, of two the lower one, with the violations of all. */
+export function medianOf(rounds: readonly ThroughputCell[]): ThroughputCell {
+  const sorted = [...rounds].sort((one, other) => one.deliveriesPerS - other.deliveriesPerS)
+  return { ...sorted[(sorted.length - 1) >> 1]!, violations: rounds.flatMap(({ violations }) => violations) }
 }
 
-function describe({ server, subscribers, batch, deliveriesPerS, perCpuS, latencies: of, violations }: ThroughputCell): string {
+function describe({
+  server,
+  subscribers,
+  batch,
+  deliveriesPerS,
+  perCpuS,
+  latencies: of,
+  violations,
+}: ThroughputCell): string {
   const what = batch === 1 ? 'single publishes' : `batches of ${batch}`
   const wrong = violations.length === 0 ? '' : `; WRONG: ${violations.join('; ')}`
   return (

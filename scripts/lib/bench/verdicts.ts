@@ -35,7 +35,9 @@ export function verdicts(results: Results): Verdict[] {
 
 function ratio({ throughput = [] }: Results, batch: number, least: number): Verdict[] {
   const of = (server: ServerName) =>
-    throughput.find(cell => cell.server === server && cell.batch === batch && cell.subscribers === RATIO_SUBSCRIBERS)
+    throughput.find(
+      cell => cell.server === server && cell.batch === batch && cell.subscribers === RATIO_SUBSCRIBERS,
+    )
   const ours = of('hypercast')
   const theirs = of('nchan')
   if (!ours || !theirs) return []
@@ -76,7 +78,10 @@ function storm({ storm }: Results): Verdict[] {
   return [
     {
       what: `resume storm: ${storm.subscribers} subscribers, ${storm.history} events of history: complete and exact`,
-      measured: storm.violations.length === 0 ? `all after ${storm.seconds.toFixed(1)} s` : storm.violations.join('; '),
+      measured:
+        storm.violations.length === 0
+          ? `all after ${storm.seconds.toFixed(1)} s`
+          : storm.violations.join('; '),
       wanted: 'all',
       isPass: storm.violations.length === 0,
     },

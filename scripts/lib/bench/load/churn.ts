@@ -49,7 +49,9 @@ export async function churn({ wires, population, perSecond, seconds }: ChurnOpti
     }
     await delay(5)
   }
-  const opening = live.map(stream => Promise.race([stream.open, delay(5_000).then(() => Promise.reject(new Error('slow')))]))
+  const opening = live.map(stream =>
+    Promise.race([stream.open, delay(5_000).then(() => Promise.reject(new Error('slow')))]),
+  )
   await Promise.allSettled(opening)
   for (const stream of live) end(stream)
   await Promise.all(live.map(stream => stream.closed))

@@ -12,7 +12,15 @@ const HIGHEST_US = 60_000_000
 
 const operations = {
   /** Time of one write of a page and its fsync (µs), encoded. The file is written whole before, so that it does not grow. */
-  async fsyncs({ folder, seconds, everyMs }: { folder: string; seconds: number; everyMs: number }): Promise<string> {
+  async fsyncs({
+    folder,
+    seconds,
+    everyMs,
+  }: {
+    folder: string
+    seconds: number
+    everyMs: number
+  }): Promise<string> {
     const histogram = build({ highestTrackableValue: HIGHEST_US, numberOfSignificantValueDigits: 3 })
     const own = mkdtempSync(join(folder, 'fsync-'))
     const file = openSync(join(own, 'pages'), 'w')

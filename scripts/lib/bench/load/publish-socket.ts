@@ -64,7 +64,8 @@ export class PublishSocket {
   #answered(status: number, body: string): void {
     this.lastBody = body
     this.#awaited -= 1
-    if (status < 200 || status > 299) this.#failure = `a publish was answered ${status}: ${body.slice(0, 200)}`
+    if (status < 200 || status > 299)
+      this.#failure = `a publish was answered ${status}: ${body.slice(0, 200)}`
     if (this.#awaited === 0) this.#done?.()
   }
 }

@@ -51,7 +51,14 @@ const operations = {
     const wake = () => {
       while (waiting.length > 0 && next - 1 + batch - returned <= inFlight) waiting.shift()!()
     }
-    const own = new Stream(wire.subscribe[0]!, new Scan({ onTime: () => { returned += 1 } }))
+    const own = new Stream(
+      wire.subscribe[0]!,
+      new Scan({
+        onTime: () => {
+          returned += 1
+        },
+      }),
+    )
     own.onBytes = wake
     await own.open
     const loop = async (socket: PublishSocket): Promise<void> => {
@@ -97,7 +104,10 @@ const operations = {
     await new Promise<void>((resolve, reject) => {
       const startUs = nowUs() + 10_000
       let next = 1
-      const send = async (socket: PublishSocket, { sequence, dueUs }: { sequence: number; dueUs: number }) => {
+      const send = async (
+        socket: PublishSocket,
+        { sequence, dueUs }: { sequence: number; dueUs: number },
+      ) => {
         const failure = await socket.publish(sequence, 1, dueUs)
         answers.recordValue(Math.min(HIGHEST_US, Math.max(1, nowUs() - dueUs)))
         if (failure !== undefined && failures.length < MAX_FAILURES) failures.push(failure)
@@ -136,7 +146,17 @@ const operations = {
   },
 
   /** Publishes sequences `from` to `to` in order, in batches, one after the other; the body of the last answer. */
-  async fill({ wire, from, to, batch }: { wire: TopicWire; from: number; to: number; batch: number }): Promise<string> {
+  async fill({
+    wire,
+    from,
+    to,
+    batch,
+  }: {
+    wire: TopicWire
+    from: number
+    to: number
+    batch: number
+  }): Promise<string> {
     const socket = new PublishSocket(wire.publish)
     for (let first = from; first <= to; first += batch) {
       const failure = await socket.publish(first, Math.min(batch, to - first + 1), nowUs())

@@ -61,7 +61,10 @@ const operations = {
       const some = Array.from({ length: Math.min(OPENING, count - first) }, (_, at) => {
         const number = first + at
         const onTime = sampleEvery > 0 && number % sampleEvery === 0 ? record : undefined
-        return new Stream(wires[number % wires.length]!, new Scan({ keeps: keeps && number === 0, ...(onTime && { onTime }) }))
+        return new Stream(
+          wires[number % wires.length]!,
+          new Scan({ keeps: keeps && number === 0, ...(onTime && { onTime }) }),
+        )
       })
       streams.push(...some)
       await Promise.all(some.map(stream => stream.open))
@@ -70,7 +73,11 @@ const operations = {
 
   count(_: null): Counted {
     const { user, system } = process.cpuUsage()
-    return { events: streams.reduce((sum, { scan }) => sum + scan.count, 0), atUs: nowUs(), cpuUs: user + system }
+    return {
+      events: streams.reduce((sum, { scan }) => sum + scan.count, 0),
+      atUs: nowUs(),
+      cpuUs: user + system,
+    }
   },
 
   /** From now on latencies are those of events whose time is at or after `fromUs`. */
@@ -87,7 +94,11 @@ const operations = {
   /** Waits until each stream has had `count` events, at most `timeoutMs`. */
   async settle({ count, timeoutMs }: { count: number; timeoutMs: number }): Promise<Settled> {
     const untilMs = performance.now() + timeoutMs
-    while (performance.now() < untilMs && streams.some(({ scan, isBroken }) => scan.count < count && !isBroken)) await delay(POLL_MS)
+    while (
+      performance.now() < untilMs &&
+      streams.some(({ scan, isBroken }) => scan.count < count && !isBroken)
+    )
+      await delay(POLL_MS)
     const shapes = new Map<string, Shape>()
     for (const { scan } of streams) {
       const key = `${scan.count} ${scan.hash}`

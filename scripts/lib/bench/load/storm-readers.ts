@@ -62,7 +62,8 @@ export class StormReaders {
       events: sum(({ scan }) => scan.count),
       jumps: sum(({ scan }) => scan.jumps),
       garbled: sum(({ scan }) => scan.garbled),
-      completeUs: complete === all.length ? all.reduce((latest, one) => Math.max(latest, one.completeUs), 0) : 0,
+      completeUs:
+        complete === all.length ? all.reduce((latest, one) => Math.max(latest, one.completeUs), 0) : 0,
     }
   }
 

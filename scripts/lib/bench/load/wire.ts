@@ -13,7 +13,15 @@ export interface PublishWire {
   /** Request of one event without its payload, content-length and empty line included. */
   readonly single: string
   /** Many events at once: one request with a body, or, where there is none such, that many requests one behind the other. */
-  readonly batch: { readonly kind: 'body'; readonly path: string; readonly contentType: string; readonly before: string; readonly after: string } | { readonly kind: 'pipelined' }
+  readonly batch:
+    | {
+        readonly kind: 'body'
+        readonly path: string
+        readonly contentType: string
+        readonly before: string
+        readonly after: string
+      }
+    | { readonly kind: 'pipelined' }
 }
 
 /** What a process of the load knows of one topic. */
@@ -24,7 +32,14 @@ export interface TopicWire {
 }
 
 /** Head of a request; more headers may follow it. */
-export function requestHead(method: string, path: string, port: number, headers: Readonly<Record<string, string | number>> = {}): string {
-  const lines = Object.entries({ Host: `127.0.0.1:${port}`, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
+export function requestHead(
+  method: string,
+  path: string,
+  port: number,
+  headers: Readonly<Record<string, string | number>> = {},
+): string {
+  const lines = Object.entries({ Host: `127.0.0.1:${port}`, ...headers }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  )
   return `${method} ${path} HTTP/1.1\r\n${lines.join('')}`
 }

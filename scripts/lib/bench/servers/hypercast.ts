@@ -28,7 +28,8 @@ const MAX_NAMES = 200
 export class Hypercast implements BenchServer {
   readonly name = 'hypercast'
   readonly title: string
-  readonly guarantees = 'on disk (fsync) at 2 of 3 replicas; one order; resumed from the log, exactly, at any peer'
+  readonly guarantees =
+    'on disk (fsync) at 2 of 3 replicas; one order; resumed from the log, exactly, at any peer'
   readonly folder: string
   readonly plans: readonly PeerPlan[]
   readonly #options: HypercastOptions
@@ -123,7 +124,12 @@ export class Hypercast implements BenchServer {
 
   async #start(plan: PeerPlan): Promise<void> {
     const { nodeOptions = () => [], environment = () => ({}) } = this.#options
-    const peer = new ChaosPeer(plan.id, plan.arguments, environment(plan.id, this.folder), nodeOptions(plan.id))
+    const peer = new ChaosPeer(
+      plan.id,
+      plan.arguments,
+      environment(plan.id, this.folder),
+      nodeOptions(plan.id),
+    )
     this.#peers.set(plan.id, peer)
     void peer.ended.then(({ how, asked }) => {
       if (!asked) this.#lost = `peer ${plan.id} ended: ${how}`

@@ -117,7 +117,9 @@ export class Nchan implements BenchServer {
 /** A buffer that holds every event of a cell, so that nothing is lost by its bound. */
 function configuration(module: string, port: number): string {
   const user = process.getuid?.() === 0 ? 'user root;' : ''
-  const bodies = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(kind => `${kind}_temp_path bodies;`).join(' ')
+  const bodies = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map(kind => `${kind}_temp_path bodies;`)
+    .join(' ')
   return `load_module ${module};
 daemon off; worker_processes 1; pid nginx.pid; error_log error.log warn; ${user}
 worker_rlimit_nofile 20000;
@@ -152,11 +154,12 @@ function nginxVersion(): string | undefined {
 /** As Debian's package says it; empty elsewhere. */
 function nchanVersion(): string {
   try {
-    const said = execFileSync('dpkg-query', ['-W', '-f', '${Version}', 'libnginx-mod-nchan'], {
+    const said = execFileSync('dpkg-query', ['-s', 'libnginx-mod-nchan'], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     })
-    return ` ${said.replace(/^\d+:/, '')}`
+    const version = /^Version: (?:\d+:)?(\S+)$/m.exec(said)?.[1]
+    return version === undefined ? '' : ` ${version}`
   } catch {
     return ''
   }

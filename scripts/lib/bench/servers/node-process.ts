@@ -34,7 +34,9 @@ server.keepAliveTimeout = 0
 
 const operations = {
   listen: (_: null): Promise<number> =>
-    new Promise(resolve => server.listen(0, '127.0.0.1', 4_096, () => resolve((server.address() as AddressInfo).port))),
+    new Promise(resolve =>
+      server.listen(0, '127.0.0.1', 4_096, () => resolve((server.address() as AddressInfo).port)),
+    ),
 }
 
 export type NodeServerOperations = typeof operations

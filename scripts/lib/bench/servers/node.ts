@@ -1,5 +1,5 @@
-import { Worker } from '../load/worker.ts'
 import { requestHead } from '../load/wire.ts'
+import { Worker } from '../load/worker.ts'
 import type { NodeServerOperations } from './node-process.ts'
 import type { BenchServer, BenchTopic } from './server.ts'
 

@@ -26,9 +26,14 @@ const server = createServer(socket => {
 const operations = {
   /** `frames`: events of one write. */
   listen: ({ frames }: { frames: number }): Promise<number> => {
-    const events = Array.from({ length: frames }, (_, at) => `id: ${at + 1}-1\ndata: ${payload(at + 1, 0)}\n\n`)
+    const events = Array.from(
+      { length: frames },
+      (_, at) => `id: ${at + 1}-1\ndata: ${payload(at + 1, 0)}\n\n`,
+    )
     block = Buffer.from(events.join(''))
-    return new Promise(resolve => server.listen(0, '127.0.0.1', 4_096, () => resolve((server.address() as AddressInfo).port)))
+    return new Promise(resolve =>
+      server.listen(0, '127.0.0.1', 4_096, () => resolve((server.address() as AddressInfo).port)),
+    )
   },
 
   /** Begins to write. */
