@@ -19,6 +19,7 @@ import { SlotFeeds } from './slot-feeds.ts'
 import type { Knowledge } from './start.ts'
 import { Subscriber } from './subscriber.ts'
 import { TapSource } from './tap-source.ts'
+import type { SlotTaps } from './taps.ts'
 import type { OpenedStream, Sink, StreamOptions, StreamStart } from './types.ts'
 
 export interface StreamSettings {
@@ -133,6 +134,11 @@ export class TopicStreams {
   /** Events from `start` to the last one there is now. What is wrong is thrown at the first step, as by `page`. */
   history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<StoredEvent> {
     return this.#history.events(topic, start, signal)
+  }
+
+  /** The live events of every slot, for whoever wants some of them. */
+  get taps(): SlotTaps {
+    return this.#slotFeeds
   }
 
   /** Another peer's trunk begins here (`GET /v1/relay/trunk`). Throws HypercastError STOPPING. */
