@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { PeerId } from './cube/labels.ts'
+import { parentsOf } from './cube/parents.ts'
 import { replicasOf, slotOf } from './cube/placement.ts'
 import { formatOf } from './cube/roster-format.ts'
-import { nextHops, orderTargets } from './cube/routing.ts'
 import type { Engine } from './engine/engine.ts'
 import { wireFormatOf } from './engine/formats.ts'
 import type { EngineLog } from './engine/settings.ts'
@@ -79,7 +79,10 @@ export function wire(options: WiringOptions): Wiring {
     slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), slotCount),
     slotCount,
     parentsOf: slot => {
-      const parents = parentsOf(self, slot, engine, peer => edges.alive(peer))
+      const parents = parentsOf({
+        ...{ self, replicas: replicasOf(slot, engine.roster, LIMITS), dimension: engine.roster.dimension },
+        ...{ neighbours: rosters.neighbours(self), alive: peer => edges.alive(peer) },
+      })
       const primary = dispatcher.primaryOf(slot)
       const isElsewhere = primary !== null && primary !== self && !parents.includes(primary)
       return isElsewhere ? [...parents, primary] : parents
@@ -105,25 +108,6 @@ export function wire(options: WiringOptions): Wiring {
     reaches,
   })
   return { edges, router, dispatcher, streams, admission, departures }
-}
-
-/**
- * Whom a peer without a replica gets a slot's events from, in order: the neighbour nearest to the nearest replica, then
- * the replicas themselves, then the other neighbours.
- */
-function parentsOf(
-  self: PeerId,
-  slot: number,
-  { roster, rosters }: Pick<Engine, 'roster' | 'rosters'>,
-  alive: (peer: PeerId) => boolean,
-): readonly PeerId[] {
-  const { dimension } = roster
-  const replicas = orderTargets(self, replicasOf(slot, roster, LIMITS), dimension, alive)
-  const target = replicas.find(peer => peer !== self)
-  if (target === undefined) return []
-  const neighbours = rosters.neighbours(self)
-  const hops = nextHops({ self, target, dimension, neighbours, alive, visited: new Set() })
-  return [...new Set([...hops.slice(0, 1), ...replicas, ...hops])].filter(peer => peer !== self)
 }
 
 /** Who takes part in a slot, asked of its primary; null when nobody can say. */

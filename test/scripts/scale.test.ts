@@ -24,7 +24,8 @@ t.test('a cube of five peers costs what can be counted by hand', async t => {
   t.match(five.rest, { exchangesPerInterval: 1, strangers: 0, otherMessages: 0 })
   t.match(five.hops, { requests: 20, isComplete: true, most: 2, reachable: 20, reached: 20, inVain: 0 })
   t.equal(five.hops.mean, 26 / 20, '14 of the 20 ways are links, 6 have two hops')
-  t.match(five.events, { followed: 2, raft: 8, wrong: 0, marksPerS: 4 }, 'two peers have no replica')
+  t.match(five.events, { followed: 2, followedMost: 1, raft: 8, wrong: 0 }, 'two peers have no replica')
+  t.match(five.events, { trunksMost: 1, marksPerS: 2 }, 'both get all three topics by one trunk')
   t.equal(five.events.publish, 2 * five.events.publishHops, 'each hop there and back')
   t.ok(
     five.failover.killed.most < five.failover.silent.least,
@@ -53,6 +54,9 @@ t.test('a formula that the figures go beyond, or do not meet, does not hold', as
     'requests not answered, or sent on in vain',
   ])
   t.same(broken({ ...figures, events: { ...figures.events, raft: 7 } }), ['an event: among its replicas'])
+  t.same(broken({ ...figures, events: { ...figures.events, followedMost: 2 } }), [
+    'an event on one edge between peers, however many subscribers are behind it, most',
+  ])
   const rest = { ...figures.rest, exchangesPerInterval: 1.05, strangers: 1 }
   t.same(broken({ ...figures, rest }), [
     'heartbeat exchanges of a pair in an interval, most',
@@ -88,7 +92,13 @@ t.test('messages are counted by kind, by pair and by connection', async t => {
   t.match(tally.messages, { heartbeat: 2, raft: 2, operation: 0 })
   t.same(Object.fromEntries(tally.exchangesByPeer()), { '0': 1, '1': 1 })
   t.same(Object.fromEntries(tally.connectionsByPeer()), { '0': 2, '1': 3, '2': 1 })
+  tally.followed('1', '0', 'a', 1)
+  tally.followed('1', '0', 'a', 1)
+  tally.followed('2', '0', 'a', 1)
+  t.equal(tally.followedEvents, 3)
+  t.same([...tally.copies.values()], [2, 1])
   tally.reset()
+  t.equal(tally.copies.size, 0)
   t.match(tally.messages, { heartbeat: 0, raft: 0 })
   t.equal(tally.connectionsByPeer().size, 0)
 })

@@ -20,6 +20,8 @@ export class SlotLog {
   readonly commands: Command[] = []
   readonly events = new Map<number, StoredEvent[]>()
   readonly runs = new RunRecords()
+  /** Every event in the slot's order. */
+  readonly sequenced: { readonly topic: string; readonly sequence: number }[] = []
   readonly machine = new SlotMachine(emptyImage(), LIMITS)
 
   append(command: Command): void {
@@ -33,6 +35,7 @@ export class SlotLog {
       this.events.set(run.incarnation, events)
       for (const [at, event] of notice.events.entries()) {
         const { incarnation, timeMs } = run
+        this.sequenced.push({ topic: notice.topic, sequence: run.sequence + at })
         events.push({ ...event, offset: run.first + at, incarnation, sequence: run.sequence + at, timeMs })
       }
     }

@@ -9,6 +9,8 @@ import type { TopicStreams } from '../../services/peer/streams/hub.ts'
 export interface Carried {
   readonly upper: PeerId
   readonly lower: PeerId
+  /** The edge, and which of its trunks. */
+  readonly trunk: string
   readonly frame: TrunkFrame
 }
 
@@ -95,7 +97,9 @@ export class FakeTrunks {
           })
         }
         const frames = parser.push(chunk)
-        this.carried?.push(...frames.map(frame => ({ upper, lower, frame })))
+        this.carried?.push(
+          ...frames.map(frame => ({ upper, lower, trunk: `${upper}>${lower} ${name}`, frame })),
+        )
         yield frames
       }
     } finally {

@@ -16,6 +16,8 @@ export interface EventFigures {
   readonly events: number
   /** Events in streams between peers, for each event. */
   readonly followed: number
+  /** Times that one event came down one edge, most. */
+  readonly followedMost: number
   /** Batches of Raft's messages, both ways, for each event. */
   readonly raft: number
   /** Messages of the publish from peer to peer, both ways, for each event. */
@@ -25,8 +27,10 @@ export interface EventFigures {
   readonly publishHopsMost: number
   /** Subscribers that did not get every event once, in order. */
   readonly wrong: number
-  /** Position marks on all streams of one topic, per second, while nothing is published. */
+  /** Position marks down one trunk per second, mean, while nothing is published. */
   readonly marksPerS: number
+  /** Trunks of one peer to peers that it gets events from, most. */
+  readonly trunksMost: number
   /** Connections of a peer that were used meanwhile and in the requests before, those of heartbeats included. */
   readonly connections: Spread
 }
@@ -41,6 +45,7 @@ export async function measureEvents(cube: SimulatedCube, chance: Chance): Promis
   const quietBefore = tally.messages.follow
   await cube.run(QUIET_MS)
   const marks = tally.messages.follow - quietBefore
+  const trunks = live.map(peer => peer.streams.stats().trunksUp)
   const before = { ...tally.messages, events: tally.followedEvents }
   const hops: number[] = []
   for (let number = 1; number <= EVENTS_PER_TOPIC; number++) {
@@ -54,14 +59,20 @@ export async function measureEvents(cube: SimulatedCube, chance: Chance): Promis
   return {
     events,
     followed: (tally.followedEvents - before.events) / events,
+    followedMost: Math.max(0, ...tally.copies.values()),
     raft: (tally.messages.raft - before.raft) / events,
     publish: (tally.messages.operation - before.operation) / events,
-    publishHops: hops.reduce((sum, one) => sum + one, 0) / hops.length,
+    publishHops: sum(hops) / hops.length,
     publishHopsMost: Math.max(...hops),
     wrong: readers.filter(reader => !reader.hasAll(EVENTS_PER_TOPIC)).length,
-    marksPerS: (marks * 1_000) / QUIET_MS / TOPICS,
+    marksPerS: (marks * 1_000) / QUIET_MS / Math.max(1, sum(trunks)),
+    trunksMost: Math.max(...trunks),
     connections: spreadOver(ids, tally.connectionsByPeer()),
   }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, one) => all + one, 0)
 }
 
 /** Publishes one event and waits for its acknowledgement. Returns the hops to the primary. */

@@ -1,3 +1,4 @@
+import { LIMITS } from '../../../services/peer/limits.ts'
 import type { Figures } from './measure.ts'
 import type { PlacingFigures } from './placing.ts'
 import { replicasAmong } from './settings.ts'
@@ -143,11 +144,17 @@ export const FORMULAS: readonly Formula[] = [
     allowed: () => 0,
   },
   {
-    what: 'an event to subscribers on every peer: from replicas to other peers',
+    what: 'an event to subscribers on every peer: down to peers without a replica',
     formula: 'N − R',
     measured: ({ events }) => events.followed,
     allowed: figures => figures.peers - replicas(figures),
     exactly: always,
+  },
+  {
+    what: 'an event on one edge between peers, however many subscribers are behind it, most',
+    formula: '1',
+    measured: ({ events }) => events.followedMost,
+    allowed: () => 1,
   },
   {
     what: 'an event: among its replicas',
@@ -176,11 +183,16 @@ export const FORMULAS: readonly Formula[] = [
     allowed: () => 0,
   },
   {
-    what: 'position marks per second and topic that every peer follows',
-    formula: '2(N − R)',
+    what: 'position marks per second down one trunk, whatever the topics it carries',
+    formula: '2',
     measured: ({ events }) => events.marksPerS,
-    allowed: figures => 2 * (figures.peers - replicas(figures)),
-    exactly: always,
+    allowed: () => 1_000 / LIMITS.FOLLOW_MARK_MS,
+  },
+  {
+    what: 'trunks of a peer to those it gets events from, most',
+    formula: 'd',
+    measured: ({ events }) => events.trunksMost,
+    allowed: ({ dimension }) => dimension,
   },
   {
     what: 'share of the homes that one join moves',

@@ -62,7 +62,7 @@ export function restTable(all: readonly Figures[]): string {
       'most',
       'connections in use, mean',
       'most',
-      'marks per s and topic',
+      'marks per s and trunk',
     ],
     all.map(({ peers, rest, events }) => [
       count(peers),

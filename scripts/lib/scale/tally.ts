@@ -11,6 +11,8 @@ export class Tally {
   hops = 0
   /** Events in chunks of streams between peers. */
   followedEvents = 0
+  /** How often an event came down an edge: `asker>asked`, topic and offset. */
+  readonly copies = new Map<string, number>()
   /** Heartbeat exchanges begun, by the pair: `asker>asked`. */
   readonly exchanges = new Map<string, number>()
   /** What there would have to be a connection for: `asker>asked kind`. */
@@ -22,6 +24,13 @@ export class Tally {
     this.connections.add(`${asker}>${asked} ${kind}`)
   }
 
+  /** An event that `asker` got of `asked`. */
+  followed(asker: string, asked: string, topic: string, offset: number): void {
+    this.followedEvents += 1
+    const copy = `${asker}>${asked} ${topic} ${offset}`
+    this.copies.set(copy, (this.copies.get(copy) ?? 0) + 1)
+  }
+
   exchange(asker: string, asked: string): void {
     const pair = `${asker}>${asked}`
     this.exchanges.set(pair, (this.exchanges.get(pair) ?? 0) + 1)
@@ -31,6 +40,7 @@ export class Tally {
     for (const kind of Object.keys(this.messages) as MessageKind[]) this.messages[kind] = 0
     this.hops = 0
     this.followedEvents = 0
+    this.copies.clear()
     this.exchanges.clear()
     this.connections.clear()
   }

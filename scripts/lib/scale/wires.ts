@@ -97,7 +97,8 @@ class StreamedBody implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
       {
         data: chunk => {
           for (const frame of counted.push(chunk)) {
-            if (frame.kind === 'events') network.tally.followedEvents += frame.events.length
+            if (frame.kind !== 'events') continue
+            for (const { offset } of frame.events) network.tally.followed(from.id, peer, frame.topic, offset)
           }
           this.#watch()
           this.#answered(200)

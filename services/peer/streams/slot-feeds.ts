@@ -70,10 +70,9 @@ export class SlotFeeds implements SlotTaps {
   }
 
   tap(slot: number, tap: SlotTap): () => void {
-    const known = this.#feeds.get(slot)
-    // A replica that has come here serves from now on, whatever the tree does.
-    known?.relocate()
-    const feed = known ?? this.#feed(slot)
+    // A replica that has come here serves from now on, whatever the tree does. What it says may end the last tap.
+    this.#feeds.get(slot)?.relocate()
+    const feed = this.#feeds.get(slot) ?? this.#feed(slot)
     return feed.add(tap)
   }
 
