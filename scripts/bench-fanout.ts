@@ -15,8 +15,14 @@ import { withTable } from './lib/readme-tables.ts'
 const options = readOptions(process.argv)
 const startMs = performance.now()
 const run = new Run(options, text => console.error(text))
+let isInterrupted = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void run.close().finally(() => process.exit(1)))
+  // Not once: a signal that comes again, to the whole group perhaps, must not end this before all is cleaned up.
+  process.on(signal, () => {
+    if (isInterrupted) return
+    isInterrupted = true
+    void run.close().finally(() => process.exit(1))
+  })
 }
 try {
   await run.measure()

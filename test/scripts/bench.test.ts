@@ -8,7 +8,7 @@ import type { Settled } from '../../scripts/lib/bench/load/reader.ts'
 import { Scan } from '../../scripts/lib/bench/load/scan.ts'
 import { readOptions } from '../../scripts/lib/bench/options.ts'
 import type { Results } from '../../scripts/lib/bench/results.ts'
-import { medianOf, rotated, type ThroughputCell } from '../../scripts/lib/bench/throughput.ts'
+import { eventsInFlight, medianOf, rotated, type ThroughputCell } from '../../scripts/lib/bench/throughput.ts'
 import { verdicts } from '../../scripts/lib/bench/verdicts.ts'
 
 const scanned = (sequences: readonly number[]): Settled => {
@@ -133,6 +133,9 @@ t.test('verdicts compare what they say they compare', async t => {
   }))
   t.match(medianOf(rounds), { deliveriesPerS: 3, violations: ['lost'] })
   t.same(rotated([1, 2, 3], 4), [2, 3, 1])
+  t.equal(eventsInFlight(128, 1, 1_000), 128)
+  t.equal(eventsInFlight(128, 1, 10_000), 40)
+  t.equal(eventsInFlight(400, 100, 10_000), 100, 'one batch at least')
 })
 
 t.test('answers and the command line are read', async t => {

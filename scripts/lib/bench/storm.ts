@@ -31,6 +31,8 @@ export interface StormFigures {
     readonly peer: string
     readonly wallMs: number
     readonly cpuMs: number
+    /** Most CPU time of the thread in any one turn. */
+    readonly mostCpuMs: number
     readonly over100: number
   }[]
   readonly violations: readonly string[]
@@ -168,6 +170,7 @@ function longest(peer: string, file: string, fromUs: number, toUs: number): Stor
     peer,
     wallMs: most.wallMs,
     cpuMs: most.cpuMs,
+    mostCpuMs: turns.reduce((one, { cpuMs }) => Math.max(one, cpuMs), 0),
     over100: turns.filter(({ wallMs }) => wallMs > 100).length,
   }
 }

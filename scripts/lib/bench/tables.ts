@@ -136,8 +136,20 @@ function stormTable(storm: NonNullable<Results['storm']>): string {
   const { subscribers, history, seconds, deliveries, turns, violations } = storm
   const said =
     violations.length === 0 ? `all complete and exact after ${seconds.toFixed(1)} s` : violations.join('; ')
-  const head = ['peer left', 'longest turn ms', 'of them CPU ms', 'turns over 100 ms']
-  const rows = turns.map(one => [one.peer, one.wallMs.toFixed(0), one.cpuMs.toFixed(0), String(one.over100)])
+  const head = [
+    'peer left',
+    'longest turn ms',
+    'of them CPU ms',
+    'most CPU in a turn ms',
+    'turns over 100 ms',
+  ]
+  const rows = turns.map(one => [
+    one.peer,
+    one.wallMs.toFixed(0),
+    one.cpuMs.toFixed(0),
+    one.mostCpuMs.toFixed(0),
+    String(one.over100),
+  ])
   return `${number(subscribers)} subscribers, ${number(history)} events of history, ${number(deliveries)} deliveries: ${said}.\n\n${table(head, rows)}`
 }
 

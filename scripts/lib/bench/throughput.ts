@@ -29,6 +29,8 @@ export interface ThroughputCell {
 }
 
 export const BATCH = 100
+/** Deliveries of what is in flight: with many subscribers fewer events are, or a slow server would take minutes to drain. */
+const MAX_DELIVERIES_IN_FLIGHT = 400_000
 /** About so many streams of a cell tell latencies. */
 const SAMPLED = 50
 
@@ -56,6 +58,11 @@ export async function throughput(
   return cells
 }
 
+/** Of those wished for as many as the bound on deliveries in flight allows, one publish at least. */
+export function eventsInFlight(wished: number, batch: number, subscribers: number): number {
+  return Math.max(batch, Math.min(wished, Math.floor(MAX_DELIVERIES_IN_FLIGHT / subscribers)))
+}
+
 /** The list begun `by` places later. */
 export function rotated<T>(list: readonly T[], by: number): T[] {
   return list.map((_, at) => list[(at + by) % list.length]!)
@@ -70,11 +77,8 @@ async function measureCell(
   const { warmMs, measureMs, inFlight, batchesInFlight } = options
   const { wire, pid } = await server.topic(`t${subscribers}b${batch}r${round}`)
   await load.open(wire, subscribers, Math.max(1, Math.floor(subscribers / SAMPLED)))
-  await load.publisher.ask('start', {
-    wire,
-    batch,
-    inFlight: batch === 1 ? inFlight : batchesInFlight * batch,
-  })
+  const wished = batch === 1 ? inFlight : batchesInFlight * batch
+  await load.publisher.ask('start', { wire, batch, inFlight: eventsInFlight(wished, batch, subscribers) })
   await delay(warmMs)
   await load.measure(nowUs())
   const cpuUs = cpuUsOf(pid)
