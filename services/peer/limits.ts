@@ -225,6 +225,9 @@ export const LIMITS = {
   LIVE_CHUNK_BYTES: 262_144,
   /** Reads of the log under way for subscribers that are behind; those at the same offset share one. */
   MAX_REPLAY_READS: 4,
+  /** Framed history kept for others that come by it, in all; and how long when nobody does. */
+  MAX_BLOCK_BYTES: 16_777_216,
+  BLOCK_IDLE_MS: 2_000,
   /** Wait of a new stream for its topic's primary; then it opens and goes on waiting as an open stream. */
   STREAM_PATIENCE_MS: 2_000,
   /** Shortest time between two flushes to a subscriber under load. */

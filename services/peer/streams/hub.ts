@@ -102,7 +102,7 @@ export class TopicStreams {
       bufferBytes: this.#bounds.trunkBytes,
       stallTimeoutMs: settings.stallTimeoutMs,
     })
-    this.#replayer = new Replayer(clock, options.random)
+    this.#replayer = new Replayer(clock, options.random, this.#bounds.replayEvents)
     const known = (topic: string) => this.#known(topic)
     this.#resolver = new Resolver({ slots, dispatcher, clock, slotOf, known })
     this.#history = new History({ resolver: this.#resolver, slots, dispatcher, clock, slotOf })

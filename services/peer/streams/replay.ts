@@ -1,5 +1,6 @@
 import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
+import { Block, Blocks } from './blocks.ts'
 import type { Feed } from './feed.ts'
 import type { Encoding } from './frames.ts'
 import type { Slice } from './source.ts'
@@ -12,22 +13,32 @@ interface Batch {
   readonly count: number
 }
 
-/** One read of the log, for all subscribers that stand at the same place when it begins. */
+/** What was made for the last subscriber served. */
+interface Made {
+  readonly from: number
+  readonly encoding: string
+  readonly batch: Batch | null
+}
+
+/** One read of the log, for all subscribers that stand in the same block of offsets when it begins. */
 interface Read {
   readonly feed: Feed
-  readonly from: number
+  /** Number of the block. */
+  readonly block: number
   readonly subscribers: Subscriber[]
 }
 
 /**
  * Serves subscribers that are behind their feed's ring from the log. They take turns: each gets one bounded batch,
  * then the next one. One read begins in a turn of the event loop, a bounded number is under way, and live streams are
- * flushed in between. Subscribers at the same place share the read and the bytes.
+ * flushed in between. Whole blocks of history are read and framed once for all subscribers that come by them.
  */
 export class Replayer {
   readonly #clock: Clock
   readonly #random: () => number
-  /** Reads to come, in order, by feed and offset. */
+  readonly #blockEvents: number
+  readonly #blocks: Blocks<Feed>
+  /** Reads to come, in order, by feed and block. */
   readonly #queue: Read[] = []
   readonly #queued = new Map<Feed, Map<number, Read>>()
   /** Could not be served just now; they come back into the queue after a pause. */
@@ -35,9 +46,12 @@ export class Replayer {
   #reads = 0
   #scheduled = false
 
-  constructor(clock: Clock, random: () => number) {
+  /** @param blockEvents as many as a feed reads at a time */
+  constructor(clock: Clock, random: () => number, blockEvents: number) {
     this.#clock = clock
     this.#random = random
+    this.#blockEvents = blockEvents
+    this.#blocks = new Blocks(clock)
   }
 
   /** Serves `subscriber` until its feed's ring has its next event; the feed leaves it alone meanwhile. */
@@ -50,17 +64,21 @@ export class Replayer {
 
   #line(subscriber: Subscriber): void {
     const feed = subscriber.feed!
-    const from = subscriber.next
-    const byOffset = this.#queued.get(feed) ?? new Map<number, Read>()
-    this.#queued.set(feed, byOffset)
-    const known = byOffset.get(from)
+    const block = this.#blockOf(subscriber.next)
+    const byBlock = this.#queued.get(feed) ?? new Map<number, Read>()
+    this.#queued.set(feed, byBlock)
+    const known = byBlock.get(block)
     if (known) {
       known.subscribers.push(subscriber)
       return
     }
-    const read: Read = { feed, from, subscribers: [subscriber] }
-    byOffset.set(from, read)
+    const read: Read = { feed, block, subscribers: [subscriber] }
+    byBlock.set(block, read)
     this.#queue.push(read)
+  }
+
+  #blockOf(offset: number): number {
+    return Math.floor((offset - 1) / this.#blockEvents)
   }
 
   #schedule(): void {
@@ -91,40 +109,62 @@ export class Replayer {
   #next(): Read | undefined {
     const read = this.#queue.shift()
     if (read === undefined) return undefined
-    const byOffset = this.#queued.get(read.feed)!
-    byOffset.delete(read.from)
-    if (byOffset.size === 0) this.#queued.delete(read.feed)
+    const byBlock = this.#queued.get(read.feed)!
+    byBlock.delete(read.block)
+    if (byBlock.size === 0) this.#queued.delete(read.feed)
     return read
   }
 
-  async #serve({ feed, from, subscribers }: Read): Promise<void> {
-    const slice = await feed.slice(from)
-    this.#reads -= 1
-    const batches = new Map<string, Batch | null>()
+  async #serve({ feed, block, subscribers }: Read): Promise<void> {
+    const first = block * this.#blockEvents + 1
+    // Those at the same place are next to each other: they share what is made for them.
+    subscribers.sort((one, other) => one.next - other.next)
+    let made: Made | undefined
     let untilMs = this.#clock.monotonicMs() + LIMITS.FLUSH_SLICE_MS
     for (const subscriber of subscribers) {
       if (this.#clock.monotonicMs() >= untilMs) {
         await new Promise<void>(resolve => this.#clock.endOfTurn(resolve))
         untilMs = this.#clock.monotonicMs() + LIMITS.FLUSH_SLICE_MS
       }
-      if (!subscriber.open) {
-        subscriber.replaying = false
-        continue
+      const { encoding, next: from } = subscriber
+      const isSame = made?.from === from && made.encoding === encoding.name
+      // Who stands further on than somebody for whom nothing could be read waits with that one.
+      if (subscriber.open && !isSame && made?.batch !== null) {
+        const whole = await this.#whole(feed, encoding, first)
+        const batch = whole ? tailOf(whole, from) : await this.#piece(feed, encoding, from)
+        made = { from, encoding: encoding.name, batch }
       }
-      const { encoding } = subscriber
-      let batch = batches.get(encoding.name)
-      if (batch === undefined) {
-        batch = slice && makeBatch(feed.incarnation, slice, encoding, from)
-        batches.set(encoding.name, batch)
+      if (!subscriber.open) subscriber.replaying = false
+      else if (made!.batch === null && !feed.ended) this.#postpone(subscriber)
+      else {
+        const { batch } = made!
+        if (batch !== null) subscriber.deliver(batch.bytes, batch.to, batch.count)
+        release(subscriber)
       }
-      if (batch === null && !feed.ended) {
-        this.#postpone(subscriber)
-        continue
-      }
-      if (batch !== null) subscriber.deliver(batch.bytes, batch.to, batch.count)
-      release(subscriber)
     }
+    this.#reads -= 1
     this.#schedule()
+  }
+
+  /** The whole block that begins at an offset, framed; undefined where it cannot be had whole by one read. */
+  async #whole(feed: Feed, encoding: Encoding, first: number): Promise<Block | undefined> {
+    const known = this.#blocks.get(feed, encoding, first)
+    if (known) return known
+    if (feed.head < first + this.#blockEvents - 1) return undefined
+    const slice = await feed.slice(first)
+    const events = slice?.events.slice(0, this.#blockEvents) ?? []
+    const last = events.at(-1)?.offset
+    const isWhole = events[0]?.offset === first && last === first + this.#blockEvents - 1
+    if (!isWhole || events.length < this.#blockEvents) return undefined
+    const block = new Block(encoding, events)
+    this.#blocks.put(feed, encoding, block)
+    return block
+  }
+
+  /** What one read gives from an offset on. */
+  async #piece(feed: Feed, encoding: Encoding, from: number): Promise<Batch | null> {
+    const slice = await feed.slice(from)
+    return slice && makeBatch(feed.incarnation, slice, encoding, from)
   }
 
   /** The replica that was read is behind, or none could be read. */
@@ -136,6 +176,10 @@ export class Replayer {
       this.#schedule()
     })
   }
+}
+
+function tailOf(block: Block, from: number): Batch {
+  return { bytes: block.from(from), to: block.last, count: block.last - from + 1 }
 }
 
 /** Back to the feed, which writes from its ring, or sends it here again when that does not reach back far enough. */
