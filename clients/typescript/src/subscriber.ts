@@ -1,73 +1,57 @@
-import { Backoff, type BackoffOptions, pause } from './backoff.ts'
-import { LIMITS } from './limits.ts'
+import { type End, Feed, type FeedOptions, type Item, isEvent, isFinal } from './feed.ts'
 import { Peers } from './peers.ts'
-import { ProblemError } from './problem.ts'
-import { isNotice, type Notice, type ReceivedEvent, readFrame, StreamError } from './received.ts'
-import type { SseFrame } from './sse.ts'
-import { EventStream } from './stream.ts'
+import { Progress } from './progress.ts'
+import { isNotice, type Notice, type ReceivedEvent } from './received.ts'
+import { Selection, type Start } from './selection.ts'
 
 /** Where a stream begins and how it is kept up. */
-export interface SubscriberOptions extends BackoffOptions {
-  /** Resumes behind the event with this cursor; beats `from` and `last`. */
-  readonly cursor?: string
-  /** `latest` (the default), `earliest`, an offset (inclusive), or a time. */
-  readonly from?: 'latest' | 'earliest' | number | Date
-  /** Begins with the last so many events. */
-  readonly last?: number
+export interface SubscriberOptions extends Start, FeedOptions {
   /** Ends the subscription. */
   readonly signal?: AbortSignal
-  /** Told of gaps, of the end, and of each stream opened and lost. */
-  readonly onNotice?: (notice: Notice) => void
-  /** Time a peer has to begin its answer. Default 5,000. */
-  readonly attemptTimeoutMs?: number
-  /** Silence after which a stream counts as dead. Default 45,000, three heartbeats. */
-  readonly silenceMs?: number
-  /** Default: the global `fetch`. */
-  readonly fetch?: typeof fetch
-}
-
-/** The end of a topic, as `subscribeAndListen` resolves with it. */
-export type End = Extract<Notice, { kind: 'end' }>
-
-/** One frame with the cursor behind it; `read` is undefined for one that only moves the cursor. */
-interface Item {
-  readonly cursor: string
-  readonly read: ReceivedEvent | Notice | undefined
+  /** Told of offsets that are missing. */
+  readonly onGap?: (gap: Extract<Notice, { kind: 'gap' }>) => void
+  /** Told of a topic's end. */
+  readonly onEnd?: (end: End) => void
 }
 
 /**
- * Follows one topic over any peer of a list: each event once, ascending. When a stream breaks it resumes behind the
- * last event on the next peer.
+ * Follows one topic, or several topics and patterns together, over any peer of a list: each event once, ascending in
+ * its topic. When a stream breaks it resumes behind the last event on the next peer.
  *
  * Listening throws ProblemError for what trying again does not mend, such as an unknown topic; it ends quietly when
- * the topic ends, the signal is aborted or `close()` is called.
+ * its only topic ends, the signal is aborted or `close()` is called.
  */
 export class Subscriber {
   readonly peers: Peers
+  /** The topic or pattern, or several of them separated by commas. */
   readonly topic: string
+  readonly #selection: Selection
   readonly #options: SubscriberOptions
   readonly #closing = new AbortController()
-  readonly #path: string
-  readonly #query: string
   #cursor: string
   #isListening = false
 
   /**
    * @param peers base URL of one peer, or of several
-   * @throws TypeError for what is no list of http(s) URLs, and for `from` together with `last`
+   * @param topics a topic, a pattern such as `sports/*` or `sports/**`, or a list of both
+   * @throws TypeError for what is no list of http(s) URLs, for no topic, and for `from` together with `last`
    */
-  constructor(peers: string | readonly string[] | Peers, topic: string, options: SubscriberOptions = {}) {
+  constructor(
+    peers: string | readonly string[] | Peers,
+    topics: string | readonly string[],
+    options: SubscriberOptions = {},
+  ) {
     this.peers = peers instanceof Peers ? peers : new Peers(peers)
-    this.topic = topic
+    this.#selection = new Selection(topics)
+    this.topic = this.#selection.topics.join(',')
     this.#options = options
     this.#cursor = options.cursor ?? ''
-    this.#path = `/v1/topics/${encodeURIComponent(topic)}/events?format=cloudevents`
-    this.#query = startQuery(options)
+    this.#selection.url(options)
   }
 
   /**
-   * Where listening resumes: behind the last event that was handed out (to a handler: that it is done with).
-   * Undefined before the stream has a position. Keep it to go on later with `options.cursor`.
+   * Where listening resumes, at any peer: behind the last event that was handed out (to a handler: that it is done
+   * with). Undefined before the stream has a position. Keep it to go on later with `options.cursor`.
    */
   get cursor(): string | undefined {
     return this.#cursor || undefined
@@ -80,14 +64,14 @@ export class Subscriber {
 
   /**
    * Calls `handler` with each event, one after the other; a promise it returns is awaited before the next.
-   * @returns how the topic ended; undefined when the subscription was ended
+   * @returns how it ended; undefined when the subscription was ended
    * @throws what the handler throws; its event comes again when listening is taken up again
    */
   async subscribeAndListen(
     handler: (event: ReceivedEvent) => void | Promise<void>,
   ): Promise<End | undefined> {
     for await (const { cursor, read } of this.#items()) {
-      if (isEnd(read)) return read
+      if (isFinal(read, this.#selection)) return read
       if (isEvent(read)) await handler(read)
       this.#cursor = cursor
     }
@@ -111,7 +95,7 @@ export class Subscriber {
     for (const signal of signals) signal?.addEventListener('abort', end)
     if (signals.some(signal => signal?.aborted)) end()
     try {
-      yield* this.#streams(ended.signal)
+      yield* this.#fresh(ended.signal)
     } finally {
       end()
       for (const signal of signals) signal?.removeEventListener('abort', end)
@@ -119,88 +103,28 @@ export class Subscriber {
     }
   }
 
-  async *#streams(signal: AbortSignal): AsyncGenerator<Item, void, undefined> {
-    const { peers } = this
-    const options = this.#options
-    const backoff = new Backoff(peers.urls.length, options)
-    while (!signal.aborted) {
-      const peer = peers.current
-      const openedMs = performance.now()
-      const stream = new EventStream(signal, options)
-      let error: unknown
-      try {
-        error = yield* this.#follow(stream, peer, backoff)
-      } finally {
-        stream.close()
-      }
-      if (error === 'end' || signal.aborted) return
-      if (isPermanent(error)) throw error
-      peers.failed(peer)
-      if (performance.now() - openedMs > (options.retryMaxMs ?? LIMITS.RETRY_MAX_MS)) backoff.reset()
-      const retryInMs = backoff.nextMs(error instanceof ProblemError ? error.retryAfterMs : 0)
-      options.onNotice?.({ kind: 'lost', peer, error, retryInMs })
-      await pause(retryInMs, signal)
-    }
-  }
-
-  /** Gives out what one stream brings. Returns `end`, or the error that the stream broke with. */
-  async *#follow(
-    stream: EventStream,
-    peer: string,
-    backoff: Backoff,
-  ): AsyncGenerator<Item, unknown, undefined> {
-    const { onNotice } = this.#options
-    const query = this.#cursor === '' ? this.#query : ''
-    const opened = await stream.open(`${peer}${this.#path}${query}`, this.#cursor)
-    if (opened.kind === 'ended') {
-      yield this.#tell({ cursor: this.#cursor, read: { kind: 'end', reason: 'ended' } })
-      return 'end'
-    }
-    if (opened.kind === 'failed') return opened.error
-    onNotice?.({ kind: 'open', peer })
-    for (;;) {
-      const received = await stream.next()
-      if (stream.retryMs !== undefined) backoff.minMs = stream.retryMs
-      if (received.kind === 'failed') return received.error
-      for (const frame of received.frames) {
-        const item = this.#tell(this.#read(frame))
-        if (item.read !== undefined) backoff.reset()
-        yield item
-        if (isEnd(item.read)) return 'end'
-        // The consumer may have ended the subscription while it had this item.
-        if (stream.closed) return undefined
+  /** What was not received since listening began. */
+  async *#fresh(signal: AbortSignal): AsyncGenerator<Item, void, undefined> {
+    const { onNotice, onGap, onEnd } = this.#options
+    const start = { ...this.#options, cursor: this.#cursor }
+    const feed = new Feed(this.peers, this.#selection, start, this.#options)
+    const progress = new Progress()
+    for await (const batch of feed.batches(signal)) {
+      for (const { cursor, read } of batch) {
+        const reads = read === undefined ? [undefined] : progress.take(read, this.#cursor)
+        for (const fresh of reads) {
+          if (fresh !== undefined && isNotice(fresh)) {
+            onNotice?.(fresh)
+            if (fresh.kind === 'gap') onGap?.(fresh)
+            if (fresh.kind === 'end') onEnd?.(fresh)
+          }
+          // Whoever is told of a gap before an event has not had the event.
+          yield { cursor: fresh === reads.at(-1) ? cursor : this.#cursor, read: fresh }
+          // The consumer may have ended the subscription while it had this item.
+          if (signal.aborted) return
+        }
+        if (reads.length === 0) yield { cursor, read: undefined }
       }
     }
   }
-
-  #read(frame: SseFrame): Item {
-    const read = frame.data === undefined ? undefined : readFrame(frame, this.topic)
-    return { cursor: frame.lastEventId, read }
-  }
-
-  #tell(item: Item): Item {
-    if (item.read !== undefined && isNotice(item.read)) this.#options.onNotice?.(item.read)
-    return item
-  }
-}
-
-function isEvent(read: Item['read']): read is ReceivedEvent {
-  return read !== undefined && !isNotice(read)
-}
-
-function isEnd(read: Item['read']): read is End {
-  return read !== undefined && isNotice(read) && read.kind === 'end'
-}
-
-/** True for errors that the next peer would give too. */
-function isPermanent(error: unknown): boolean {
-  if (!(error instanceof ProblemError)) return error instanceof StreamError
-  return error.status < 500 && ![408, 425, 429].includes(error.status)
-}
-
-function startQuery({ from, last }: SubscriberOptions): string {
-  if (from !== undefined && last !== undefined) throw new TypeError('Give either from or last, not both.')
-  if (last !== undefined) return `&last=${last}`
-  if (from === undefined) return ''
-  return `&from=${encodeURIComponent(from instanceof Date ? from.toISOString() : from)}`
 }
