@@ -1,4 +1,5 @@
 import createClient, { type Client } from 'openapi-fetch'
+import type { SubscriberOptions } from './listening.ts'
 import type { components, paths } from './openapi.ts'
 import {
   type BatchEvent,
@@ -11,7 +12,7 @@ import {
 } from './payload.ts'
 import { Peers } from './peers.ts'
 import { type RequestOptions, requestAny } from './requests.ts'
-import { Subscriber, type SubscriberOptions } from './subscriber.ts'
+import { Subscriber } from './subscriber.ts'
 import { type CallbackOptions, Subscription } from './subscription.ts'
 
 type Schemas = components['schemas']

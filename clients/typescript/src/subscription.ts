@@ -1,6 +1,6 @@
 import type { End } from './feed.ts'
+import type { SubscriberOptions } from './listening.ts'
 import type { ReceivedEvent } from './received.ts'
-import type { SubscriberOptions } from './subscriber.ts'
 
 /** Takes one event; a promise it returns is awaited before the next. */
 export type EventHandler = (event: ReceivedEvent) => void | Promise<void>
