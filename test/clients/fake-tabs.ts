@@ -38,8 +38,9 @@ export class FakeBrowser {
     this.log = log
   }
 
-  open(options: SubscriberOptions): FakeTab {
-    const tab = new FakeTab(this, options)
+  /** @param past what was seen up to the cursor that the tab begins at */
+  open(options: SubscriberOptions, past: readonly Seen[] = []): FakeTab {
+    const tab = new FakeTab(this, options, past)
     this.tabs.push(tab)
     return tab
   }
@@ -86,16 +87,16 @@ export class FakeBrowser {
             working.then(resolve, reject)
           })
         },
-        refuse: error => tab.do(() => reject(error)),
+        // What is left of a tab that is gone must not keep the process waiting.
+        refuse: error => (tab.isDead ? reject(error) : tab.do(() => reject(error))),
       }
       if (signal?.aborted) return waiting.refuse(abortError())
       const queue = this.#queues.get(name) ?? []
       this.#queues.set(name, queue)
       signal?.addEventListener('abort', () => {
         const at = this.#queues.get(name)!.indexOf(waiting)
-        if (at < 0) return
-        this.#queues.get(name)!.splice(at, 1)
-        waiting.refuse(abortError())
+        if (at >= 0) this.#queues.get(name)!.splice(at, 1)
+        if (at >= 0 || tab.isDead) waiting.refuse(abortError())
       })
       if (steal) {
         this.#held.get(name)?.lose()
@@ -119,7 +120,8 @@ export class FakeBrowser {
 
 /** A tab with a SharedSubscriber; while it is frozen nothing happens in it. */
 export class FakeTab {
-  readonly seen: Seen[] = []
+  /** What it was given, and before it whoever saved the cursor that it began at. */
+  readonly seen: Seen[]
   readonly subscriber: SharedSubscriber
   readonly options: SubscriberOptions
   readonly done: Promise<unknown>
@@ -129,8 +131,9 @@ export class FakeTab {
   readonly ticks = new Set<() => void>()
   #waiting: (() => void)[] = []
 
-  constructor(browser: FakeBrowser, options: SubscriberOptions) {
+  constructor(browser: FakeBrowser, options: SubscriberOptions, past: readonly Seen[]) {
     this.#browser = browser
+    this.seen = [...past]
     this.options = options
     const surroundings: Surroundings = {
       locks: { request: (...args) => browser.request(this, ...args) },
@@ -195,6 +198,8 @@ export class FakeTab {
   }
 
   async #fetch(url: string, init: RequestInit): Promise<Response> {
+    init.signal!.throwIfAborted()
+    if (this.isDead) return new Promise((_, reject) => init.signal!.addEventListener('abort', reject))
     const reading = new FakeReading(
       this.#browser.log,
       new Headers(init.headers).get('last-event-id'),
@@ -235,10 +240,13 @@ export class FakeStream {
   }
 
   break(reason: unknown = new TypeError('the connection was cut')): void {
-    this.tab.do(() => {
+    const error = () => {
       this.#controller?.error(reason)
       this.#controller = undefined
-    })
+    }
+    // What is left of a tab that is gone must not keep the process waiting.
+    if (this.tab.isDead) error()
+    else this.tab.do(error)
   }
 }
 

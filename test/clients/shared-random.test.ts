@@ -29,7 +29,7 @@ function pick<T>(from: readonly T[], random: () => number): T | undefined {
 }
 
 /** One random thing happens. */
-function step(browser: FakeBrowser, random: () => number): string {
+function step(browser: FakeBrowser, random: () => number): void {
   const { log } = browser
   const alive = browser.tabs.filter(tab => !tab.isDead)
   const tab = pick(alive, random)
@@ -44,26 +44,29 @@ function step(browser: FakeBrowser, random: () => number): string {
   else if (choice < 87) pick([...browser.streams], random)?.break()
   else if (choice < 89) log.delete(topic)
   else if (choice < 90) log.trim(topic)
-  else if (choice < 93 && alive.length < MAX_TABS) browser.open(startOf(browser, random))
+  else if (choice < 93 && alive.length < MAX_TABS) openTab(browser, random)
   else if (choice < 95 && alive.length > 1) tab?.kill()
   else if (choice < 96 && alive.length > 1) {
+    tab!.thaw()
     tab!.subscriber.close()
     tab!.kill()
   } else if (choice < 98 && tab) tab.isFrozen = true
   else tab?.thaw()
-  return `${choice}`
 }
 
-function startOf(browser: FakeBrowser, random: () => number): object {
-  const cursor = pick(browser.tabs, random)?.subscriber.cursor
+/** A tab that begins live, with all there is, or where one that is here or gone has got to. */
+function openTab(browser: FakeBrowser, random: () => number): void {
+  const other = pick(browser.tabs, random)
+  const cursor = other?.subscriber.cursor
   const choice = random()
-  if (choice < 0.4) return { from: 'latest' }
-  return choice < 0.7 || cursor === undefined ? { from: 'earliest' } : { cursor }
+  if (choice < 0.4) browser.open({ from: 'latest' })
+  else if (choice < 0.6 || cursor === undefined) browser.open({ from: 'earliest' })
+  else browser.open({ cursor }, other!.seen)
 }
 
 /** Nothing new happens any more, until all that is under way has come through. */
 async function calm(browser: FakeBrowser): Promise<void> {
-  for (const tab of browser.tabs) tab.thaw()
+  for (const tab of browser.tabs) if (!tab.isDead) tab.thaw()
   for (let round = 0; round < 40; round++) {
     while (browser.links.length > 0) browser.deliver(0)
     await settled()
@@ -146,8 +149,8 @@ t.test(
 /** Lets go of what would keep the process waiting, of tabs that are gone too. */
 async function end(browser: FakeBrowser): Promise<void> {
   for (const tab of browser.tabs) {
-    tab.isDead = false
     tab.subscriber.close()
+    tab.isDead = false
     tab.thaw()
   }
   await settled()
