@@ -122,6 +122,12 @@ t.test('a flag may be written with underscores and with an equals sign', async t
     logLevel: 'debug',
   })
   t.same(normalizeFlags(['--node_id=0_1', '--', '--a_b', 'x_y']), ['--node-id=0_1', '--', '--a_b', 'x_y'])
+  t.same(normalizeFlags(['--data', '--a_b', '--content_type', 'c']), [
+    '--data',
+    '--a_b',
+    '--content-type',
+    'c',
+  ])
 })
 
 t.test('durations and sizes are read with their units', async t => {

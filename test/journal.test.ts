@@ -90,7 +90,7 @@ t.test('topics created, changed and deleted are logged as they happen', async t 
   const { notice, lines } = setUp()
   notice(3, { kind: 'created', topic: row('sports') })
   notice(3, { kind: 'configured', topic: row('sports') })
-  notice(3, { kind: 'deleted', topic: 'sports', incarnation: 1, latest: 7 })
+  notice(3, { kind: 'deleted', topic: 'sports', incarnation: 1, latest: 7, index: 9 })
   t.match(lines, [
     { level: 'info', event: 'topic-created', topic: 'sports', slot: 3 },
     { level: 'info', event: 'topic-configured', topic: 'sports' },

@@ -3,11 +3,15 @@ import { envSchema } from 'env-schema'
 import { ConfigError, envName, type PeerConfig, SETTINGS, type Setting } from './config.ts'
 import { completeConfig, parseSetting } from './config-check.ts'
 
+/** Flags whose values are anybody's text, also one that looks like a flag. */
+const BEFORE_TEXT: ReadonlySet<string | undefined> = new Set(['--data', '--type', '--id'])
+
 /** Flags may be written with underscores too: `--node_id` is `--node-id`. */
 export function normalizeFlags(argv: readonly string[]): string[] {
   const end = argv.indexOf('--')
   return argv.map((argument, index) => {
     if (!argument.startsWith('--') || (end !== -1 && index >= end)) return argument
+    if (BEFORE_TEXT.has(argv[index - 1])) return argument
     const [flag, ...value] = argument.split('=')
     return [flag!.replaceAll('_', '-'), ...value].join('=')
   })

@@ -11,13 +11,13 @@ import { PeerJournal } from './journal.ts'
 import { LIMITS } from './limits.ts'
 import { forgetDeparted } from './links/departed.ts'
 import type { CubeDispatcher } from './links/dispatcher.ts'
-import { makeOpenFollow } from './links/follow.ts'
 import { LinkHandlers } from './links/handlers.ts'
 import { identify } from './links/identity.ts'
 import { InboundSockets } from './links/inbound.ts'
 import { askRecovery } from './links/recovery.ts'
 import { packedHeaders } from './links/replicate.ts'
 import { HttpTransport } from './links/transport.ts'
+import { makeTrunkLinks } from './links/trunk.ts'
 import { Whereabouts } from './links/whereabouts.ts'
 import type { Admission } from './membership/admission.ts'
 import type { Departures } from './membership/departures.ts'
@@ -120,9 +120,11 @@ export function assemble({
     headers: transport.identity,
     pools: transport.pools,
     acceptTimeoutMs: Math.max(config.electionMs / 2, 4 * LIMITS.ACCEPT_AFTER_MS),
-    openFollow: makeOpenFollow({
-      connections: peer => transport.pools.bulk(peer),
+    trunks: makeTrunkLinks({
+      streams: peer => transport.pools.bulk(peer),
+      requests: peer => transport.pools.operations(peer),
       headers: () => packedHeaders(transport.identity),
+      clock,
     }),
     streaming: {
       heartbeatMs: config.sseHeartbeatMs,

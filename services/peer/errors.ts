@@ -62,12 +62,14 @@ const table = {
   EMPTY_BATCH: {
     status: 400,
     title: 'The batch holds no event',
-    remedy: 'Send one JSON object a line, for example {"data":"Match Update 1"}.',
+    remedy:
+      'Send one JSON object a line, for example {"data":"Match Update 1"}, or a JSON list of at least one CloudEvent.',
   },
   IDEMPOTENCY_KEY_REUSED: {
     status: 422,
     title: 'This Idempotency-Key was used with another payload',
-    remedy: 'Use a new key for a new event.',
+    remedy:
+      'Use a new key for a new event. Without a key, the source and id of a CloudEvent are one: use a new id.',
   },
   IDEMPOTENCY_KEY_IN_FLIGHT: {
     status: 409,
@@ -78,7 +80,8 @@ const table = {
   KEY_SPACE_FULL: {
     status: 503,
     title: 'No more idempotency keys can be remembered now',
-    remedy: 'Publish without a key, more slowly, or later: keys are forgotten five minutes after their use.',
+    remedy:
+      'Publish without a key, in batches, or later: keys are forgotten five minutes after their use. The source and id of a CloudEvent are a key.',
     retryAfterS: 30,
   },
   PAYLOAD_TOO_LARGE: {

@@ -29,10 +29,24 @@ export const LIMITS = {
   MAX_ATTRIBUTES: 32,
   MAX_ATTRIBUTE_NAME_BYTES: 64,
   MAX_ATTRIBUTE_VALUE_BYTES: 1_024,
+  /** Media types whose kind is remembered: far more than publishers use, and one of 255 characters each at most. */
+  MAX_KNOWN_MEDIA_TYPES: 1_024,
+  /** Levels of objects and lists in a body of CloudEvents: more than any reader of them takes. */
+  MAX_JSON_LEVELS: 1_000,
   /** Events of one batch. */
   MAX_BATCH_EVENTS: 10_000,
   /** Topics of one slot: all rows of a slot are in memory and in its snapshot's last chunk. */
   MAX_TOPICS_PER_SLOT: 16_384,
+  /** Topics and patterns of one stream: a line of its request, and what each event of a slot is matched against. */
+  MAX_WANTS: 1_000,
+  /** Runs looked at by one reading of a slot, wanted or not: keeps its turn short, and the next reading goes on there. */
+  SLOT_READ_RUNS: 2_048,
+  /** Runs looked at backwards for the last events of a slot, wanted or not; when they are too few, so are the events. */
+  SLOT_LAST_RUNS: 20_000,
+  /** Topics wanted by name that are each looked up where runs of others lie between: beyond it that costs more than it saves. */
+  SLOT_SEEK_TOPICS: 8,
+  /** Events from which a stream over several topics can begin, counted from the end. */
+  MAX_LAST_EVENTS: 10_000,
   /** Idempotency keys remembered per slot; when they are full, keyed publishes are refused (never forgotten early). */
   MAX_KEYS_PER_SLOT: 32_768,
   /** Least age of a forgotten key (P3). */
@@ -196,16 +210,46 @@ export const LIMITS = {
   STREAM_PATIENCE_MS: 2_000,
   /** Shortest time between two flushes to a subscriber under load. */
   STREAM_FLUSH_MS: 2,
+  /** Streams opened in one turn of the event loop: each may cost a read of the log. */
+  OPENINGS_PER_TURN: 4,
+  /** Longest slice of a flush before others have their turn: a write to a socket takes some microseconds. */
+  FLUSH_SLICE_MS: 8,
   /** First and longest pause between two looks for the topic of a stream that waits. */
   STREAM_RETRY_MIN_MS: 100,
   STREAM_RETRY_MAX_MS: 1_000,
-  /** Position marks to a peer that follows a topic here, and its patience with silence: five of them. */
+  /** Marks down a trunk to another peer, and its patience with silence: five of them. */
   FOLLOW_MARK_MS: 500,
   FOLLOW_SILENCE_MS: 2_500,
-  /** Marks of a replica without a primary before its follower tries another: two seconds. */
+  /** Marks of a replica without a primary before another parent is tried, two seconds; for each peer in between as many more. */
   MAX_LEADERLESS_MARKS: 4,
+  /** How long a parent in the relay tree has to cover a slot's wants before the next one is tried. */
+  PARENT_PATIENCE_MS: 2_000,
+  /** Between two looks whether a slot can come from a better parent than it does, on average: half as much more or less. */
+  TRUNK_RETURN_MS: 5_000,
+  /** A trunk that carries no slot is kept so long: whoever went may come again. */
+  TRUNK_IDLE_MS: 5_000,
+  /** Bytes waiting in a trunk's socket from which on live events are left out, for the lower end to read them from the log. */
+  MAX_TRUNK_BUFFER_BYTES: 8_388_608,
+  /** Wants that one cover down a trunk says, so that its frame stays small. */
+  MAX_COVER_WANTS: 4_096,
+  /** Wants of one trunk: those of a peer full of streams over many topics. */
+  MAX_TRUNK_WANTS: 262_144,
+  /** Topics of one slot of which is remembered who gets their events. */
+  MAX_AUDIENCES: 4_096,
   /** Wait for sockets to take the last bytes when a peer stops. */
   STREAM_CLOSE_MS: 1_000,
+  /** Peers asked at once who listens to a topic, and how long each has to answer. */
+  LISTENERS_AT_ONCE: 64,
+  LISTENERS_PATIENCE_MS: 1_000,
+  /** Such countings under way at one peer: each asks every peer of the cluster. */
+  MAX_LISTENER_COUNTS: 32,
+  /** Looks at the connections of streams in the time after which one that makes no progress is closed. */
+  LOOKS_PER_STALL: 4,
+  /** Connections looked at in one turn, and bytes of the kernel's table of connections: about a hundred rows. */
+  WATCHED_PER_TURN: 1_000,
+  SOCKET_TABLE_SLICE_BYTES: 16_384,
+  /** Bytes read of one such table: 400,000 connections of the whole machine; those behind are not looked at. */
+  MAX_SOCKET_TABLE_BYTES: 67_108_864,
   /** Items of one page of a list. */
   MAX_PAGE: 1_000,
   /** Payload bytes of one page of events: a page ends with the event that goes beyond. */
@@ -257,8 +301,9 @@ export const LIMITS = {
   PUB_WAIT_MS: 25,
   /** Bytes of one line of stdin: no peer can be set to take a larger batch. */
   PUB_LINE_BYTES: 33_554_432,
-  /** Between two tellings of how far a long input has been published. */
+  /** Between two tellings of how far a long input has been published: on a terminal, and in lines of their own. */
   PUB_PROGRESS_MS: 1_000,
+  PUB_PROGRESS_LINE_MS: 5_000,
   /** Silence after which a stream counts as dead: three of the peers' heartbeats. */
   SUB_SILENCE_MS: 45_000,
   /** Characters of one frame of a stream: the largest payload in base64, and room to spare. */

@@ -74,7 +74,8 @@ function streamsApi({ parts }: PeerState, founded: () => Parts): StreamsApi {
     open: (options, deadlineMs) => founded().streams.open(options, deadlineMs),
     page: (topic, start, limit) => founded().streams.page(topic, start, limit),
     history: (topic, start, signal) => founded().streams.history(topic, start, signal),
-    serveFollow: (request, sink) => founded().streams.serveFollow(request, sink),
+    openTrunk: (peer, name, sink) => founded().streams.openTrunk(peer, name, sink),
+    wants: (peer, update) => founded().streams.wants(peer, update),
     stats: () => parts()?.streams.stats() ?? { streams: 0, deliveries: 0 },
     close: () => parts()?.streams.close(),
   }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { PeerId } from './cube/labels.ts'
 import { replicasOf, slotOf } from './cube/placement.ts'
 import { formatOf } from './cube/roster-format.ts'
+import { nextHops, orderTargets } from './cube/routing.ts'
 import type { Engine } from './engine/engine.ts'
 import { wireFormatOf } from './engine/formats.ts'
 import type { EngineLog } from './engine/settings.ts'
@@ -20,7 +21,7 @@ import { TopicStreams, type TopicStreamsOptions } from './streams/hub.ts'
 
 export interface WiringOptions
   extends Pick<EdgesOptions, 'pools' | 'acceptTimeoutMs'>,
-    Pick<TopicStreamsOptions, 'openFollow' | 'bounds'> {
+    Pick<TopicStreamsOptions, 'trunks' | 'bounds'> {
   readonly self: PeerId
   readonly engine: Engine
   readonly store: StoreIdentity
@@ -65,18 +66,24 @@ export function wire(options: WiringOptions): Wiring {
     isUp: peer => engine.peerUp(peer),
     trouble: peer => engine.connectionClosed(peer),
   })
-  const executor = new Executor(self, options.url, engine)
+  const executor = new Executor(self, options.url, engine, topic => streams.listeners(topic))
   const router = new Router({ self, roster, clock, executor, edges })
   const producers = new ProducerStamps(store)
   const dispatcher = new CubeDispatcher({
     ...{ self, roster, clock, random, log, slots: engine, router, edges, producers },
   })
-  const streams = new TopicStreams({
+  const streams: TopicStreams = new TopicStreams({
     ...{ self, slots: engine, dispatcher, clock, random, log, settings: streaming },
-    openFollow: options.openFollow,
+    trunks: options.trunks,
     ...(options.bounds && { bounds: options.bounds }),
     slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), slotCount),
-    replicasOf: slot => replicasOf(slot, engine.roster, LIMITS),
+    slotCount,
+    parentsOf: slot => {
+      const parents = parentsOf(self, slot, engine, peer => edges.alive(peer))
+      const primary = dispatcher.primaryOf(slot)
+      const isElsewhere = primary !== null && primary !== self && !parents.includes(primary)
+      return isElsewhere ? [...parents, primary] : parents
+    },
   })
   const reaches = async (peer: PeerId, deadlineMs: number) => {
     const { result } = await dispatcher.dispatch({ kind: 'ping', peer }, deadlineMs)
@@ -98,6 +105,25 @@ export function wire(options: WiringOptions): Wiring {
     reaches,
   })
   return { edges, router, dispatcher, streams, admission, departures }
+}
+
+/**
+ * Whom a peer without a replica gets a slot's events from, in order: the neighbour nearest to the nearest replica, then
+ * the replicas themselves, then the other neighbours.
+ */
+function parentsOf(
+  self: PeerId,
+  slot: number,
+  { roster, rosters }: Pick<Engine, 'roster' | 'rosters'>,
+  alive: (peer: PeerId) => boolean,
+): readonly PeerId[] {
+  const { dimension } = roster
+  const replicas = orderTargets(self, replicasOf(slot, roster, LIMITS), dimension, alive)
+  const target = replicas.find(peer => peer !== self)
+  if (target === undefined) return []
+  const neighbours = rosters.neighbours(self)
+  const hops = nextHops({ self, target, dimension, neighbours, alive, visited: new Set() })
+  return [...new Set([...hops.slice(0, 1), ...replicas, ...hops])].filter(peer => peer !== self)
 }
 
 /** Who takes part in a slot, asked of its primary; null when nobody can say. */

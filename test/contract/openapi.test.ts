@@ -92,6 +92,8 @@ t.test('the answers are as the contract says', async t => {
   await ask('GET', '/v1/topics?limit=0')
   await ask('GET', '/v1/topics/sports')
   await ask('GET', '/v1/topics/none')
+  await ask('GET', '/v1/topics/sports/subscribers')
+  await ask('GET', '/v1/topics/none/subscribers')
   await ask('PATCH', '/v1/topics/sports', { payload: { maxBytes: 5_000 } })
   await ask('PATCH', '/v1/topics/sports', { payload: { maxBytes: 0 } })
   await ask('POST', '/v1/topics/sports/publish', { payload: 'x', headers: { 'idempotency-key': 'k' } })
@@ -109,6 +111,15 @@ t.test('the answers are as the contract says', async t => {
   })
   await ask('POST', '/v1/topics/sports/batch', { payload: '{}', headers: ndjson })
   await ask('POST', '/v1/topics/sports/batch', { payload: '', headers: ndjson })
+  const cloudEvent = '{"specversion":"1.0","id":"a","source":"/b","type":"c","round":1,"data":{}}'
+  const structured = { 'content-type': 'application/cloudevents+json' }
+  const list = { 'content-type': 'application/cloudevents-batch+json' }
+  await ask('POST', '/v1/topics/sports/publish', { payload: cloudEvent, headers: structured })
+  await ask('POST', '/v1/topics/sports/publish', { payload: '{}', headers: structured })
+  await ask('POST', '/v1/topics/sports/publish', { payload: `[${cloudEvent}]`, headers: list })
+  await ask('POST', '/v1/topics/sports/publish', { payload: '[]', headers: list })
+  await ask('POST', '/v1/topics/sports/batch', { payload: `[${cloudEvent}]`, headers: list })
+  await ask('POST', '/v1/topics/sports/batch', { payload: '[{}]', headers: list })
   await ask('GET', '/v1/topics/sports/events', json)
   await ask('GET', '/v1/topics/sports/events', { headers: { accept: 'application/x-ndjson' } })
   await ask('GET', '/v1/topics/sports/events', { headers: { accept: 'text/html' } })

@@ -51,6 +51,7 @@ t.test('the commands of the README that publish and subscribe work as they are p
     'Match Update 2',
     'Match Update 3',
     '{"home":3,"away":1}',
+    '{"minute":45}',
     'Match Update 4',
     'Match Update 5',
     '{"home":3,"away":2}',

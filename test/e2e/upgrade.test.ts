@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { ask, askJson, askUntil } from '../../scripts/lib/http.ts'
 import { freePorts } from '../../scripts/lib/ports.ts'
 import { parsePeerArguments } from '../../services/peer/arguments.ts'
 import { runPeers } from '../../services/peer/commands/peers.ts'
+import { slotOf } from '../../services/peer/cube/placement.ts'
 import { FORMATS, type Formats } from '../../services/peer/engine/formats.ts'
 import type { CubeBody } from '../../services/peer/http/schemas.ts'
 import type { Peer } from '../../services/peer/lives.ts'
@@ -116,15 +118,14 @@ class Publisher {
 }
 
 /**
- * Asks for something that only the newest format has, and that changes nothing: an address that is the peer's already,
- * of whomever is there. What the roster's primary answers to it.
+ * Asks for something that only the newest format has, and that changes nothing: a trim that says how far it gets, of no
+ * life that the topic ever had. What the slot's primary answers to it.
  */
 async function askNewer(cube: Cube): Promise<{ readonly kind: string; readonly code?: string }> {
   const { clusterId, peers } = await askJson<CubeBody>(`${cube.through(0)}/v1/cube`)
-  const [mover, holder] = peers as [CubeBody['peers'][number], CubeBody['peers'][number]]
-  const note = { by: 'test', why: 'a test' }
-  const change = { kind: 'address', uid: mover.uid, url: mover.url, displaces: holder.uid, ...note }
-  const operation = { kind: 'append', slot: SLOTS, request: { kind: 'roster', change } }
+  const slot = slotOf(createHash('sha256').update(TOPIC).digest(), SLOTS)
+  const request = { kind: 'trim', topic: TOPIC, incarnation: 0, before: 0, bytes: 0, sequence: 0 }
+  const operation = { kind: 'append', slot, request }
   for (let turn = 0; ; turn++) {
     const url = cube.through(turn)
     const target = peers.find(peer => peer.url === url)!
@@ -145,6 +146,9 @@ async function askNewer(cube: Cube): Promise<{ readonly kind: string; readonly c
     if (said?.kind === 'answered') return said.result
   }
 }
+
+/** Where a question is asked that peers pass on to each other, and that the newest format has. */
+const subscribers = (cube: Cube) => `${cube.through(0)}/v1/topics/${TOPIC}/subscribers`
 
 /** Every peer knows by now what the cluster speaks. */
 async function speaks(cube: Cube, format: number, formats: readonly number[]): Promise<void> {
@@ -182,16 +186,17 @@ t.test('peers are restarted one by one with a newer version while publishes go o
   const formats = IDS.map(() => OLDER.newest)
   for (const at of IDS.keys()) {
     t.match(await askNewer(cube), { kind: 'failed', code: 'UPGRADE_UNDER_WAY', definite: true })
+    t.match(JSON.parse((await ask(subscribers(cube))).body), { status: 503, code: 'UPGRADE_UNDER_WAY' })
     await cube.stop(at)
     await publisher.more(5)
     await cube.start(at)
     await cube.ready()
     formats[at] = FORMATS.newest
     await speaks(cube, Math.min(...formats), formats)
-    if (at === 0) t.match(await saidOfVersions(cube), /stays at format 1 until 01, 10 runs the new one$/)
+    if (at === 0) t.match(await saidOfVersions(cube), /stays at format 2 until 01, 10 runs the new one$/)
     await publisher.more(5)
   }
-  t.match(await askNewer(cube), { kind: 'appended', result: { kind: 'roster', changed: false } })
+  t.match(await askNewer(cube), { kind: 'appended', result: { kind: 'trimmed', earliest: 1 } })
   t.equal(await saidOfVersions(cube), undefined)
   await publisher.stop()
 
@@ -215,7 +220,7 @@ t.test('peers are restarted one by one with a newer version while publishes go o
   await cube.stop(2)
   await t.rejects(cube.start(2, OLDER), {
     code: 'DATA_VERSION',
-    message: /speak format 2 .* knows up to 1: run a version/,
+    message: /speak format 3 .* knows up to 2: run a version/,
   } as never)
   await t.rejects(
     ask(`${cube.urls[2]}/v1/cube`),
@@ -228,6 +233,6 @@ t.test('peers are restarted one by one with a newer version while publishes go o
     headers: { 'content-type': 'application/json' },
     body: older,
   })
-  t.match(JSON.parse(refused.body), { status: 409, code: 'JOIN_REFUSED', detail: /knows up to 1/ })
+  t.match(JSON.parse(refused.body), { status: 409, code: 'JOIN_REFUSED', detail: /knows up to 2/ })
   t.same(cube.fatal, [])
 })

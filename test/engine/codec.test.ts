@@ -250,7 +250,7 @@ const messages: SlotMessage[] = [
   { slot: 9, message: { type: 'timeoutNow', from: 1, to: 2, term: 3 } },
 ]
 
-const topicRow = {
+const untouched = {
   name: 'тема',
   incarnation: 1,
   settings: { maxAgeMs: null, maxEvents: 5, maxBytes: null },
@@ -259,6 +259,7 @@ const topicRow = {
   bytes: 70,
   createdMs: 1_700_000_000_000.25,
 }
+const topicRow = { ...untouched, earliest: 3, floor: { sequence: 8, index: 9 } }
 const published = { kind: 'published', incarnation: 1, first: 1, last: 2, sequence: 3, timeMs: 4 } as const
 const producerRow = { uid: 'u', boot: 1, low: 2, usedIndex: 9, results: [[3, published]] } as const
 const roster = {
@@ -277,7 +278,7 @@ const chunk = {
     snapshot: { index: 9, term: 3, configuration },
     image: {
       slot: { appliedIndex: 9, appliedTerm: 3, sequence: 2, incarnation: 1, timeMs: 5 },
-      topics: [topicRow],
+      topics: [topicRow, untouched],
       keys: [{ topic: 'a', key: 'k', payloadHash: 'h', timeMs: 4, result: published }],
       producers: [producerRow],
     },
@@ -307,9 +308,21 @@ const operations: Forwarded[] = [
   forwarded({ kind: 'read', slot: 3, topic: 'a', incarnation: 1, from: 2, maxEvents: 3, maxBytes: 4 }),
   forwarded({ kind: 'offsetAt', slot: 3, topic: 'a', timeMs: 5 }),
   forwarded({ kind: 'list', slots: [1, 2], after: '', limit: 3 }),
+  forwarded({
+    ...{ kind: 'readSlot', slot: 3, wants: ['a', 'b/**'], position: { sequence: 4, index: 5 } },
+    ...{ maxEvents: 6, maxBytes: 7 },
+  }),
+  forwarded({ kind: 'placeSlot', slot: 3, wants: ['a'], start: { kind: 'latest' } }),
+  forwarded({ kind: 'placeSlot', slot: 3, wants: [], start: { kind: 'earliest' } }),
+  forwarded({ kind: 'placeSlot', slot: 3, wants: ['*'], start: { kind: 'time', timeMs: 4.5 } }),
+  forwarded({ kind: 'placeSlot', slot: 3, wants: ['*'], start: { kind: 'last', count: 4 } }),
+  forwarded({ kind: 'glance', slot: 3, topic: 'a' }),
+  forwarded({ kind: 'ping', peer: '01' }),
+  forwarded({ kind: 'listeners', peer: '01', topic: 'a' }),
 ]
 const stored = { offset: 1, incarnation: 1, sequence: 2, timeMs: 3, data: Buffer.from('x'), type: 'goal' }
 const answers: ForwardedAnswer[] = [
+  { kind: 'answered', path: ['0'], result: { kind: 'listeners', count: 7 } },
   {
     kind: 'answered',
     path: ['0'],
@@ -334,6 +347,29 @@ const answers: ForwardedAnswer[] = [
     result: { kind: 'members', configuration, primary: '011', level: [1, 2], bytesToMove: 5_000 },
   },
   { kind: 'answered', path: [], result: { kind: 'members', configuration, primary: '011' } },
+  {
+    kind: 'answered',
+    path: [],
+    result: {
+      kind: 'slice',
+      events: [{ topic: 'a', event: stored }],
+      gaps: [{ topic: 'b', to: 4 }],
+      position: { sequence: 5, index: 6 },
+      latest: 7,
+    },
+  },
+  {
+    kind: 'answered',
+    path: [],
+    result: {
+      kind: 'placed',
+      position: { sequence: 5, index: 6 },
+      tail: [
+        [6, 1.5],
+        [7, 2],
+      ],
+    },
+  },
   { kind: 'answered', path: [], result: { kind: 'failed', code: 'NO_PRIMARY', definite: true } },
   { kind: 'exhausted', visited: ['0', '1'], primary: '1', definite: false },
 ]
@@ -463,7 +499,7 @@ t.test('what is nearly right is refused by name', async t => {
   t.throws(() => beatBody.decode(beatOf({ leads: [[1, 2]] }), 'json'), {
     message: /leads must be a list of 3/,
   })
-  t.throws(() => beatBody.decode(json({ beat }), 'json'), { message: /"version": 2/ })
+  t.throws(() => beatBody.decode(json({ beat }), 'json'), { message: /"version": 3/ })
   t.throws(() => beatBody.decode(json({ version: 9, beat }), 'json'), NewerFormatError)
   t.throws(
     () => messagesBody.decode(json({ version: 1, messages: [{ slot: 1, message: { type: 'x' } }] }), 'json'),

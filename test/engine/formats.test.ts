@@ -8,12 +8,13 @@ import {
   FORMATS,
   formatFault,
   heldBack,
+  heldBackOperation,
   OLDEST_FORMAT,
   wireFormatOf,
 } from '../../services/peer/engine/formats.ts'
 import { answerBody, beatBody, WIRE_FORMAT } from '../../services/peer/engine/wire.ts'
-import type { OperationResult } from '../../services/peer/links/types.ts'
-import type { Request } from '../../services/peer/topics/types.ts'
+import type { Operation, OperationResult } from '../../services/peer/links/types.ts'
+import type { Request, TopicRow } from '../../services/peer/topics/types.ts'
 import { anyTime, Engines, text } from './engines.ts'
 
 /** Three peers whose programs speak formats up to these. */
@@ -56,6 +57,39 @@ t.test('a request is held back by the peers whose programs do not know it, and t
   for (const one of all) t.equal(heldBack(one, rosterWith([2, 1, 1])), undefined, 'what all know goes on')
 })
 
+t.test(
+  'an operation is held back as its request is, and what is new by the peers that do not know it',
+  async t => {
+    const append = (request: Request): Operation => ({ kind: 'append', slot: 0, request })
+    t.match(heldBackOperation(append(displacing), rosterWith([1, 1, 1])), /needs format 2/)
+    t.equal(heldBackOperation(append(displacing), rosterWith([2, 2, 2])), undefined)
+    t.equal(heldBackOperation({ kind: 'describe', slot: 0, topic: 'a' }, rosterWith([1, 1, 1])), undefined)
+    const newer: Operation[] = [
+      { kind: 'glance', slot: 0, topic: 'a' },
+      { kind: 'placeSlot', slot: 0, wants: ['a'], start: { kind: 'latest' } },
+      {
+        kind: 'readSlot',
+        slot: 0,
+        wants: ['a'],
+        position: { sequence: 0, index: 0 },
+        maxEvents: 1,
+        maxBytes: 1,
+      },
+    ]
+    for (const one of newer) {
+      t.match(heldBackOperation(one, rosterWith([3, 2, 1])), /needs format 3.*\(01, 02\): restart them/)
+      t.equal(heldBackOperation(one, rosterWith([3, 3, 3])), undefined)
+    }
+  },
+)
+
+t.test('a trim that says how far it gets is held back, and one that does not is not', async t => {
+  const trim = { kind: 'trim', topic: 'a', incarnation: 1, before: 2, bytes: 3 } as const
+  t.match(heldBack({ ...trim, sequence: 4 }, rosterWith([3, 2, 3])), /needs format 3.*\(01\)/)
+  t.equal(heldBack({ ...trim, sequence: 4 }, rosterWith([3, 3, 3])), undefined)
+  t.equal(heldBack(trim, rosterWith([3, 1, 3])), undefined)
+})
+
 t.test('a program fits a cluster whose format lies between its oldest and its newest', async t => {
   const cluster = rosterWith([3, 3, 3])
   t.equal(formatFault({ oldest: 1, newest: 3 }, cluster), undefined)
@@ -66,7 +100,20 @@ t.test('a program fits a cluster whose format lies between its oldest and its ne
 
 t.test('what an older peer would not read is left out of what it is told', async t => {
   const configuration = { rosterVersion: 1, voters: [{ number: 1, uid: 'u' }] }
+  const topic = {
+    name: 'a',
+    incarnation: 1,
+    settings: anyTime,
+    earliest: 2,
+    latest: 2,
+    bytes: 1,
+    createdMs: 1,
+  }
+  const described = (row: TopicRow): OperationResult => {
+    return { kind: 'described', view: { topic: row, incarnation: 1, primary: null } }
+  }
   const results: [newer: OperationResult, older: OperationResult][] = [
+    [described({ ...topic, floor: { sequence: 1, index: 3 } }), described(topic)],
     [
       { kind: 'members', configuration, primary: '01', level: [1], bytesToMove: 7 },
       { kind: 'members', configuration, primary: '01' },

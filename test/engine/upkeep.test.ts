@@ -1,4 +1,5 @@
 import t from 'tap'
+import { FORMAT } from '../../services/peer/engine/formats.ts'
 import { SlotError } from '../../services/peer/engine/types.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
 import { withLimits } from '../support/limits.ts'
@@ -115,6 +116,43 @@ t.test('retention keeps up with a busy topic: trims and sweeps go on until nothi
   await cube.clock.advance(2_500)
   t.equal(engine.topic(0, 'a')?.earliest, 3_991)
   t.equal(store.runsAfter(0, 0, 1e9, 1e9).length, 10, 'runs left on the disk')
+})
+
+t.test('a trim says how far it gets as soon as every peer knows that', async t => {
+  const cube = new Engines(THREE)
+  await cube.start()
+  await cube.append({ kind: 'create', topic: 'a', settings: { ...anyTime, maxEvents: 2 } })
+  await cube.append({ kind: 'create', topic: 'b', settings: anyTime })
+  const publish = async (data: string) => {
+    await cube.append({ kind: 'publish', topic: 'a', events: text(...data) })
+    await cube.append({ kind: 'publish', topic: 'b', events: text('beside it') })
+    await cube.clock.advance(3_000)
+  }
+  const rows = () => THREE.map(id => cube.peer(id).engine.topic(0, 'a'))
+  const each = <T>(row: T) => THREE.map(() => row)
+  await publish('1234')
+  t.match(rows(), each({ earliest: 3, floor: { sequence: 5 } }), 'only that it was at most the last one')
+  for (const uid of THREE.map(id => `uid-${id}`)) {
+    const change = { kind: 'format', uid, format: FORMAT, by: 'test', why: 'upgraded' } as const
+    await cube.append({ kind: 'roster', change }, cube.primary(1), 1)
+  }
+  const { index } = cube.peer('00').engine.position(0)
+  await publish('56')
+  t.match(rows(), each({ earliest: 5, floor: { sequence: 4 } }), 'the fourth event of the topic')
+  for (const id of THREE) {
+    const read = (sequence: number) => cube.peer(id).engine.readSlot(0, ['a'], { sequence, index }, 10, 1_000)
+    t.same(read(3).gaps, [{ topic: 'a', to: 4 }])
+    t.same(read(4).gaps, [], 'it was passed')
+    t.same(
+      read(4).events.map(({ event }) => [event.offset, event.sequence]),
+      [
+        [5, 6],
+        [6, 7],
+      ],
+    )
+    t.same(read(4).position, cube.peer(id).engine.position(0))
+    t.match(cube.peer(id).engine.placeSlot(0, ['a'], { kind: 'last', count: 1 }), { tail: [[7]] })
+  }
 })
 
 t.test('the reserve is not overrun between two looks at the disk', async t => {

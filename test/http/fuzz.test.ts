@@ -66,6 +66,8 @@ const headers = fc.dictionary(
     'ce-id',
     'ce-type',
     'ce-time',
+    'ce-specversion',
+    'ce-source',
     'origin',
     'hypercast-cluster',
     'hypercast-from',
@@ -77,6 +79,9 @@ const headers = fc.dictionary(
     fc.constantFrom(
       'application/json',
       'application/x-ndjson',
+      'application/cloudevents+json',
+      'application/cloudevents-batch+json',
+      '1.0',
       'text/event-stream;q=0',
       'c1',
       '010',
@@ -85,6 +90,20 @@ const headers = fc.dictionary(
     ),
   ),
 )
+const cloudEvent = fc.record(
+  {
+    specversion: fc.constantFrom('1.0', '0.3'),
+    id: fc.oneof(fc.constantFrom('a', 'b'), fc.jsonValue()),
+    source: fc.oneof(fc.constantFrom('/a', 'urn:b'), fc.string()),
+    type: fc.oneof(fc.constant('t'), fc.string()),
+    time: fc.oneof(fc.constant('2025-01-31T12:00:00Z'), fc.string()),
+    extension: fc.jsonValue(),
+    data: fc.jsonValue(),
+    data_base64: fc.base64String(),
+    datacontenttype: fc.constantFrom('text/plain', 'application/json', 'x'),
+  },
+  { requiredKeys: ['specversion', 'id', 'source', 'type'] },
+)
 const body = fc.oneof(
   fc.constant(undefined),
   fc.uint8Array({ maxLength: 200 }).map(bytes => Buffer.from(bytes)),
@@ -92,6 +111,8 @@ const body = fc.oneof(
   fc
     .record({ data: fc.jsonValue(), type: fc.string(), id: fc.string() }, { requiredKeys: [] })
     .map(line => Buffer.from(JSON.stringify(line))),
+  cloudEvent.map(event => Buffer.from(JSON.stringify(event))),
+  fc.array(cloudEvent, { maxLength: 3 }).map(events => Buffer.from(JSON.stringify(events))),
 )
 
 t.test('no request gives a 500, a stack trace, or an error without its problem', async t => {

@@ -87,7 +87,8 @@ t.test('ce-* headers are the attributes of CloudEvents’ binary mode, percent-d
     'ce-specversion': '1.0',
     'ce-id': 'id%20%E2%82%AC',
     'ce-type': '"goal \\"x\\""',
-    'ce-source': '/stadium/1%',
+    'ce-source': '/stadium/1',
+    'ce-share': '100%',
     'ce-time': '2025-01-31T12:00:00Z',
     'ce-league': Buffer.from('Größe').toString('latin1'),
   })
@@ -97,7 +98,7 @@ t.test('ce-* headers are the attributes of CloudEvents’ binary mode, percent-d
     {
       id: 'id €',
       type: 'goal "x"',
-      attributes: { source: '/stadium/1%', time: '2025-01-31T12:00:00Z', league: 'Größe' },
+      attributes: { source: '/stadium/1', share: '100%', time: '2025-01-31T12:00:00Z', league: 'Größe' },
     },
   ])
 })
@@ -134,8 +135,6 @@ t.test('attributes that cannot be kept are refused with a reason', async t => {
 t.test('content types and encodings that cannot be kept are 415', async t => {
   const { app } = await makeTopic(t)
   for (const headers of [
-    { 'content-type': 'application/cloudevents+json' },
-    { 'content-type': 'application/cloudevents-batch+json; charset=utf-8' },
     { 'content-type': 'text' },
     { 'content-type': 'a b/c' },
     { 'content-type': `text/${'x'.repeat(300)}` },

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { FollowParser } from '../../services/peer/links/follow-wire.ts'
+import { encodeWants } from '../../services/peer/links/trunk-wants.ts'
+import { type TrunkFrame, TrunkParser } from '../../services/peer/links/trunk-wire.ts'
 import { listen, makeApp } from '../support/app.ts'
 
 const PEER = { 'hypercast-cluster': 'c1', 'hypercast-from': '010', 'hypercast-uid': 'uid-010' }
@@ -10,7 +11,8 @@ const ROUTES = [
   ['POST', '/v1/relay/operations'],
   ['POST', '/v1/relay/recovery'],
   ['GET', '/v1/relay/snapshot?slot=4&after=0'],
-  ['GET', '/v1/relay/follow?slot=30&topic=a&from=1&incarnation=0'],
+  ['GET', '/v1/relay/trunk?trunk=t1'],
+  ['POST', '/v1/relay/wants'],
 ] as const
 
 t.test('who is not a peer of this cluster under its own uid is a stranger', async t => {
@@ -103,7 +105,7 @@ t.test(
   },
 )
 
-t.test('a peer follows a topic from here, from the past on and live', async t => {
+t.test('a peer gets what it wants down its trunk', async t => {
   const { app } = await makeApp(t)
   await app.inject({ method: 'PUT', url: '/v1/topics/sports' })
   const publish = (payload: string) =>
@@ -111,21 +113,34 @@ t.test('a peer follows a topic from here, from the past on and live', async t =>
   await publish('update 1')
   const { url } = await listen(app)
   const aborter = new AbortController()
-  const answer = await fetch(`${url}/v1/relay/follow?slot=30&topic=sports&from=1&incarnation=1`, {
-    headers: PEER,
-    signal: aborter.signal,
-  })
+  const answer = await fetch(`${url}/v1/relay/trunk?trunk=t1`, { headers: PEER, signal: aborter.signal })
   t.equal(answer.headers.get('content-type'), 'application/vnd.msgpack')
-  const parser = new FollowParser()
-  const offsets: number[] = []
-  await publish('update 2')
+  const say = (turn: number, slot: number) =>
+    fetch(`${url}/v1/relay/wants`, {
+      method: 'POST',
+      headers: { ...PEER, 'content-type': 'application/vnd.msgpack' },
+      body: new Uint8Array(
+        encodeWants({
+          trunk: 't1',
+          turn,
+          slots: [{ slot, add: ['sports'], remove: [], below: ['010'] }],
+        }),
+      ),
+    })
+  t.equal((await say(1, 30)).status, 200)
+  const parser = new TrunkParser()
+  const frames: TrunkFrame[] = []
   for await (const chunk of Readable.fromWeb(answer.body as never)) {
-    for (const frame of parser.push(Buffer.from(chunk))) {
-      if (frame.kind === 'event') offsets.push(frame.event.offset)
-    }
-    if (offsets.length >= 2) break
+    const some = parser.push(Buffer.from(chunk)).filter(({ kind }) => kind !== 'marks')
+    if (some[0]?.kind === 'covered') await publish('update 2')
+    frames.push(...some)
+    if (frames.at(-1)?.kind === 'events') break
   }
-  t.same(offsets, [1, 2])
+  t.match(frames, [
+    { slot: 30, wants: ['sports'], rows: [{ topic: 'sports', incarnation: 1, earliest: 1, latest: 1 }] },
+    { kind: 'events', slot: 30, topic: 'sports', events: [{ offset: 2, incarnation: 1 }] },
+  ])
+  t.equal((await say(2, 64)).status, 400, 'there is no such slot, and the trunk of no more use')
   aborter.abort()
 })
 
@@ -135,11 +150,14 @@ t.test('bad questions of peers are refused', async t => {
     '/v1/relay/snapshot',
     '/v1/relay/snapshot?slot=x&after=0',
     '/v1/relay/snapshot?slot=4&after=-1',
-    '/v1/relay/follow?slot=30',
-    '/v1/relay/follow?slot=30&topic=a&from=x&incarnation=0',
+    '/v1/relay/trunk',
+    '/v1/relay/trunk?trunk=T%20',
   ]) {
     t.match((await app.inject({ url, headers: PEER })).json(), { code: 'INVALID_REQUEST', status: 400 }, url)
   }
-  const elsewhere = '/v1/relay/follow?slot=64&topic=a&from=1&incarnation=1'
-  t.match((await app.inject({ url: elsewhere, headers: PEER })).json(), { code: 'UNREACHABLE' })
+  for (const payload of [Buffer.from('x'), encodeWants({ trunk: 't1', turn: 1, slots: [] })]) {
+    const headers = { ...PEER, 'content-type': 'application/vnd.msgpack' }
+    const answer = await app.inject({ method: 'POST', url: '/v1/relay/wants', headers, payload })
+    t.match(answer.json(), { code: 'INVALID_REQUEST', status: 400 }, 'no wants, and no such trunk')
+  }
 })

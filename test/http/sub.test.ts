@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { parseSub, type SubOptions } from '../../services/peer/commands/stream-commands.ts'
+import { parseSub, type SubOptions } from '../../services/peer/commands/stream-options.ts'
 import { runSub, type SubTools } from '../../services/peer/commands/sub.ts'
 import { ConfigError } from '../../services/peer/config.ts'
 import { buildApp } from '../../services/peer/http/app.ts'
@@ -18,7 +18,7 @@ function sub(urls: readonly string[], flags: object = {}, tools: Partial<SubTool
   const told: string[] = []
   const stdout = new Sink()
   const stopping = new AbortController()
-  const options: SubOptions = parseSub('t', { url: urls, ...flags })
+  const options: SubOptions = parseSub(['t'], { url: urls, ...flags })
   const done = runSub(options, {
     stdout,
     tell: line => told.push(line),
@@ -217,7 +217,7 @@ t.test('the end of a topic is the end; a topic that there never was is an error'
 
 t.test('what is refused, and where nobody answers, is told in one line', async t => {
   const { url } = await topicWorld(t)
-  const other = parseSub('nobody', { url: [url] })
+  const other = parseSub(['nobody'], { url: [url] })
   const tools = { stdout: new Sink(), tell: () => {}, signal: new AbortController().signal }
   t.match(await refusal(t, runSub(other, tools)), /\(UNKNOWN_TOPIC\)$/)
   t.match(await refusal(t, runSub({ ...other, follow: false }, tools)), /\(UNKNOWN_TOPIC\)$/)
@@ -256,7 +256,7 @@ t.test('a cursor file keeps where to go on, and beats --from', async t => {
   const first = sub([url], { ...flags, count: '2' })
   await first.done
   t.same(first.stdout.lines, ['a', 'b'])
-  t.equal(readFileSync(path, 'utf8'), '2-1\n', 'of the last event that was printed, not that was received')
+  t.equal(readFileSync(path, 'utf8'), '2-1\nt\n', 'of the last event that was printed, not that was received')
   const second = sub([url], { ...flags, follow: false })
   await second.done
   t.same(second.stdout.lines, ['c'])
@@ -265,11 +265,11 @@ t.test('a cursor file keeps where to go on, and beats --from', async t => {
   await third.stdout.until(1)
   third.close()
   await third.done
-  t.equal(readFileSync(path, 'utf8'), '4-1\n', 'an interrupt keeps it, too')
+  t.equal(readFileSync(path, 'utf8'), '4-1\nt\n', 'an interrupt keeps it, too')
   const odd = await fake(t, stream(frame(5, 'e') + frame(6, 'f'), 'cut'), stream('id: 7-1\ndata: text\n\n'))
   t.match(await refusal(t, sub([odd.url], flags).done), 'holds a frame that is no JSON object')
   t.same(ids(odd), ['4-1', '6-1'])
-  t.equal(readFileSync(path, 'utf8'), '6-1\n', 'so does an error')
+  t.equal(readFileSync(path, 'utf8'), '6-1\nt\n', 'so does an error')
   const folder = join(path, '..')
   const bad = sub([url], { cursorFile: join(folder, 'bad') })
   t.match(await refusal(t, bad.done), /bad holds no cursor: remove it, or name another with --cursor-file$/)
@@ -307,7 +307,7 @@ t.test('a reader that is slow is waited for, and what it never takes is not pass
 
 t.test('what sub is asked for is checked before anybody is asked', async t => {
   const url = ['http://127.0.0.1:5555']
-  const options = parseSub('t', { url, from: '2026-01-31T12:00:00+02:00', follow: true })
+  const options = parseSub(['t'], { url, from: '2026-01-31T12:00:00+02:00', follow: true })
   t.equal(options.start, '&from=2026-01-31T12%3A00%3A00%2B02%3A00')
   const bad: readonly [string, object, RegExp][] = [
     ['', {}, /"" cannot be a topic/],
@@ -320,8 +320,8 @@ t.test('what sub is asked for is checked before anybody is asked', async t => {
     ['t', { lastEventId: '1-1', cursorFile: 'f' }, /--cursor-file and --last-event-id exclude/],
   ]
   for (const [topic, flags, message] of bad) {
-    t.throws(() => parseSub(topic, { url, ...flags }), message)
-    t.throws(() => parseSub(topic, { url, ...flags }), ConfigError)
+    t.throws(() => parseSub([topic], { url, ...flags }), message)
+    t.throws(() => parseSub([topic], { url, ...flags }), ConfigError)
   }
 })
 
@@ -339,7 +339,7 @@ t.test('the program ends quietly when nobody reads it any more, and when it is i
   await once(interrupted.child.stdout, 'data')
   interrupted.child.kill('SIGINT')
   t.same(await interrupted.exited, [0, null])
-  t.equal(readFileSync(path, 'utf8'), '1-1\n')
+  t.equal(readFileSync(path, 'utf8'), '1-1\nt\n')
   await publish('two')
   t.same(await reading.exited, [0, null])
   t.equal(reading.errors() + interrupted.errors(), '')

@@ -7,11 +7,11 @@ import { systemClock } from '../../services/peer/engine/clock.ts'
 import { WIRE_FORMAT } from '../../services/peer/engine/wire.ts'
 import { forgetDeparted } from '../../services/peer/links/departed.ts'
 import { Edges } from '../../services/peer/links/edges.ts'
-import { makeOpenFollow } from '../../services/peer/links/follow.ts'
-import { encodeFollowFrame } from '../../services/peer/links/follow-wire.ts'
 import { InboundSockets } from '../../services/peer/links/inbound.ts'
 import { packedHeaders } from '../../services/peer/links/replicate.ts'
 import { HttpTransport } from '../../services/peer/links/transport.ts'
+import { makeTrunkLinks } from '../../services/peer/links/trunk.ts'
+import { encodeTrunkFrame } from '../../services/peer/links/trunk-wire.ts'
 import type { Forwarded } from '../../services/peer/links/types.ts'
 import { Whereabouts } from '../../services/peer/links/whereabouts.ts'
 import { PeerMetrics } from '../../services/peer/metrics.ts'
@@ -122,13 +122,13 @@ const beat = {
   follows: [],
 }
 
-/** A peer that takes everything and answers nothing but follow requests, which it keeps open. */
+/** A peer that takes everything and answers nothing but requests for trunks, which it keeps open. */
 async function silentPeer(t: Test): Promise<{ url: string; server: Server; asked: string[] }> {
   const asked: string[] = []
   const server = createServer((request: IncomingMessage, response) => {
     asked.push(new URL(request.url!, 'http://x').pathname)
     server.emit('asked')
-    if (request.url!.includes('follow')) response.write(encodeFollowFrame({ kind: 'gap', from: 1, to: 2 }))
+    if (request.url!.includes('trunk')) response.write(encodeTrunkFrame({ kind: 'marks', marks: [] }))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -161,14 +161,15 @@ for (const [what, after] of [
     beaten.catch(() => {})
     const pulled = transport.snapshot('1', 0, 0)
     pulled.catch(() => {})
-    const open = makeOpenFollow({
-      connections: peer => transport.pools.bulk(peer),
+    const trunks = makeTrunkLinks({
+      streams: peer => transport.pools.bulk(peer),
+      requests: peer => transport.pools.operations(peer),
       headers: () => packedHeaders(transport.identity),
+      clock: systemClock,
     })
-    const wanted = { slot: 0, topic: 'a', from: 1, incarnation: 1 }
     const begun = signal()
     const followed = (async () => {
-      for await (const _ of open('1', wanted, new AbortController().signal)) begun.resolve()
+      for await (const _ of trunks.open('1', 't1', new AbortController().signal)) begun.resolve()
     })()
     followed.catch(() => {})
     await begun.promise
@@ -181,7 +182,7 @@ for (const [what, after] of [
     t.same(await forwarded, { kind: 'failed', failure: 'broken' }, 'its caller tries elsewhere')
     await t.rejects(beaten, { name: 'LinkError', failure: 'broken' })
     await t.rejects(pulled, { name: 'LinkError', failure: 'broken' })
-    await t.rejects(followed, 'a followed stream goes on at another replica')
+    await t.rejects(followed, 'what comes down a trunk goes on at another peer')
     while ((await connectionsOf(server)) > 0) await new Promise(setImmediate)
     t.equal(links.held, listed?.uid === 'uid-1' ? 1 : 0, 'nothing is held but the socket on which it asks')
     t.equal(edges.alive('1'), true, 'the failure is not laid to whoever has the label now')

@@ -323,6 +323,35 @@ t.test('reads are answered by a replica, the nearest first', async t => {
   t.notOk(around.path.includes('010'))
 })
 
+t.test('a slot is read and placed in by any replica, once every peer knows how', async t => {
+  const cube = await cubeOf(t)
+  const { dispatcher } = cube.peer('011')
+  const position = { sequence: 0, index: 0 }
+  const read = { kind: 'readSlot', slot: 6, wants: ['a'], position, maxEvents: 1, maxBytes: 1 } as const
+  const place = { kind: 'placeSlot', slot: 6, wants: ['a'], start: { kind: 'latest' } } as const
+  const glance = { kind: 'glance', slot: 6, topic: 'a' } as const
+  Object.assign(cube.roster, { format: 2 })
+  for (const operation of [read, place, glance]) {
+    const { result, path } = await dispatcher.dispatch(operation, inMs(2_000))
+    t.match(result, { kind: 'failed', code: 'UPGRADE_UNDER_WAY', definite: true })
+    t.same(path, [], 'it does not go on its way')
+  }
+  Object.assign(cube.roster, { format: 3 })
+  const results = [
+    { kind: 'slice', events: [{ topic: 'a', event: { offset: 1 } }], latest: 9 },
+    { kind: 'placed', position: { sequence: 9, index: 9 } },
+    { kind: 'described', view: { topic: { name: 'a' } } },
+  ]
+  for (const [at, operation] of [read, place, glance].entries()) {
+    const { result, path } = await dispatcher.dispatch(operation, inMs(2_000))
+    t.match(result, results[at]!)
+    t.same(path, ['011', '010'], 'the nearest replica, which is not the primary')
+  }
+  const ahead = { ...read, position: { sequence: 10, index: 9 } }
+  const { result } = await dispatcher.dispatch(ahead, inMs(300))
+  t.match(result, { kind: 'failed', definite: true }, 'no replica is so far')
+})
+
 t.test('describe, offsetAt and list find somebody who knows', async t => {
   const cube = await cubeOf(t)
   const { dispatcher } = cube.peer('001')
@@ -379,4 +408,36 @@ t.test('cubes of any number of peers are served from every peer', async t => {
       }
     }
   }
+})
+
+t.test('who listens is asked of the peer itself, wherever it is, and of nobody else', async t => {
+  const cube = await cubeOf(t)
+  cube.peer('111').listeners.set('sports', 3)
+  cube.peer('000').listeners.set('sports', 1)
+  const { dispatcher } = cube.peer('000')
+  const ask = (peer: string, topic = 'sports') =>
+    dispatcher.dispatch({ kind: 'listeners', peer, topic }, inMs(2_000))
+  const there = await ask('111')
+  t.same(there.result, { kind: 'listeners', count: 3 })
+  t.equal(there.path.at(-1), '111')
+  t.match(await ask('000'), { result: { count: 1 }, path: ['000'] })
+  t.match(await ask('111', 'news'), { result: { count: 0 } })
+})
+
+t.test('a peer that is gone is not answered for by another', async t => {
+  const cube = await cubeOf(t, 8, 3, settings)
+  await cube.peer('111').kill()
+  const { result } = await cube
+    .peer('000')
+    .dispatcher.dispatch({ kind: 'listeners', peer: '111', topic: 'sports' }, inMs(300))
+  t.match(result, { kind: 'failed', definite: true })
+})
+
+t.test('nobody is asked who listens while a program in the cluster does not know the question', async t => {
+  const cube = await startCube(2, 1, patient, 2)
+  t.teardown(() => cube.close())
+  const question = { kind: 'listeners', peer: '1', topic: 'sports' } as const
+  const { result } = await cube.peer('0').dispatcher.dispatch(question, inMs(2_000))
+  t.match(result, { kind: 'failed', code: 'UPGRADE_UNDER_WAY', detail: /needs format 3.*\(0, 1\)/ })
+  t.equal(hops(cube), 0)
 })

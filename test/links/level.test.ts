@@ -27,7 +27,7 @@ class Led extends MemorySlots {
 t.test(
   'the answer for a slot’s members names those that are heard of and hold all but the last of it',
   async t => {
-    const executor = new Executor('0', 'http://here', new Led('0', 1, new FakeClock()))
+    const executor = new Executor('0', 'http://here', new Led('0', 1, new FakeClock()), () => 0)
     const outcome = await executor.execute({ kind: 'members', slot: 0 }, Number.POSITIVE_INFINITY)
     t.match(outcome, { kind: 'done', result: { kind: 'members', level: [1, 2, 3] } })
   },

@@ -1,6 +1,7 @@
 import { ERRORS } from '../../services/peer/errors.ts'
+import { asHypercastError } from '../../services/peer/http/problems.ts'
 import type { exchange } from '../../services/peer/links/exchange.ts'
-import { parseFollowQuery } from '../../services/peer/links/follow-wire.ts'
+import { decodeWants, parseTrunkQuery, WANTS_PATH } from '../../services/peer/links/trunk-wants.ts'
 import type { Asked, Connections, ReplyListener, Response } from './connections.ts'
 import type { Ingress } from './ingress.ts'
 import type { Member } from './member.ts'
@@ -18,17 +19,21 @@ export interface PeerConnectionOptions {
   readonly of: (member: Member) => Ingress | undefined
 }
 
-/** Stands for undici's connections of forwarded operations to `peer`, over the simulated network. */
+/** Stands for undici's connections for operations and other short requests to `peer`, over the simulated network. */
 export function operationsConnection(options: PeerConnectionOptions, peer: string): Dispatcher {
   const { member, connections, of } = options
   const { id, life } = member
   const connection: Pick<Dispatcher, 'dispatch'> = {
-    dispatch({ body }, handler) {
+    dispatch({ path, body }, handler) {
       const controller = { abort: () => asked?.abort() } as unknown as DispatchController
       handler.onRequestStart?.(controller, {})
       const serve = (target: Member, response: Response) => {
         if (!admits(target, member)) {
           response.finish(ERRORS.STRANGER.status)
+          return
+        }
+        if (path === WANTS_PATH) {
+          takeWants(of(target)!, id, body as Buffer, response)
           return
         }
         const answers = of(target)!.handlers.operations(id, 'application/vnd.msgpack', body as Buffer)
@@ -50,6 +55,16 @@ export function operationsConnection(options: PeerConnectionOptions, peer: strin
   return connection as Dispatcher
 }
 
+/** `POST /v1/relay/wants`, as http/routes/relay.ts answers it. */
+function takeWants(ingress: Ingress, from: string, body: Buffer, response: Response): void {
+  try {
+    ingress.streams.wants(from, decodeWants(body))
+    response.end()
+  } catch (error) {
+    response.finish(ERRORS[asHypercastError(error).code].status)
+  }
+}
+
 /** What `Readable.from(answers)` does when it is sent: a reader that goes away ends the iteration. */
 async function pipe(answers: AsyncIterable<Buffer>, response: Response): Promise<void> {
   const iterator = answers[Symbol.asyncIterator]()
@@ -69,7 +84,7 @@ async function pipe(answers: AsyncIterable<Buffer>, response: Response): Promise
 }
 
 /** Stands for undici's connections for streams from `peer`: `request` with its timeouts and its body. */
-export function followConnection(options: PeerConnectionOptions, peer: string): Dispatcher {
+export function streamConnection(options: PeerConnectionOptions, peer: string): Dispatcher {
   const connection: Pick<Dispatcher, 'request'> = {
     request: (async (request: RequestOptions) => {
       const reply = new StreamedReply(options, peer, request)
@@ -106,7 +121,7 @@ class StreamedReply implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
         return
       }
       try {
-        of(target)!.streams.serveFollow(parseFollowQuery(query), response)
+        of(target)!.streams.openTrunk(member.id, parseTrunkQuery(query), response)
       } catch {
         response.finish(503)
       }

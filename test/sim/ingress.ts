@@ -3,10 +3,10 @@ import type { EngineLog } from '../../services/peer/engine/settings.ts'
 import { ERRORS, type ErrorCode, HypercastError } from '../../services/peer/errors.ts'
 import { asHypercastError } from '../../services/peer/http/problems.ts'
 import { readStart, type StartRequest } from '../../services/peer/http/start.ts'
-import { makeOpenFollow } from '../../services/peer/links/follow.ts'
 import { LinkHandlers } from '../../services/peer/links/handlers.ts'
 import { InboundSockets } from '../../services/peer/links/inbound.ts'
 import { packedHeaders } from '../../services/peer/links/replicate.ts'
+import { makeTrunkLinks } from '../../services/peer/links/trunk.ts'
 import type { Operation, OperationResult } from '../../services/peer/links/types.ts'
 import { OwnAddress } from '../../services/peer/membership/address.ts'
 import type { JoinWish } from '../../services/peer/membership/admission.ts'
@@ -16,7 +16,7 @@ import type { TopicStreams } from '../../services/peer/streams/hub.ts'
 import type { Request } from '../../services/peer/topics/types.ts'
 import { membersOf, type Wiring, wire } from '../../services/peer/wiring.ts'
 import type { Connections, Response } from './connections.ts'
-import { followConnection, operationsConnection, type PeerConnectionOptions } from './edges.ts'
+import { operationsConnection, type PeerConnectionOptions, streamConnection } from './edges.ts'
 import type { Life } from './life.ts'
 import { type Member, SETTINGS } from './member.ts'
 import { urlOf } from './network.ts'
@@ -24,7 +24,13 @@ import type { Questions } from './questions.ts'
 import type { Chance } from './world.ts'
 
 /** Small bounds, so that subscribers fall behind the ring and fill their buffers in a short run. */
-const STREAM_BOUNDS = { ringEvents: 12, ringBytes: 6_000, bufferBytes: 900, replayEvents: 8 }
+const STREAM_BOUNDS = {
+  ringEvents: 12,
+  ringBytes: 6_000,
+  bufferBytes: 900,
+  trunkBytes: 65_536,
+  replayEvents: 8,
+}
 const STREAM_SETTINGS = { heartbeatMs: 1_000, stallTimeoutMs: 2_500, retryMs: 500, flushMs: 2 }
 
 export interface IngressOptions {
@@ -91,9 +97,11 @@ export class Ingress {
       },
       pools: { operations: peer => operationsConnection(peerOptions, peer) },
       acceptTimeoutMs: SETTINGS.electionMs / 2,
-      openFollow: makeOpenFollow({
-        connections: peer => followConnection(peerOptions, peer),
+      trunks: makeTrunkLinks({
+        streams: peer => streamConnection(peerOptions, peer),
+        requests: peer => operationsConnection(peerOptions, peer),
         headers: () => packedHeaders(headers),
+        clock,
       }),
       streaming: STREAM_SETTINGS,
       bounds: STREAM_BOUNDS,

@@ -42,6 +42,34 @@ export function retentionContract(t: Test, make: MakeDisk): void {
     )
   })
 
+  t.test('runs of all topics are found in the order of the log, forwards and backwards', async t => {
+    const driver = new SlotDriver(SLOT)
+    const check = (store: LogStore) => {
+      const from = (index: number, limit = 9) => store.runsFrom(SLOT, index, limit).map(run => run.logIndex)
+      const before = (index: number, limit = 9) =>
+        store.runsBefore(SLOT, index, limit).map(run => run.logIndex)
+      t.same(store.runsFrom(SLOT, 0, 9), driver.runs)
+      t.same([from(3), from(4), from(5), from(8), from(99)], [[3, 4, 6, 7], [4, 6, 7], [6, 7], [], []])
+      t.same([from(1, 1), from(5, 1), from(4, 2)], [[3], [6], [4, 6]])
+      t.same(store.runsBefore(SLOT, 99, 9), driver.runs.toReversed())
+      t.same(
+        [before(8), before(7), before(6), before(3), before(0)],
+        [[7, 6, 4, 3], [6, 4, 3], [4, 3], [], []],
+      )
+      t.same([before(99, 1), before(7, 2)], [[7], [6, 4]])
+    }
+    await acrossRestart(
+      make(t),
+      async store => {
+        await writeAll(store, [driver.found(), driver.create('a'), driver.create('b')])
+        await writeAll(store, [driver.publish('b', 3), driver.publish('a'), driver.create('c')])
+        await writeAll(store, [driver.publish('a', 2), driver.publish('b')])
+        check(store)
+      },
+      check,
+    )
+  })
+
   t.test('compaction drops what is only Raft’s and keeps the events', async t => {
     const driver = new SlotDriver(SLOT)
     const check = (store: LogStore) => {

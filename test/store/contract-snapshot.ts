@@ -41,8 +41,10 @@ export function snapshotContract(t: Test, make: MakeDisk): void {
       async store => {
         t.equal(store.staged(SLOT), records[1]!.run.logIndex)
         t.same(store.runs(SLOT, 1, 1, 9), [])
+        t.same([store.runsFrom(SLOT, 1, 9), store.runsBefore(SLOT, 99, 9)], [[], []])
         await store.stage(SLOT, records.slice(2))
         await store.write([installed(driver)])
+        t.same(store.runsFrom(SLOT, 1, 9), driver.runs)
         checkReplica(t, store, driver)
         t.equal(store.staged(SLOT), 0)
         sweepAll(store, SLOT)

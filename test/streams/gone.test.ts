@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SlotWatch } from '../../services/peer/streams/watch.ts'
+import { LocalSlot } from '../../services/peer/streams/local-slot.ts'
 import type { SlotNotice } from '../../services/peer/topics/types.ts'
 import { anyTime, Engines, text } from '../engine/engines.ts'
 
@@ -55,17 +55,24 @@ t.test('a replica says that its slot is gone as soon as it has lost its vote', a
   t.same(cube.peer('00').store.slots(), [])
 })
 
-t.test('an engine that stops leaves those who watch a topic in peace', async t => {
+t.test('an engine that stops leaves those who are told of a slot in peace', async t => {
   const cube = new Engines(['00', '01'], 1)
   await cube.start()
   const { engine } = cube.peer('00')
   const told: SlotNotice['kind'][] = []
-  const watched: SlotNotice['kind'][] = []
   engine.follow(0, ({ kind }) => told.push(kind))
-  new SlotWatch(engine).watch(0, 'a', ({ kind }) => watched.push(kind))
+  const asked: string[] = []
+  const nothing = () => undefined
+  const local = new LocalSlot(engine, 0, {
+    wanted: () => true,
+    ...{ covered: nothing, events: nothing, ended: nothing, passed: nothing },
+    interrupted: () => asked.push('interrupted'),
+    lost: () => asked.push('lost'),
+  })
   const stopped = engine.stop()
   await cube.clock.advance(3_000)
   await stopped
   t.same(told, ['gone'])
-  t.same(watched, [])
+  t.same(asked, [], 'they must not go elsewhere first')
+  local.close()
 })

@@ -65,7 +65,7 @@ t.test('under load flushes are at least flushMs apart; idle there is no timer bu
   world.create()
   const sink = await world.connect('000', LATEST)
   const pulse = world.clock.timers
-  t.equal(pulse, 1)
+  t.equal(pulse, 2, 'that of the clients, and that of the slots')
   const before = sink.writes
   world.publish('a')
   await world.clock.settle()

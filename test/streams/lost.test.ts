@@ -1,4 +1,5 @@
 import t from 'tap'
+import { LIMITS } from '../../services/peer/limits.ts'
 import type { FakeSink } from './sink.ts'
 import { World } from './world.ts'
 
@@ -110,27 +111,35 @@ t.test('peers that follow a replica that leaves are told at once, and go to anot
   t.same(world.hub(first!).topics(), [], 'nobody here wants the topic any more')
   world.publish('1', '2')
   await world.clock.advance(20)
-  t.equal(world.hub(first!).stats().follows, 0)
   t.same(offsets(sink), [1, 2])
   t.same(world.followed, [first, other])
 })
 
-t.test('a replica that leaves sends other peers away and keeps its own clients', async t => {
-  const world = new World()
-  world.create()
-  world.placed = ['000']
-  const far = await world.connect(AFAR, LATEST)
-  const near = await world.connect('000', LATEST)
-  t.same(world.followed, ['000'])
-  world.placed = ['001']
-  world.replica('000').drop()
-  world.publish('1')
-  await world.clock.advance(20)
-  t.same(offsets(far), [1])
-  t.same(offsets(near), [1])
-  t.same(world.followed, ['000', '001', '001'])
-  t.equal(world.hub('000').stats().follows, 0)
-})
+t.test(
+  'a replica that leaves serves others by a way of its own, until they have found a better one',
+  async t => {
+    const world = new World()
+    world.create()
+    world.placed = ['000']
+    const far = await world.connect(AFAR, LATEST)
+    const near = await world.connect('000', LATEST)
+    t.same(world.followed, ['000'])
+    world.placed = ['001']
+    world.replica('000').drop()
+    world.publish('1')
+    await world.clock.advance(20)
+    t.same(offsets(far), [1])
+    t.same(offsets(near), [1])
+    t.same(world.followed, ['000', '001'], 'it stands between them and the other replica')
+    await world.clock.advance(2 * LIMITS.TRUNK_RETURN_MS + LIMITS.TRUNK_IDLE_MS)
+    t.same(world.followed, ['000', '001', '001'])
+    t.equal(world.hub('000').stats().trunksDown, 0)
+    world.publish('2')
+    await world.clock.advance(20)
+    t.same(offsets(far), [1, 2])
+    t.same(offsets(near), [1, 2])
+  },
+)
 
 t.test('a peer that stops does not look for its topics elsewhere', async t => {
   const world = new World()

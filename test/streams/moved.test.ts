@@ -1,7 +1,7 @@
 import t from 'tap'
-import { SlotWatch } from '../../services/peer/streams/watch.ts'
+import { LIMITS } from '../../services/peer/limits.ts'
 import type { FakeSink } from './sink.ts'
-import { SLOT, TOPIC, World } from './world.ts'
+import { World } from './world.ts'
 
 const LATEST = { kind: 'latest' } as const
 const EARLIEST = { kind: 'earliest' } as const
@@ -22,31 +22,14 @@ t.test('a replica that is back on this peer is followed afresh', async t => {
   replica.arrive()
   const second = await world.connect('000', EARLIEST)
   t.equal(replica.listeners, 1)
+  await world.clock.advance(LIMITS.TRUNK_IDLE_MS)
   t.equal(world.pipes, 0)
   world.publish('2')
   await world.clock.advance(10)
   t.same(offsets(second), [1, 2])
 })
 
-t.test(
-  'who watches a topic after its slot was gone hears of the new replica, who did before does not',
-  async t => {
-    const world = new World()
-    world.create()
-    const replica = world.replica('000')
-    const watch = new SlotWatch(replica)
-    const told: string[] = []
-    const stop = watch.watch(SLOT, TOPIC, ({ kind }) => told.push(`before: ${kind}`))
-    replica.drop()
-    replica.arrive()
-    watch.watch(SLOT, TOPIC, ({ kind }) => told.push(`after: ${kind}`))
-    stop()
-    world.publish('1')
-    t.same(told, ['before: gone', 'after: published'])
-  },
-)
-
-t.test('streams stay remote when a replica comes here, until somebody else asks for the topic', async t => {
+t.test('streams go over to a replica that comes here with the next mark', async t => {
   const world = new World()
   world.create()
   world.publish('1')
@@ -59,8 +42,10 @@ t.test('streams stay remote when a replica comes here, until somebody else asks 
   t.same(offsets(first), [1, 2])
   const second = await world.connect('010', EARLIEST)
   world.publish('3')
-  await world.clock.advance(10)
-  t.equal(world.pipes, 0, 'then all have the replica here')
+  await world.clock.advance(LIMITS.FOLLOW_MARK_MS)
+  t.equal(replica.listeners, 1, 'then all have the replica here')
+  await world.clock.advance(LIMITS.TRUNK_IDLE_MS)
+  t.equal(world.pipes, 0)
   t.equal(replica.listeners, 1)
   for (const sink of [first, second]) t.same(offsets(sink), [1, 2, 3])
 })
@@ -75,9 +60,10 @@ t.test('what the remote stream had not brought yet is read from the replica that
   world.cut()
   world.publish('2', '3')
   world.replica('010').arrive()
+  await world.clock.advance(LIMITS.FOLLOW_MARK_MS)
+  t.same(offsets(first), [1, 2, 3])
   const second = await world.connect('010', LATEST)
   await world.clock.advance(10)
-  t.same(offsets(first), [1, 2, 3])
   t.same(offsets(second), [])
 })
 
@@ -102,6 +88,7 @@ t.test('a peer serves others from its own replica, never from a stream of its ow
   world.placed = ['010']
   const second = await world.connect('011', LATEST)
   t.equal(world.followed.at(-1), '010')
+  await world.clock.advance(LIMITS.TRUNK_IDLE_MS)
   t.equal(world.pipes, 1, 'only the one to 010')
   for (const peer of ['000', '001']) world.replica(peer).drop()
   world.publish('1')
@@ -118,6 +105,7 @@ t.test('a slot that has not moved yet is followed where it was, past those it is
   await world.clock.advance(10)
   world.replica('001').drop()
   world.placed = ['001', '011']
+  world.primary = '000'
   world.cut()
   world.publish('2')
   await world.clock.advance(50)

@@ -18,12 +18,16 @@ async function setUp(t: Test, stallTimeoutMs: number) {
     clock: systemClock,
     random: Math.random,
     log: { debug() {}, info() {} },
-    openFollow: () => {
-      throw new Error('not in this test')
+    trunks: {
+      open: () => {
+        throw new Error('not in this test')
+      },
+      say: () => Promise.reject(new Error('not in this test')),
     },
     settings: { heartbeatMs: 60_000, stallTimeoutMs, retryMs: 500, flushMs: 2 },
     slotOf: () => SLOT,
-    replicasOf: () => ['000'],
+    slotCount: SLOT + 1,
+    parentsOf: () => [],
   })
   const responses: http.ServerResponse[] = []
   const server = http.createServer(async (_request, response) => {

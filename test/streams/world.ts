@@ -1,209 +1,33 @@
 import type { PeerId } from '../../services/peer/cube/labels.ts'
-import {
-  type CubeEvent,
-  SlotError,
-  type SlotLogs,
-  type SlotStatus,
-} from '../../services/peer/engine/types.ts'
-import { FollowParser, type OpenFollow } from '../../services/peer/links/follow-wire.ts'
 import type { Dispatcher, Operation, OperationResult } from '../../services/peer/links/types.ts'
-import type { Configuration } from '../../services/peer/raft/types.ts'
 import { STREAM_BOUNDS, type StreamBounds } from '../../services/peer/streams/bounds.ts'
 import { TopicStreams } from '../../services/peer/streams/hub.ts'
 import type { StreamOptions, StreamStart } from '../../services/peer/streams/types.ts'
-import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
 import { UNLIMITED } from '../../services/peer/topics/settings.ts'
-import type {
-  Command,
-  EventInput,
-  SlotNotice,
-  StoredEvent,
-  TopicRow,
-} from '../../services/peer/topics/types.ts'
-import { LIMITS } from '../topics/kit.ts'
+import type { Command, EventInput, TopicRow } from '../../services/peer/topics/types.ts'
 import { ManualClock } from './clock.ts'
+import { FakeReplica, SLOT, SlotLog } from './fake-replica.ts'
 import { FakeSink } from './sink.ts'
+import { FakeTrunks } from './trunks.ts'
 
-export const SLOT = 7
+export { FakeReplica, SLOT }
 export const TOPIC = 'sports'
-
-/** The one slot's committed log, and every event it ever held by incarnation. */
-class SlotLog {
-  readonly commands: Command[] = []
-  readonly events = new Map<number, StoredEvent[]>()
-  readonly machine = new SlotMachine(emptyImage(), LIMITS)
-
-  append(command: Command): void {
-    this.commands.push(command)
-    const applied = this.machine.apply(this.commands.length, 1, command)
-    for (const notice of applied.notices) {
-      if (notice.kind !== 'published') continue
-      const { run } = notice
-      const events = this.events.get(run.incarnation) ?? []
-      this.events.set(run.incarnation, events)
-      for (const [at, event] of notice.events.entries()) {
-        const { incarnation, timeMs } = run
-        events.push({ ...event, offset: run.first + at, incarnation, sequence: run.sequence + at, timeMs })
-      }
-    }
-  }
-}
-
-/** One peer's replica of the slot (or none): applies the log as far as the test lets it. */
-export class FakeReplica implements SlotLogs {
-  held: readonly number[]
-  /** Whether it follows a primary. */
-  led = true
-  reads = 0
-  readonly #log: SlotLog
-  readonly #listeners = new Set<(notice: SlotNotice) => void>()
-  readonly #machine = new SlotMachine(emptyImage(), LIMITS)
-
-  constructor(log: SlotLog, holds: boolean) {
-    this.#log = log
-    this.held = holds ? [SLOT] : []
-  }
-
-  bytesToMove(): number {
-    return 0
-  }
-
-  members(): Configuration {
-    return { rosterVersion: 1, voters: [] }
-  }
-
-  get applied(): number {
-    return this.#machine.slot.appliedIndex
-  }
-
-  get listeners(): number {
-    return this.#listeners.size
-  }
-
-  /** Applies what is committed, at most `entries`. */
-  apply(entries = Number.POSITIVE_INFINITY): void {
-    for (let count = 0; count < entries && this.applied < this.#log.commands.length; count += 1) {
-      const { notices } = this.#machine.apply(this.applied + 1, 1, this.#log.commands[this.applied]!)
-      for (const notice of notices) this.#tell(notice)
-    }
-  }
-
-  /** Catches up by a snapshot: nobody is told what was in between. */
-  restore(): void {
-    while (this.applied < this.#log.commands.length) {
-      this.#machine.apply(this.applied + 1, 1, this.#log.commands[this.applied]!)
-    }
-    this.#tell({ kind: 'restored' })
-  }
-
-  /** The slot is not served here any more, because it has moved away or because of a bad record. */
-  drop(): void {
-    this.held = []
-    this.#tellGone()
-  }
-
-  /** The slot has moved here: all that is committed is applied. */
-  arrive(): void {
-    this.apply()
-    this.held = [SLOT]
-  }
-
-  /** As when the peer's engine stops. */
-  stop(): void {
-    this.#tellGone()
-  }
-
-  holds(slot: number): boolean {
-    return this.held.includes(slot)
-  }
-
-  #mustHold(slot: number): void {
-    if (!this.holds(slot)) throw new SlotError({ kind: 'unavailable', code: 'NOT_A_REPLICA' })
-  }
-
-  status(slot: number): SlotStatus {
-    this.#mustHold(slot)
-    return {
-      slot,
-      home: '000',
-      replicas: [],
-      primary: this.led ? '000' : null,
-      raft: {} as SlotStatus['raft'],
-    }
-  }
-
-  append(): Promise<never> {
-    return Promise.reject(new Error('not in this world'))
-  }
-
-  barrier(): Promise<never> {
-    return Promise.reject(new Error('not in this world'))
-  }
-
-  topic(slot: number, name: string): TopicRow | undefined {
-    this.#mustHold(slot)
-    return this.#machine.topic(name)
-  }
-
-  topics(slot: number, after: string, limit: number): TopicRow[] {
-    this.#mustHold(slot)
-    return this.#machine.topics(after, limit)
-  }
-
-  incarnation(slot: number): number {
-    this.#mustHold(slot)
-    return this.#machine.slot.incarnation
-  }
-
-  read(slot: number, incarnation: number, from: number, maxEvents: number): StoredEvent[] {
-    this.#mustHold(slot)
-    this.reads += 1
-    const row = this.#machine.topics('', 100).find(topic => topic.incarnation === incarnation)
-    if (row === undefined) return []
-    const first = Math.max(from, row.earliest)
-    const events = this.#log.events.get(incarnation) ?? []
-    return events.slice(first - 1, Math.min(row.latest, first - 1 + maxEvents))
-  }
-
-  offsetAt(slot: number, name: string, timeMs: number): number {
-    this.#mustHold(slot)
-    const row = this.#machine.topic(name)
-    if (row === undefined) return 1
-    const kept = this.#log.events.get(row.incarnation)?.slice(row.earliest - 1, row.latest) ?? []
-    return kept.find(event => event.timeMs >= timeMs)?.offset ?? row.latest + 1
-  }
-
-  follow(slot: number, listener: (notice: SlotNotice) => void): () => void {
-    this.#mustHold(slot)
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
-  onCubeEvent(_listener: (event: CubeEvent) => void): () => void {
-    return () => undefined
-  }
-
-  #tellGone(): void {
-    const listeners = [...this.#listeners]
-    this.#listeners.clear()
-    for (const listener of listeners) listener({ kind: 'gone' })
-  }
-
-  #tell(notice: SlotNotice): void {
-    for (const listener of [...this.#listeners]) listener(notice)
-  }
-}
 
 export interface WorldOptions {
   readonly bounds?: Partial<StreamBounds>
   readonly heartbeatMs?: number
   readonly stallTimeoutMs?: number
   readonly random?: () => number
+  readonly peers?: readonly PeerId[]
+  /** Where the slot is at first. */
+  readonly placed?: readonly PeerId[]
+  /** Whom a peer gets the slot from, the one to try first first, if not the replicas in their order. */
+  readonly parentsOf?: (self: PeerId) => readonly PeerId[]
 }
 
 /**
- * Four peers around one slot: 000 and 001 hold replicas, 010 and 011 hold none. Replicas lag and move, links break and
- * the majority goes as the test says.
+ * Four peers around one slot, unless a test wants others: 000 and 001 hold replicas, 010 and 011 hold none. Replicas lag
+ * and move, trunks break and the majority goes as the test says.
  */
 export class World {
   readonly clock = new ManualClock()
@@ -213,43 +37,58 @@ export class World {
   /** Without it `describe` fails. */
   majority = true
   /** Where the roster places the slot, whoever holds it. */
-  placed: readonly PeerId[] = ['000', '001']
+  placed: readonly PeerId[]
   /** Whom `describe` names. */
   primary: PeerId | null = null
   /** Operations dispatched, by kind. */
   readonly dispatched = new Map<string, number>()
-  /** Follow streams opened so far, and to whom. */
-  readonly followed: PeerId[] = []
-  readonly down = new Set<PeerId>()
-  readonly #pipes = new Set<AbortController>()
+  /** Every hub is joined to others by these. */
+  readonly trunks: FakeTrunks
+  /** The slot's primary as peers have found out: a parent where none of the others has it. */
+  readonly #found = new Map<PeerId, PeerId>()
   readonly #random: () => number
 
   constructor(options: WorldOptions = {}) {
     this.#random = options.random ?? (() => 0.5)
+    this.placed = options.placed ?? ['000', '001']
+    this.trunks = new FakeTrunks(this.hubs, options.bounds?.trunkBytes)
     const settings = {
       heartbeatMs: options.heartbeatMs ?? 15_000,
       stallTimeoutMs: options.stallTimeoutMs ?? 30_000,
       retryMs: 500,
       flushMs: 2,
     }
-    for (const self of ['000', '001', '010', '011']) {
+    for (const self of options.peers ?? ['000', '001', '010', '011']) {
       const slots = new FakeReplica(this.log, this.placed.includes(self))
       this.replicas.set(self, slots)
       const hub = new TopicStreams({
         self,
         slots,
-        dispatcher: this.#dispatcher(slots),
+        dispatcher: this.#dispatcher(self, slots),
         clock: this.clock,
         random: this.#random,
         log: { debug() {}, info() {} },
-        openFollow: this.#openFollow,
+        trunks: this.trunks.of(self),
         settings,
         slotOf: () => SLOT,
-        replicasOf: () => this.placed,
+        slotCount: SLOT + 1,
+        parentsOf: () => {
+          const parents = options.parentsOf?.(self) ?? this.placed
+          return [...new Set([...parents, ...this.#foundBy(self)])].filter(peer => peer !== self)
+        },
         bounds: { ...STREAM_BOUNDS, ...options.bounds },
       })
       this.hubs.set(self, hub)
     }
+  }
+
+  /** Trunks opened so far, and to whom. */
+  get followed(): readonly PeerId[] {
+    return this.trunks.opened
+  }
+
+  get down(): Set<PeerId> {
+    return this.trunks.down
   }
 
   hub(peer: PeerId): TopicStreams {
@@ -313,19 +152,34 @@ export class World {
     return sink
   }
 
-  /** Breaks every stream between peers. */
+  /** Breaks every trunk. */
   cut(): void {
-    for (const pipe of this.#pipes) pipe.abort()
+    this.trunks.cut()
   }
 
+  /** Trunks that are open. */
   get pipes(): number {
-    return this.#pipes.size
+    return this.trunks.size
   }
 
-  #dispatcher(slots: FakeReplica): Dispatcher {
+  /** Ends everything; no timer is left then. */
+  async close(): Promise<void> {
+    for (const hub of this.hubs.values()) await hub.close()
+    await this.clock.settle()
+  }
+
+  #foundBy(self: PeerId): PeerId[] {
+    const primary = this.#found.get(self)
+    return primary === undefined ? [] : [primary]
+  }
+
+  #dispatcher(self: PeerId, slots: FakeReplica): Dispatcher {
     return {
       dispatch: async operation => {
         this.dispatched.set(operation.kind, (this.dispatched.get(operation.kind) ?? 0) + 1)
+        if (operation.kind === 'members' && this.majority && this.primary !== null) {
+          this.#found.set(self, this.primary)
+        }
         return { result: this.#perform(operation, slots), path: [] }
       },
       append: () => Promise.reject(new Error('not in this world')),
@@ -345,6 +199,14 @@ export class World {
       return { kind: 'described', view }
     }
     if (near === undefined) return { kind: 'failed', code: 'UNREACHABLE', definite: true }
+    if (operation.kind === 'members') {
+      return { kind: 'members', configuration: near.members(), primary: this.primary ?? '' }
+    }
+    if (operation.kind === 'glance') {
+      const topic = near.topic(SLOT, operation.topic)
+      const incarnation = near.incarnation(SLOT)
+      return { kind: 'described', view: { topic, incarnation, primary: null } }
+    }
     if (operation.kind === 'offsetAt') {
       return { kind: 'offset', offset: near.offsetAt(SLOT, operation.topic, operation.timeMs) }
     }
@@ -363,24 +225,5 @@ export class World {
     )
     const peer = up[Math.floor(this.#random() * up.length)]
     return peer === undefined ? undefined : this.replica(peer)
-  }
-
-  readonly #openFollow: OpenFollow = (peer, request, signal) => this.#followed(peer, request, signal)
-
-  async *#followed(...[peer, request, signal]: Parameters<OpenFollow>) {
-    if (this.down.has(peer)) throw new Error(`${peer} is down`)
-    this.followed.push(peer)
-    const pipe = new AbortController()
-    this.#pipes.add(pipe)
-    const stop = () => pipe.abort()
-    signal.addEventListener('abort', stop)
-    try {
-      const parser = new FollowParser()
-      for await (const chunk of this.hub(peer).followBytes(request, pipe.signal)) yield parser.push(chunk)
-    } finally {
-      signal.removeEventListener('abort', stop)
-      this.#pipes.delete(pipe)
-      pipe.abort()
-    }
   }
 }

@@ -1,8 +1,8 @@
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Writable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { CommandError } from '../../services/peer/commands/ask.ts'
@@ -100,9 +100,11 @@ export function runProgram(
   })
 }
 
-/** Runs the program; its stdout is read by nobody but the test. */
-export function startProgram(argv: readonly string[]) {
-  const child = spawn(process.execPath, [PROGRAM, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+/** Runs the program; its stdout is read by nobody but the test, which may also be its stdin. */
+export function startProgram(argv: readonly string[], stdin: 'ignore' | 'pipe' = 'ignore') {
+  const child = spawn(process.execPath, [PROGRAM, ...argv], {
+    stdio: [stdin, 'pipe', 'pipe'],
+  }) as ChildProcessByStdio<Writable | null, Readable, Readable>
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text

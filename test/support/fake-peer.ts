@@ -53,10 +53,14 @@ export class FakePeer implements PeerApi {
   readonly log: HttpLog
   current: Roster | null = ROSTER
   statuses = new Map<PeerId, PeerStatus>()
+  /** Streams of clients at the other peers; null: that one does not answer. */
+  listening = new Map<PeerId, number | null>()
   isReady = true
   isStopping = false
   /** When set, everything asked of the cube fails with it. */
   failing: { code: ErrorCode; definite: boolean } | undefined
+  /** The code with which an operation fails, or undefined for one that does not. */
+  refusing: (operation: Operation) => ErrorCode | undefined = () => undefined
 
   constructor(settings: Partial<HttpSettings> = {}) {
     this.settings = {
@@ -67,6 +71,7 @@ export class FakePeer implements PeerApi {
       allowOrigin: [],
       sseHeartbeatMs: 15_000,
       sseRetryMs: 500,
+      stallTimeoutMs: 30_000,
       retention: { maxAgeMs: 604_800_000, maxEvents: null, maxBytes: null },
       ...settings,
     }
@@ -80,12 +85,16 @@ export class FakePeer implements PeerApi {
       clock: this.clock,
       random: () => 0.5,
       log: this.log,
-      openFollow: () => {
-        throw new HypercastError('UNREACHABLE')
+      trunks: {
+        open: () => {
+          throw new HypercastError('UNREACHABLE')
+        },
+        say: () => Promise.reject(new HypercastError('UNREACHABLE')),
       },
       settings: { heartbeatMs: 15_000, stallTimeoutMs: 30_000, retryMs: 500, flushMs: 2 },
       slotOf: topic => slotOfTopic(topic, ROSTER.slots),
-      replicasOf: slot => placement(slot, ROSTER, LIMITS.REPLICAS),
+      slotCount: ROSTER.slots,
+      parentsOf: slot => placement(slot, ROSTER, LIMITS.REPLICAS).filter(peer => peer !== SELF),
     })
     this.metrics.watch({
       slots: this.slots,
@@ -117,10 +126,21 @@ export class FakePeer implements PeerApi {
   }
 
   #dispatcher(): Dispatcher {
-    const executor = new Executor(SELF, 'http://here', this.slots)
+    const executor = new Executor(SELF, 'http://here', this.slots, topic => this.streams.listeners(topic))
     const dispatch = async (operation: Operation, deadlineMs: number) => {
       if (this.failing)
         return { result: { kind: 'failed', ...this.failing } as OperationResult, path: [SELF] }
+      const code = this.refusing(operation)
+      if (code !== undefined)
+        return { result: { kind: 'failed', code, definite: true } as const, path: [SELF] }
+      if (operation.kind === 'listeners' && operation.peer !== SELF) {
+        const count = this.listening.get(operation.peer)
+        const result: OperationResult =
+          count === null
+            ? { kind: 'failed', code: 'UNREACHABLE', definite: true }
+            : { kind: 'listeners', count: count ?? 0 }
+        return { result, path: [] }
+      }
       const outcome = await executor.execute(operation, deadlineMs)
       if (outcome.kind !== 'done') throw new Error('a peer that holds every slot can answer')
       return { result: outcome.result, path: [SELF] }

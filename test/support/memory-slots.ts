@@ -1,9 +1,21 @@
 import type { PeerId } from '../../services/peer/cube/labels.ts'
-import type { Appended, Clock, CubeEvent, SlotLogs, SlotStatus } from '../../services/peer/engine/types.ts'
+import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
+import {
+  type Appended,
+  type Clock,
+  type CubeEvent,
+  SlotError,
+  type SlotLogs,
+  type SlotStatus,
+} from '../../services/peer/engine/types.ts'
+import type { SlotRuns } from '../../services/peer/engine/wanted-runs.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
+import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-operations.ts'
 import type { Configuration } from '../../services/peer/raft/types.ts'
 import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
+import type { SlotPosition } from '../../services/peer/topics/positions.ts'
 import type { Command, Request, SlotNotice, StoredEvent, TopicRow } from '../../services/peer/topics/types.ts'
+import { appliedSlot, RunRecords } from './run-records.ts'
 
 /** One slot in memory: the real state machine under a log that is always committed. */
 class MemorySlot {
@@ -17,11 +29,17 @@ class MemorySlot {
   })
   readonly events = new Map<number, StoredEvent[]>()
   readonly listeners = new Set<(notice: SlotNotice) => void>()
+  readonly #records = new RunRecords()
   #index = 0
+
+  get runs(): SlotRuns {
+    return this.#records.upTo(this.#index)
+  }
 
   apply(command: Command): Appended {
     this.#index += 1
     const { result, notices } = this.machine.apply(this.#index, 1, command)
+    this.#records.keep(command, notices)
     for (const notice of notices) {
       if (notice.kind === 'published') this.#keep(notice)
       if (notice.kind === 'trimmed') this.#trim(notice.topic)
@@ -70,6 +88,7 @@ export class MemorySlots implements SlotLogs {
   }
 
   status(slot: number): SlotStatus {
+    if (!this.holds(slot)) throw new SlotError({ kind: 'unavailable', code: 'NOT_A_REPLICA' })
     const { appliedIndex } = this.#slots[slot]!.machine.slot
     return {
       slot,
@@ -132,6 +151,32 @@ export class MemorySlots implements SlotLogs {
     if (!row) return 1
     const events = this.#slots[slot]!.events.get(row.incarnation) ?? []
     return events.find(event => event.timeMs >= timeMs)?.offset ?? row.latest + 1
+  }
+
+  position(slot: number): SlotPosition {
+    const { sequence, appliedIndex: index } = this.#slots[slot]!.machine.slot
+    return { sequence, index }
+  }
+
+  readSlot(
+    slot: number,
+    wants: readonly string[],
+    position: SlotPosition,
+    maxEvents: number,
+    maxBytes: number,
+  ): Slice {
+    return readSlot(
+      this.#slots[slot]!.runs,
+      appliedSlot(slot, this.#slots[slot]!.machine),
+      wants,
+      position,
+      maxEvents,
+      maxBytes,
+    )
+  }
+
+  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed {
+    return placeSlot(this.#slots[slot]!.runs, appliedSlot(slot, this.#slots[slot]!.machine), wants, start)
   }
 
   follow(slot: number, listener: (notice: SlotNotice) => void): () => void {

@@ -51,12 +51,16 @@ const deed = fc.oneof(
   fc.record({ kind: fc.constant('delete' as const) }),
   fc.record({ kind: fc.constant('publish' as const), events }),
   fc.record({ kind: fc.constant('publish' as const), events, clientKey }),
-  fc.record({
-    kind: fc.constant('trim' as const),
-    incarnation: fc.nat(4),
-    before: fc.nat(9),
-    bytes: fc.nat(9),
-  }),
+  fc.record(
+    {
+      kind: fc.constant('trim' as const),
+      incarnation: fc.nat(4),
+      before: fc.nat(9),
+      bytes: fc.nat(9),
+      sequence: fc.nat(20),
+    },
+    { requiredKeys: ['kind', 'incarnation', 'before', 'bytes'] },
+  ),
 )
 const command = fc.option(
   fc.tuple(stamped, deed).map(([base, deed]): Command => ({ ...base, ...deed })),

@@ -43,8 +43,9 @@ export class Bench {
     return this.apply({ kind: 'delete', topic, timeMs: this.timeMs })
   }
 
-  trim(topic: string, incarnation: number, before: number, bytes: number) {
-    return this.apply({ kind: 'trim', topic, incarnation, before, bytes, timeMs: this.timeMs })
+  trim(topic: string, incarnation: number, before: number, bytes: number, sequence?: number) {
+    const said = sequence === undefined ? {} : { sequence }
+    return this.apply({ kind: 'trim', topic, incarnation, before, bytes, ...said, timeMs: this.timeMs })
   }
 }
 

@@ -121,6 +121,52 @@ t.test('a trim moves the first kept offset, never back and never past the end', 
   t.match(bench.publish('a', 'x').result, { first: 4 })
 })
 
+t.test('a row says which event was trimmed last and by which entry, as long as its life lasts', async t => {
+  const bench = new Bench()
+  const floor = () => bench.machine.topic('a')?.floor
+  bench.create('a')
+  bench.publish('b', 'refused')
+  bench.publish('a', ['1', '2', '3'])
+  t.equal(floor(), undefined)
+  bench.trim('a', 1, 3, 2, 2)
+  t.same(floor(), { sequence: 2, index: 4 })
+  bench.trim('a', 1, 2, 1, 1)
+  t.same(floor(), { sequence: 2, index: 4 }, 'a trim that takes nothing says nothing')
+  bench.publish('a', ['4', '5'])
+  bench.apply({ kind: 'configure', topic: 'a', settings: { maxEvents: 5 }, timeMs: 1 })
+  t.same(floor(), { sequence: 2, index: 4 })
+  bench.trim('a', 1, 4, 1)
+  t.same(floor(), { sequence: 5, index: 8 }, 'what an older program does not say may be all there is')
+  bench.delete('a')
+  bench.create('a')
+  t.equal(floor(), undefined, 'the next life lost nothing')
+})
+
+t.test('topics with a newer trim are found among many, also after a restart', async t => {
+  const bench = new Bench()
+  for (const name of ['a', 'b', 'c']) {
+    bench.create(name)
+    bench.publish(name, ['1', '2'])
+  }
+  const names = (machine: SlotMachine, index: number, isMeant = (_: string) => true) =>
+    machine.topicsTrimmedBehind(index, isMeant).map(({ name }) => name)
+  t.same(names(bench.machine, 0), [])
+  bench.trim('b', 2, 2, 1, 3)
+  bench.trim('a', 1, 2, 1, 1)
+  for (const machine of [bench.machine, new SlotMachine(bench.machine.image(), LIMITS)]) {
+    t.same(names(machine, 0), ['a', 'b'])
+    t.same(names(machine, 6), ['a', 'b'])
+    t.same(names(machine, 7), ['a'])
+    t.same(names(machine, 8), [])
+    t.same(
+      names(machine, 6, name => name === 'b'),
+      ['b'],
+    )
+  }
+  bench.delete('a')
+  t.same(names(bench.machine, 6), ['b'])
+})
+
 t.test('a trim that counts too many bytes leaves none, never less', async t => {
   const bench = new Bench()
   bench.create('a')

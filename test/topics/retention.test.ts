@@ -4,6 +4,8 @@ import { planTrim, type RunReader } from '../../services/peer/topics/retention.t
 import type { Run, TopicRow, TopicSettings } from '../../services/peer/topics/types.ts'
 import { Bench } from './kit.ts'
 
+/** Events of other topics before those of the topic. */
+const OTHERS = 100
 const NONE: TopicSettings = { maxAgeMs: null, maxEvents: null, maxBytes: null }
 
 /** Runs of [count, bytes, timeMs] each, as a topic and the reader of its runs. */
@@ -12,7 +14,8 @@ function topicOf(settings: Partial<TopicSettings>, shape: [count: number, bytes:
   let latest = 0
   for (const [count, bytes, timeMs] of shape) {
     const logIndex = runs.length + 1
-    runs.push({ logIndex, incarnation: 1, first: latest + 1, count, sequence: latest + 1, timeMs, bytes })
+    const sequence = OTHERS + latest + 1
+    runs.push({ logIndex, incarnation: 1, first: latest + 1, count, sequence, timeMs, bytes })
     latest += count
   }
   const bytes = runs.reduce((sum, run) => sum + run.bytes, 0)
@@ -38,9 +41,9 @@ t.test('runs leave when they are older than the age', async t => {
     [1, 5, 100],
   ])
   t.equal(planTrim(topic, 100, read, 10), undefined)
-  t.same(planTrim(topic, 101, read, 10), { before: 3, bytes: 20 })
-  t.same(planTrim(topic, 151, read, 10), { before: 4, bytes: 25 })
-  t.same(planTrim(topic, 1_000, read, 10), { before: 5, bytes: 30 })
+  t.same(planTrim(topic, 101, read, 10), { before: 3, bytes: 20, sequence: 102 })
+  t.same(planTrim(topic, 151, read, 10), { before: 4, bytes: 25, sequence: 103 })
+  t.same(planTrim(topic, 1_000, read, 10), { before: 5, bytes: 30, sequence: 104 })
 })
 
 t.test('the oldest runs leave while there are too many bytes, the newest never', async t => {
@@ -51,10 +54,10 @@ t.test('the oldest runs leave while there are too many bytes, the newest never',
   ]
   for (const [maxBytes, expected] of [
     [30, undefined],
-    [29, { before: 2, bytes: 10 }],
-    [20, { before: 2, bytes: 10 }],
-    [10, { before: 3, bytes: 20 }],
-    [1, { before: 3, bytes: 20 }],
+    [29, { before: 2, bytes: 10, sequence: 101 }],
+    [20, { before: 2, bytes: 10, sequence: 101 }],
+    [10, { before: 3, bytes: 20, sequence: 102 }],
+    [1, { before: 3, bytes: 20, sequence: 102 }],
   ] as const) {
     const { topic, read } = topicOf({ maxBytes }, shape)
     t.same(planTrim(topic, 0, read, 10), expected, `maxBytes ${maxBytes}`)
@@ -66,11 +69,19 @@ t.test('the number of events is exact; a cut run’s bytes leave with its last e
     [3, 30, 0],
     [3, 30, 0],
   ])
-  t.same(planTrim(topic, 0, read, 10), { before: 3, bytes: 0 })
+  t.same(planTrim(topic, 0, read, 10), { before: 3, bytes: 0, sequence: 102 })
   const cut = { ...topic, earliest: 3 }
   t.equal(planTrim(cut, 0, read, 10), undefined)
-  t.same(planTrim({ ...cut, settings: { ...NONE, maxEvents: 3 } }, 0, read, 10), { before: 4, bytes: 30 })
-  t.same(planTrim({ ...cut, settings: { ...NONE, maxEvents: 2 } }, 0, read, 10), { before: 5, bytes: 30 })
+  t.same(planTrim({ ...cut, settings: { ...NONE, maxEvents: 3 } }, 0, read, 10), {
+    before: 4,
+    bytes: 30,
+    sequence: 103,
+  })
+  t.same(planTrim({ ...cut, settings: { ...NONE, maxEvents: 2 } }, 0, read, 10), {
+    before: 5,
+    bytes: 30,
+    sequence: 104,
+  })
 })
 
 t.test('one plan covers a bounded number of runs, the next goes on', async t => {
@@ -78,8 +89,12 @@ t.test('one plan covers a bounded number of runs, the next goes on', async t => 
     { maxEvents: 1 },
     Array.from({ length: 100 }, () => [1, 1, 0]),
   )
-  t.same(planTrim(topic, 0, read, 70), { before: 71, bytes: 70 })
-  t.same(planTrim({ ...topic, earliest: 71, bytes: 30 }, 0, read, 70), { before: 100, bytes: 29 })
+  t.same(planTrim(topic, 0, read, 70), { before: 71, bytes: 70, sequence: 170 })
+  t.same(planTrim({ ...topic, earliest: 71, bytes: 30 }, 0, read, 70), {
+    before: 100,
+    bytes: 29,
+    sequence: 199,
+  })
 })
 
 t.test('an empty topic has nothing to lose', async t => {
@@ -101,20 +116,25 @@ t.test('applied again and again, the plans leave exactly what the settings allow
       (settings, steps, max) => {
         const bench = new Bench()
         bench.create('a', settings)
+        bench.create('b')
         const runs: Run[] = []
         const read: RunReader = (offset, limit) =>
           runs.filter(run => run.first + run.count > offset).slice(0, limit)
         for (const { count, size, pauseMs } of steps) {
           bench.timeMs += pauseMs
+          bench.publish('b', 'beside it')
           bench.publish(
             'a',
             Array.from({ length: count }, () => 'x'.repeat(size)),
           )
-          runs.push(...bench.machine.drain()!.runs)
+          runs.push(...bench.machine.drain()!.runs.filter(({ incarnation }) => incarnation === 1))
           for (;;) {
             const trim = planTrim(bench.machine.topic('a')!, bench.timeMs, read, max)
             if (trim === undefined) break
-            bench.trim('a', 1, trim.before, trim.bytes)
+            bench.trim('a', 1, trim.before, trim.bytes, trim.sequence)
+            const last = runs.findLast(run => run.first < trim.before)!
+            if (trim.sequence !== last.sequence + trim.before - 1 - last.first)
+              throw new Error('wrong sequence')
           }
           checkKept(bench.machine.topic('a')!, runs, bench.timeMs)
         }

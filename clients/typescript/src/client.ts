@@ -137,7 +137,8 @@ export class PeerClient {
       ...rawBody(body, headers),
       ...signalOf(options),
     })
-    return published!
+    // The other answer is for a batch of CloudEvents, which this is not.
+    return published as Published
   }
 
   /** Publishes many events, all or nothing, next to each other. */

@@ -178,8 +178,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Publish one event
-         * @description The body is the event, as it is, of any content type; curl’s default form type, or none, counts as text. CloudEvents’ binary mode: the attributes in `ce-*` headers. Answered when a majority of the replicas has it on disk.
+         * Publish one event, or a batch of CloudEvents
+         * @description The body is the event, as it is, of any content type; curl’s default form type, or none, counts as text. CloudEvents 1.0 come in binary mode (the attributes in `ce-*` headers), structured mode (`application/cloudevents+json`) and as a batch (`application/cloudevents-batch+json`, all or nothing, answered as …/batch is). Without an Idempotency-Key the source and id of the events are one. Answered when a majority of the replicas has it on disk.
          */
         post: operations["publishEvent"];
         delete?: never;
@@ -199,7 +199,7 @@ export interface paths {
         put?: never;
         /**
          * Publish many events, all or nothing
-         * @description At most 10000 events. A string as `data` is text, anything else JSON, `data_base64` binary. An error names its line.
+         * @description At most 10000 events. A string as `data` is text, anything else JSON, `data_base64` binary. An error names its line, or its item in a list of CloudEvents.
          */
         post: operations["publishBatch"];
         delete?: never;
@@ -259,6 +259,26 @@ export interface paths {
         put?: never;
         /** The one heartbeat exchange of a pair of peers */
         post: operations["heartbeat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topics/{topic}/subscribers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count who listens to a topic
+         * @description Open streams of clients to which the topic’s events go, on all peers of the cube, counted anew by each of them. Peers that do not answer within a second are named in `silent`, and their streams are not in `total`. A client whose machine vanished counts until its silence is noticed, up to the stall timeout later. UNKNOWN_TOPIC when no stream was found and the topic’s primary says that there is no such topic; when it cannot say, the answer is a count of 0.
+         */
+        get: operations["countSubscribers"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -383,6 +403,30 @@ export interface components {
             /** @description Give it as `after` for the next page; null on the last one. */
             next: string | null;
         };
+        /** @description Who listens to a topic now. */
+        Subscribers: {
+            /** @example sports */
+            topic: string;
+            /** @description Streams at all peers that answered. */
+            total: number;
+            /** @description Every peer that answered, by label, also those that serve none. */
+            peers: {
+                /**
+                 * @description The binary label of a corner.
+                 * @example 110
+                 */
+                id: string;
+                /**
+                 * @description Base URL of the peer.
+                 * @example http://127.0.0.1:5561
+                 */
+                url: string;
+                /** @description Open streams of clients there. */
+                subscribers: number;
+            }[];
+            /** @description Peers that did not answer in time. */
+            silent: string[];
+        };
         /** @description An event that is kept. */
         Published: {
             /** @example sports */
@@ -430,6 +474,33 @@ export interface components {
              */
             cursor: string;
         };
+        /** @description A CloudEvents 1.0 event in the JSON format. Other members are extension attributes: lower-case letters and digits as names, strings, booleans and integers of 32 bits as values. An attribute that is null is not there. */
+        CloudEvent: {
+            /** @constant */
+            specversion: "1.0";
+            /** @description With the source, unique for each event. */
+            id: string;
+            /**
+             * Format: uri-reference
+             * @example /stadium/1
+             */
+            source: string;
+            /**
+             * @description Its name in SSE with `named=true`; open, error, message, gap, end and cloudevent are reserved.
+             * @example org.example.goal
+             */
+            type: string;
+            subject?: string | null;
+            time?: string | null;
+            datacontenttype?: string | null;
+            dataschema?: string | null;
+            /** @description Any JSON; a string where the media type is not JSON. */
+            data?: unknown;
+            /** @description Bytes in base64, in place of `data`. */
+            data_base64?: string;
+        } & {
+            [key: string]: string | boolean | number | null;
+        };
         /** @description An event in its place, with `data` or `data_base64`. */
         Event: {
             offset: number;
@@ -449,7 +520,7 @@ export interface components {
             type?: string;
             /** @example text/plain; charset=utf-8 */
             contentType: string;
-            /** @description CloudEvents attributes: source, extensions. */
+            /** @description CloudEvents attributes: source, extensions. Booleans and integers as strings. */
             attributes?: {
                 [key: string]: string;
             };
@@ -462,9 +533,9 @@ export interface components {
         EventPage: {
             topic: string;
             events: components["schemas"]["Event"][];
-            /** @description Give it as `lastEventId` for what follows. */
+            /** @description Give it as `lastEventId` for what follows. Of a page from an offset in the future it is the end of what there is. */
             next: string;
-            /** @description Offsets asked for that retention has removed. */
+            /** @description Offsets before the events of the page that retention has removed. */
             gap?: {
                 from: number;
                 to: number;
@@ -780,6 +851,8 @@ export interface operations {
                 headers: {
                     /** @description Accept */
                     Vary?: string;
+                    /** @description Of a page behind which there are more events: `<…>; rel="next"` (RFC 8288). */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1297,6 +1370,8 @@ export interface operations {
                  * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
                  */
                 "Idempotency-Key"?: string;
+                /** @description `1.0`: the event is held to the specification of CloudEvents. */
+                "ce-specversion"?: string;
                 /** @description The publisher’s id of the event. */
                 "ce-id"?: string;
                 /** @description The event’s type, its name in SSE with `named=true`; open, error, message, gap, end and cloudevent are reserved. */
@@ -1317,10 +1392,12 @@ export interface operations {
             content: {
                 /** @example Match Update 1 */
                 "*/*": unknown;
+                "application/cloudevents+json": components["schemas"]["CloudEvent"];
+                "application/cloudevents-batch+json": components["schemas"]["CloudEvent"][];
             };
         };
         responses: {
-            /** @description The event is kept. */
+            /** @description The event is kept; `BatchPublished` answers a batch. */
             201: {
                 headers: {
                     /** @description Labels of the peers the request went through, in order. */
@@ -1332,10 +1409,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Published"];
+                    "application/json": components["schemas"]["Published"] | components["schemas"]["BatchPublished"];
                 };
             };
-            /** @description INVALID_TOPIC_NAME: The name cannot be a topic. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. INVALID_REQUEST: The request is not as the contract says. INVALID_EVENT: The event cannot be published as it is. */
+            /** @description INVALID_TOPIC_NAME: The name cannot be a topic. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. INVALID_REQUEST: The request is not as the contract says. INVALID_EVENT: The event cannot be published as it is. EMPTY_BATCH: The batch holds no event. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1453,6 +1530,7 @@ export interface operations {
                  *     {"data":{"score":[1,0]},"type":"goal"}
                  */
                 "application/x-ndjson": string;
+                "application/cloudevents-batch+json": components["schemas"]["CloudEvent"][];
             };
         };
         responses: {
@@ -1792,6 +1870,59 @@ export interface operations {
                 };
             };
             /** @description NOT_FOUNDED: This peer does not know its cube yet. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countSubscribers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The name of the topic, percent-encoded: 1 to 255 bytes of UTF-8.
+                 * @example sports
+                 */
+                topic: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How many listen, by peer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscribers"];
+                };
+            };
+            /** @description INVALID_TOPIC_NAME: The name cannot be a topic. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description UNKNOWN_TOPIC: There is no such topic. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description UPGRADE_UNDER_WAY: Not all peers run a version that knows this yet. OVERLOADED: More is under way than this peer can hold. STOPPING: This peer is stopping. NOT_FOUNDED: This peer does not know its cube yet. */
             503: {
                 headers: {
                     [name: string]: unknown;

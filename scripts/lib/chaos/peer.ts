@@ -14,9 +14,12 @@ export interface Ended {
   readonly isInOrder: boolean
 }
 
+/** Leads a peer's connections to other peers through the run's links. */
+const LINKED = ['--import', PRELOAD]
+
 /**
- * One process of a peer, with its connections to other peers led through links by a preloaded module. The launcher's
- * own PeerProcess takes Node's options away from its peers on purpose, so it cannot be used for this.
+ * One process of a peer that is started with options of Node's own: by themselves those that lead its connections to other
+ * peers through links. The launcher's PeerProcess takes such options away from its peers on purpose.
  */
 export class ChaosPeer {
   readonly pid: number
@@ -27,9 +30,14 @@ export class ChaosPeer {
   #asked = false
 
   /** `name` is what it is called in errors; `arguments_` are everything behind `hypercast`. */
-  constructor(name: string, arguments_: readonly string[], environment: Readonly<Record<string, string>>) {
+  constructor(
+    name: string,
+    arguments_: readonly string[],
+    environment: Readonly<Record<string, string>>,
+    nodeOptions: readonly string[] = LINKED,
+  ) {
     const { NODE_OPTIONS: _options, NODE_CHANNEL_FD: _channel, ...inherited } = process.env
-    const child = spawn(process.execPath, ['--import', PRELOAD, PROGRAM, ...arguments_], {
+    const child = spawn(process.execPath, [...nodeOptions, PROGRAM, ...arguments_], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       // A process group of its own: Ctrl-C reaches only this program, which ends its peers itself.
       detached: true,

@@ -12,10 +12,10 @@ import type {
 import { beatBody, messagesBody, rosterBody, snapshotBody } from '../../../services/peer/engine/wire.ts'
 import { LIMITS } from '../../../services/peer/limits.ts'
 import type { CubeDispatcher } from '../../../services/peer/links/dispatcher.ts'
-import { makeOpenFollow } from '../../../services/peer/links/follow.ts'
 import { LinkHandlers } from '../../../services/peer/links/handlers.ts'
 import { InboundSockets } from '../../../services/peer/links/inbound.ts'
 import { packedHeaders } from '../../../services/peer/links/replicate.ts'
+import { makeTrunkLinks } from '../../../services/peer/links/trunk.ts'
 import { MemoryDisk } from '../../../services/peer/store/memory.ts'
 import { openMemoryStore } from '../../../services/peer/store/open.ts'
 import type { TopicStreams } from '../../../services/peer/streams/hub.ts'
@@ -24,7 +24,7 @@ import type { Chance, World } from '../../../test/sim/world.ts'
 import { Life } from './life.ts'
 import { type Network, NoAnswerError } from './network.ts'
 import type { Defaults } from './settings.ts'
-import { followWire, operationsWire } from './wires.ts'
+import { operationsWire, streamWire } from './wires.ts'
 
 /** Time an fsync takes. */
 export const FLUSH_MS = 1
@@ -107,9 +107,11 @@ export class SimulatedPeer {
       url: `http://${self}.invalid`,
       pools: { operations: peer => operationsWire(network, this, peer) },
       acceptTimeoutMs: Math.max(settings.electionMs / 2, 4 * LIMITS.ACCEPT_AFTER_MS),
-      openFollow: makeOpenFollow({
-        connections: peer => followWire(network, this, peer),
+      trunks: makeTrunkLinks({
+        streams: peer => streamWire(network, this, peer),
+        requests: peer => operationsWire(network, this, peer),
         headers: () => packedHeaders(headers),
+        clock,
       }),
       streaming: {
         heartbeatMs: settings.sseHeartbeatMs,

@@ -1,6 +1,7 @@
 import { operationsBody } from '../../../services/peer/engine/wire.ts'
 import type { exchange } from '../../../services/peer/links/exchange.ts'
-import { FollowParser, parseFollowQuery } from '../../../services/peer/links/follow-wire.ts'
+import { decodeWants, parseTrunkQuery, WANTS_PATH } from '../../../services/peer/links/trunk-wants.ts'
+import { TrunkParser } from '../../../services/peer/links/trunk-wire.ts'
 import type { Sink } from '../../../services/peer/streams/types.ts'
 import type { Network } from './network.ts'
 import type { SimulatedPeer } from './peer.ts'
@@ -14,20 +15,29 @@ type RequestOptions = Parameters<Dispatcher['request']>[0]
 /** Stands for undici's connections of forwarded operations to `peer`. */
 export function operationsWire(network: Network, from: SimulatedPeer, peer: string): Dispatcher {
   const wire: Pick<Dispatcher, 'dispatch'> = {
-    dispatch({ body }, handler) {
+    dispatch({ path, body }, handler) {
       const controller = { abort: () => request.abort() } as unknown as DispatchController
       handler.onRequestStart?.(controller, {})
-      network.tally.hops += operationsBody.decode(body as Buffer).length
+      const isWants = path === WANTS_PATH
+      if (!isWants) network.tally.hops += operationsBody.decode(body as Buffer).length
       const serve = (target: SimulatedPeer, sink: Sink) => {
+        if (isWants) {
+          takeWants(target, from.id, body as Buffer, sink)
+          return
+        }
         const answers = target.handlers.operations(from.id, 'application/vnd.msgpack', body as Buffer)
         void pipe(answers, sink)
       }
-      const request = new StreamedRequest(network, 'operation', from, peer, serve, {
+      const request = new StreamedRequest(network, isWants ? 'follow' : 'operation', from, peer, serve, {
         data(chunk) {
           handler.onResponseStart?.(controller, 200, {}, '')
           handler.onResponseData?.(controller, chunk)
         },
-        end: () => handler.onResponseEnd?.(controller, {}),
+        end: () => {
+          // Also of an answer without a body.
+          handler.onResponseStart?.(controller, 200, {}, '')
+          handler.onResponseEnd?.(controller, {})
+        },
         fail: error => handler.onResponseError?.(controller, error),
       })
       return true
@@ -45,7 +55,7 @@ async function pipe(answers: AsyncIterable<Buffer>, sink: Sink): Promise<void> {
 }
 
 /** Stands for undici's connections for streams from `peer`. */
-export function followWire(network: Network, from: SimulatedPeer, peer: string): Dispatcher {
+export function streamWire(network: Network, from: SimulatedPeer, peer: string): Dispatcher {
   const wire: Pick<Dispatcher, 'request'> = {
     request: (async (options: RequestOptions) => {
       const body = new StreamedBody(network, from, peer, options)
@@ -76,17 +86,19 @@ class StreamedBody implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
       this.#failed = reject
     })
     const query = Object.fromEntries(new URL(options.path, 'http://peer.invalid').searchParams)
-    const counted = new FollowParser()
+    const counted = new TrunkParser()
     this.#watch()
     this.#request = new StreamedRequest(
       network,
       'follow',
       from,
       peer,
-      (target, sink) => serveFollow(target, query, sink),
+      (target, sink) => openTrunk(target, from.id, query, sink),
       {
         data: chunk => {
-          for (const { kind } of counted.push(chunk)) if (kind === 'event') network.tally.followedEvents += 1
+          for (const frame of counted.push(chunk)) {
+            if (frame.kind === 'events') network.tally.followedEvents += frame.events.length
+          }
           this.#watch()
           this.#answered(200)
           this.#chunks.push(chunk)
@@ -145,10 +157,24 @@ class StreamedBody implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
   }
 }
 
-/** A refusal closes the connection: the follower goes to the next replica as for an error status. */
-function serveFollow(target: SimulatedPeer, query: Readonly<Record<string, string>>, sink: Sink): void {
+/** A refusal closes the connection: the lower end looks elsewhere, as for an error status. */
+function openTrunk(
+  target: SimulatedPeer,
+  from: string,
+  query: Readonly<Record<string, string>>,
+  sink: Sink,
+): void {
   try {
-    target.streams.serveFollow(parseFollowQuery(query), sink)
+    target.streams.openTrunk(from, parseTrunkQuery(query), sink)
+  } catch {
+    sink.destroy()
+  }
+}
+
+function takeWants(target: SimulatedPeer, from: string, body: Buffer, sink: Sink): void {
+  try {
+    target.streams.wants(from, decodeWants(body))
+    sink.end()
   } catch {
     sink.destroy()
   }

@@ -8,6 +8,8 @@ export interface LineBatch {
   readonly body: Buffer
   /** The input's line of each item. */
   readonly lines: readonly number[]
+  /** How far into the input they reach, in bytes. */
+  readonly endByte: number
 }
 
 /** When a batch is full, and how long its first line waits for others. */
@@ -63,7 +65,7 @@ export async function* gatherBatches(
         if (item === undefined) continue
         if (batch.lines.length > 0 && batch.bytes + item.length > maxBytes) yield take()
         if (signal.aborted) return
-        batch.add(line.number, item)
+        batch.add(line, item)
         late ??= startWaiting()
         if (batch.lines.length === maxEvents) yield take()
         if (signal.aborted) break
@@ -80,15 +82,17 @@ class Gathering {
   readonly lines: number[] = []
   readonly #items: Buffer[] = []
   bytes = 0
+  #endByte = 0
 
-  add(line: number, item: Buffer): void {
-    this.lines.push(line)
+  add({ number, endByte }: Line, item: Buffer): void {
+    this.lines.push(number)
+    this.#endByte = endByte
     this.#items.push(item)
     this.bytes += item.length
   }
 
   end(): LineBatch {
-    return { body: Buffer.concat(this.#items), lines: this.lines }
+    return { body: Buffer.concat(this.#items), lines: this.lines, endByte: this.#endByte }
   }
 }
 

@@ -94,5 +94,12 @@ function parseId(id: string): string {
 }
 
 function say(line: string): void {
-  process.stdout.write(`${line}\n`)
+  const { stdout } = process
+  if (stdout.listenerCount('error') === 0) stdout.on('error', unlessGone)
+  stdout.write(`${line}\n`)
+}
+
+/** That nobody reads on is no reason to stop what is under way. */
+function unlessGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }

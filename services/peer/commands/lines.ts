@@ -9,6 +9,8 @@ export interface Line {
   /** Counted from 1. */
   readonly number: number
   readonly bytes: Buffer
+  /** How many bytes of the input there are up to its end, with its line break. */
+  readonly endByte: number
 }
 
 /**
@@ -22,6 +24,7 @@ export async function* readLines(
   let pieces: Buffer[] = []
   let pendingBytes = 0
   let number = 0
+  let readBytes = 0
   for await (const chunk of readable(input)) {
     const lines: Line[] = []
     for (let from = 0; from < chunk.length; ) {
@@ -37,14 +40,15 @@ export async function* readLines(
       pieces.push(piece)
       if (at === -1) break
       number += 1
-      lines.push({ number, bytes: withoutCr(joined(pieces)) })
+      lines.push({ number, bytes: withoutCr(joined(pieces)), endByte: readBytes + at + 1 })
       pieces = []
       pendingBytes = 0
       from = at + 1
     }
+    readBytes += chunk.length
     if (lines.length > 0) yield lines
   }
-  if (pendingBytes > 0) yield [{ number: number + 1, bytes: joined(pieces) }]
+  if (pendingBytes > 0) yield [{ number: number + 1, bytes: joined(pieces), endByte: readBytes }]
 }
 
 function joined(pieces: readonly Buffer[]): Buffer {

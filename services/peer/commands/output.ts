@@ -19,9 +19,9 @@ export class Output {
     stream.once('close', () => this.#aborter.abort())
   }
 
-  /** Resolves with true when the stream has taken all of it, with false when it is over before. */
+  /** Resolves with true when the stream has taken all of it; with false when it is over, or takes too long when it need not be waited for. */
   async write(text: string | Uint8Array): Promise<boolean> {
-    if (this.ended.aborted) return false
+    if (this.#aborter.signal.aborted) return false
     if (text.length === 0) return true
     return new Promise<boolean>(resolve => {
       let timer: NodeJS.Timeout | undefined
@@ -29,7 +29,8 @@ export class Output {
       const giveUp = () => {
         timer = setTimeout(resolve, LIMITS.OUTPUT_GRACE_MS, false)
       }
-      this.ended.addEventListener('abort', giveUp)
+      if (this.ended.aborted) giveUp()
+      else this.ended.addEventListener('abort', giveUp)
       this.#stream.write(text, error => {
         this.ended.removeEventListener('abort', giveUp)
         clearTimeout(timer)

@@ -3,20 +3,24 @@ import type { BatchPublishedBody } from '../http/schemas.ts'
 import { LIMITS } from '../limits.ts'
 import { CommandError } from './ask.ts'
 import { gatherBatches, type LineBatch, ndjsonItem, textItems } from './batches.ts'
-import { readLines } from './lines.ts'
+import { type Line, readLines } from './lines.ts'
 import { Output } from './output.ts'
 import { commandAgent, type Pauses, PeerList, RefusedError } from './peer-list.ts'
 import { BatchPublisher, GivenUpError, type PublishTimes } from './publisher.ts'
-import type { PubOptions } from './stream-commands.ts'
+import type { PubOptions } from './stream-options.ts'
+import { Tally } from './tally.ts'
+import type { Progress } from './telling.ts'
 
 export interface PubTools {
   readonly stdin: Readable
   readonly stdout: Writable
   /** One line on stderr. */
   readonly tell: (line: string) => void
-  /** Shows how far it is, in place of what was shown before; undefined where nobody watches. */
-  readonly progress?: ((text: string) => void) | undefined
-  /** Ends the publishing after the batch under way. */
+  /** Bytes of the whole of stdin, where they are known. */
+  readonly inputBytes?: number | undefined
+  /** Undefined where nobody watches. */
+  readonly progress?: Progress | undefined
+  /** Ends the publishing after the batch under way; one that no peer takes now is given up. */
   readonly signal: AbortSignal
   readonly waitMs?: number
   readonly times?: PublishTimes
@@ -28,26 +32,32 @@ export interface PubTools {
  * acknowledged; says in the end how much was. Rejects with CommandError when not all of it was published.
  */
 export async function runPub(options: PubOptions, tools: PubTools): Promise<void> {
-  const { stdin, signal } = tools
+  const { stdin, tell } = tools
   const agent = commandAgent()
   const peers = new PeerList(options.urls, tools.pauses)
-  const publisher = new BatchPublisher(agent, peers, options.topic, tools.times)
-  const output = new Output(tools.stdout)
-  const stop = AbortSignal.any([signal, output.ended])
+  const output = new Output(tools.stdout, tools.signal)
+  const stop = output.ended
+  const tally = new Tally(options.topic, tools.progress, tools.inputBytes)
+  const publisher = new BatchPublisher(agent, peers, options.topic, {
+    times: tools.times,
+    signal: stop,
+    waits: trouble => tally.waits(trouble),
+  })
   const close = () => stdin.destroy()
   stop.addEventListener('abort', close)
-  const tally = new Tally(options.topic, tools.progress)
+  const input = { isRead: options.data !== undefined }
+  const lines = noting(readLines(stdin), input)
   try {
-    for await (const batch of options.data === undefined
-      ? fromStdin(options, tools, stop)
-      : [oneBatch(options)]) {
+    for await (const batch of input.isRead
+      ? [oneBatch(options)]
+      : gathered(lines, options, tools.waitMs, stop)) {
       const answer = await publishing(publisher, batch, options)
-      tally.add(answer)
+      tally.add(answer, batch.endByte)
       if (options.json) await output.write(`${JSON.stringify(acknowledged(answer))}\n`)
     }
   } catch (error) {
     tally.end()
-    if (tally.events > 0) tools.tell(tally.line())
+    if (tally.events > 0) tell(tally.line())
     throw error
   } finally {
     tally.end()
@@ -56,30 +66,38 @@ export async function runPub(options: PubOptions, tools: PubTools): Promise<void
     await agent.destroy()
   }
   output.check()
-  if (stop.aborted && options.data === undefined)
-    throw new CommandError(`stopped before the end of stdin: ${tally.line()}`)
-  tools.tell(
-    tally.events === 0 && options.data === undefined ? 'stdin is empty: nothing is published' : tally.line(),
-  )
+  if (!input.isRead) throw new CommandError(`stopped before the end of stdin: ${tally.line()}`)
+  tell(tally.events === 0 ? 'stdin is empty: nothing is published' : tally.line())
 }
 
-function fromStdin(
+/** The lines as they are; `input` says when there are no more. */
+async function* noting(
+  lines: AsyncIterable<Line[]>,
+  input: { isRead: boolean },
+): AsyncGenerator<Line[], void, undefined> {
+  yield* lines
+  input.isRead = true
+}
+
+function gathered(
+  lines: AsyncIterator<Line[]>,
   { ndjson, batch, type, contentType }: PubOptions,
-  { stdin, waitMs }: PubTools,
+  waitMs: number = LIMITS.PUB_WAIT_MS,
   signal: AbortSignal,
 ): AsyncIterable<LineBatch> {
   const toItem = ndjson ? ndjsonItem : textItems({ type, contentType })
   const bounds = {
     maxEvents: batch,
     maxBytes: LIMITS.PUB_BATCH_BYTES,
-    waitMs: waitMs ?? LIMITS.PUB_WAIT_MS,
+    waitMs,
   }
-  return gatherBatches(readLines(stdin), toItem, bounds, signal)
+  return gatherBatches(lines, toItem, bounds, signal)
 }
 
 function oneBatch({ data = '', type, id, contentType }: PubOptions): LineBatch {
   const bytes = Buffer.from(data)
-  return { body: textItems({ type, id, contentType })({ number: 1, bytes })!, lines: [1] }
+  const line = { number: 1, bytes, endByte: bytes.length }
+  return { body: textItems({ type, id, contentType })(line)!, lines: [1], endByte: line.endByte }
 }
 
 /** Publishes one batch; what goes wrong is told by the lines of the input. */
@@ -91,12 +109,15 @@ async function publishing(
   try {
     return await publisher.publish(body)
   } catch (error) {
-    if (data !== undefined || !(error instanceof CommandError)) throw error
+    if (!(error instanceof CommandError)) throw error
     const [first, last] = [lines[0]!, lines.at(-1)!]
-    const which = first === last ? `line ${first} is` : `lines ${first} to ${last} are`
+    const isLine = data === undefined
+    const which = !isLine ? 'it is' : first === last ? `line ${first} is` : `lines ${first} to ${last} are`
     if (error instanceof GivenUpError && !error.definite) {
       throw new CommandError(`${error.message}; whether ${which} published is not known`)
     }
+    if (!isLine)
+      throw error instanceof GivenUpError ? new CommandError(`${error.message}; it is not published`) : error
     const at = error instanceof RefusedError ? Number(error.problem.line) : Number.NaN
     // The peer counts the lines of the batch.
     const message = Number.isNaN(at)
@@ -108,47 +129,4 @@ async function publishing(
 
 function acknowledged({ topic, first, last, count, cursor, time }: BatchPublishedBody): object {
   return { topic, first, last, count, cursor, time }
-}
-
-/** What has been acknowledged. */
-class Tally {
-  events = 0
-  readonly #topic: string
-  readonly #progress: ((text: string) => void) | undefined
-  readonly #startedMs = performance.now()
-  readonly #timer: NodeJS.Timeout | undefined
-  #first = 0
-  #last = 0
-
-  constructor(topic: string, progress: ((text: string) => void) | undefined) {
-    this.#topic = topic
-    this.#progress = progress
-    if (progress) this.#timer = setInterval(() => progress(this.#soFar()), LIMITS.PUB_PROGRESS_MS)
-  }
-
-  add({ first, last, count }: BatchPublishedBody): void {
-    if (this.events === 0) this.#first = first
-    this.#last = last
-    this.events += count
-  }
-
-  end(): void {
-    clearInterval(this.#timer)
-    this.#progress?.('')
-  }
-
-  #soFar(): string {
-    const seconds = (performance.now() - this.#startedMs) / 1_000
-    const rate = Math.round(this.events / seconds)
-    return `${this.events.toLocaleString('en-US')} events, ${rate.toLocaleString('en-US')} events/s`
-  }
-
-  line(): string {
-    const what = `published ${this.events} event${this.events === 1 ? '' : 's'} to "${this.#topic}"`
-    if (this.events === 0) return what
-    if (this.#first === this.#last) return `${what}, offset ${this.#first}`
-    // Between batches there may be events of others.
-    const among = this.#last - this.#first + 1 === this.events ? '' : 'among '
-    return `${what}, ${among}offsets ${this.#first} to ${this.#last}`
-  }
 }

@@ -13,6 +13,15 @@ export interface PublishTimes {
   readonly patienceMs: number
 }
 
+/** What goes along with publishing. */
+export interface PublishTools {
+  readonly times?: PublishTimes | undefined
+  /** When it is aborted the attempt under way is the last. */
+  readonly signal: AbortSignal
+  /** Is told why a batch waits, each time that an attempt has failed. */
+  readonly waits: (trouble: string) => void
+}
+
 const TIMES: PublishTimes = { attemptMs: LIMITS.COMMAND_ATTEMPT_MS, patienceMs: LIMITS.COMMAND_PATIENCE_MS }
 
 /** A batch was given up. */
@@ -31,21 +40,24 @@ export class BatchPublisher {
   readonly #peers: PeerList
   readonly #path: string
   readonly #times: PublishTimes
+  readonly #tools: PublishTools
 
-  constructor(agent: Agent, peers: PeerList, topic: string, times: PublishTimes = TIMES) {
+  constructor(agent: Agent, peers: PeerList, topic: string, tools: PublishTools) {
     this.#agent = agent
     this.#peers = peers
     this.#path = `/v1/topics/${encodeURIComponent(topic)}/batch`
-    this.#times = times
+    this.#times = tools.times ?? TIMES
+    this.#tools = tools
   }
 
   /**
    * Resolves with what the peer answers that took the batch. Rejects with RefusedError when it was refused for good, and
-   * with GivenUpError when the attempts have taken too long.
+   * with GivenUpError when the attempts have taken too long, or when one failed and the signal is aborted.
    * @param body batch items, one a line
    */
   async publish(body: Buffer): Promise<BatchPublishedBody> {
     const key = `"${randomUUID()}"`
+    const { signal, waits } = this.#tools
     const deadlineMs = performance.now() + this.#times.patienceMs
     let definite = true
     for (;;) {
@@ -60,8 +72,10 @@ export class BatchPublisher {
         }
         definite &&= error.definite
         const pauseMs = this.#peers.failed(error.retryAfterMs)
-        if (performance.now() + pauseMs >= deadlineMs) throw new GivenUpError(error.message, definite)
-        await pause(pauseMs)
+        waits(`${error.message}; trying ${this.#peers.current}`)
+        const isLate = performance.now() + pauseMs >= deadlineMs
+        if (!isLate) await pause(pauseMs, signal)
+        if (isLate || signal.aborted) throw new GivenUpError(error.message, definite)
       }
     }
   }

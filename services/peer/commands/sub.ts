@@ -7,7 +7,8 @@ import { type Frame, latestOffset, openStream } from './event-stream.ts'
 import { Output } from './output.ts'
 import { commandAgent, PassingError, type Pauses, PeerList, pause } from './peer-list.ts'
 import { readFrame } from './received.ts'
-import type { SubOptions } from './stream-commands.ts'
+import { describeSelection, streamPath, topicPath } from './selection.ts'
+import type { SubOptions } from './stream-options.ts'
 
 export interface SubTools {
   readonly stdout: Writable
@@ -21,13 +22,15 @@ export interface SubTools {
 }
 
 /**
- * `hypercast sub`: prints a topic's events, each once and in their order, over whichever of the peers serves. Resolves when
- * there are as many as were asked for, when the topic ends, when nobody reads them any more and when the signal is aborted.
+ * `hypercast sub`: prints the events of topics, each once and each topic's in their order, over whichever of the peers serves.
+ * Resolves when there are as many as were asked for, when the one topic ends, when nobody reads them any more and when the signal
+ * is aborted.
  * Rejects with CommandError for what no peer will do, and when no peer answers in the first place.
  */
 export async function runSub(options: SubOptions, tools: SubTools): Promise<void> {
   const output = new Output(tools.stdout, tools.signal)
-  const file = options.cursorFile === undefined ? undefined : new CursorFile(options.cursorFile)
+  const { selection, cursorFile } = options
+  const file = cursorFile === undefined ? undefined : new CursorFile(cursorFile, selection)
   const cursor = options.cursor ?? file?.read() ?? ''
   const agent = commandAgent()
   try {
@@ -95,22 +98,23 @@ class Subscription {
 
   /** Prints what one stream brings. Resolves with true when nothing more is to come; rejects with PassingError when it breaks. */
   async #follow(): Promise<boolean> {
-    const { topic, start, follow } = this.#options
+    const { selection, start, follow } = this.#options
     const { agent, stop } = this.#parts
     const url = this.#peers.current
-    const path = `/v1/topics/${encodeURIComponent(topic)}`
     if (!follow && this.#until === Number.POSITIVE_INFINITY)
-      this.#until = await latestOffset(agent, url, path, stop)
+      this.#until = await latestOffset(agent, url, topicPath(selection.wants[0]!), stop)
     const { attemptMs, silenceMs } = this.#tools
     const query = this.#cursor === '' ? start : ''
     const opened = await openStream(
       agent,
-      { url, path: `${path}/events?format=cloudevents${query}`, cursor: this.#cursor, attemptMs, silenceMs },
+      { url, path: `${streamPath(selection)}${query}`, cursor: this.#cursor, attemptMs, silenceMs },
       stop,
     )
     this.#isThere = true
     if (opened.kind === 'ended') {
-      this.#tools.tell(`the topic "${topic}" that the cursor belongs to has ended`)
+      this.#tools.tell(
+        `${this.#what()} that the cursor belongs to ${selection.several ? 'have' : 'has'} ended`,
+      )
       return true
     }
     for await (const frames of opened.frames) {
@@ -127,19 +131,18 @@ class Subscription {
   async #print(frames: readonly Frame[]): Promise<boolean> {
     const { output, file } = this.#parts
     const { tell } = this.#tools
+    const printing = { json: this.#options.json, several: this.#options.selection.several }
     const printed: Uint8Array[] = []
     let cursor = this.#cursor
     let end: string | undefined
     for (const frame of frames) {
       if (this.#isDone(cursor)) break
-      const received = readFrame(frame, this.#options.json)
       cursor = frame.cursor || cursor
+      const received = readFrame({ ...frame, cursor }, printing)
       if (received.kind === 'end') end = received.reason
       if (received.kind === 'event') this.#left -= 1
-      if (received.kind === 'gap') {
-        tell(`gap: the offsets ${received.from} to ${received.to} are no longer kept`)
-      }
-      if (received.kind === 'event' || received.kind === 'gap') printed.push(received.output)
+      if ('what' in received) tell(received.what)
+      if ('output' in received) printed.push(received.output)
       if (end !== undefined) break
     }
     if (!(await output.write(Buffer.concat(printed)))) return true
@@ -162,6 +165,11 @@ class Subscription {
       const { title, remedy } = ERRORS[code]
       throw new CommandError(`${title}. ${remedy} (${code})`)
     }
-    this.#tools.tell(`the topic "${this.#options.topic}" has ended: ${reason}`)
+    this.#tools.tell(`${this.#what()} ${this.#options.selection.several ? 'have' : 'has'} ended: ${reason}`)
+  }
+
+  #what(): string {
+    const { selection } = this.#options
+    return `the topic${selection.several ? 's' : ''} ${describeSelection(selection)}`
   }
 }

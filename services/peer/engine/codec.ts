@@ -34,10 +34,10 @@ export { CodecError, NewerFormatError } from './shapes.ts'
 /**
  * The newest format of a command as it lies in a log entry; its first byte. A command is written in the oldest one
  * that has what it says: 2 brought the roster's, 3 the formats that peers speak, 4 the peer that a change of address
- * displaces, 5 what follows a recovery, every other is still 1. Each belongs to a format of the cluster (formats.ts),
+ * displaces, 5 what follows a recovery, 6 how far a trim gets; every other is still 1. Each belongs to a format of the cluster (formats.ts),
  * before which it is not written.
  */
-export const COMMAND_FORMAT = 5
+export const COMMAND_FORMAT = 6
 /** A command is always written with all it says. */
 const EVERY_FORMAT = Number.MAX_SAFE_INTEGER
 /** Below this many bytes an encoded command is copied, so that it does not keep the packer's whole slab alive. */
@@ -170,7 +170,7 @@ const commandKinds = <Head extends object>(head: Fields<Head>, change: Shape<Ros
     configure: [2, record({ ...base, settings: partialSettingsShape })],
     delete: [3, record(base)],
     publish: [4, record({ ...base, events: list(eventShape), clientKey: optional(clientKeyShape) })],
-    trim: [5, record({ ...base, incarnation: uint, before: uint, bytes: uint })],
+    trim: [5, record({ ...base, incarnation: uint, before: uint, bytes: uint, sequence: optional(uint) })],
     roster: [6, record({ ...head, change, producer: optional(producerShape) })],
   } as const
 }
@@ -208,6 +208,7 @@ export function encodeCommand(command: Command): Uint8Array {
 /** The oldest format that has what a command says. */
 export function commandFormatOf(command: Command | Request): number {
   if (command.kind === 'recover') return 5
+  if (command.kind === 'trim') return command.sequence === undefined ? 1 : 6
   return command.kind === 'roster' ? changeFormatOf(command.change) : 1
 }
 

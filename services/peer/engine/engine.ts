@@ -1,7 +1,9 @@
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
+import type { Placed, Slice, SlotStart } from '../links/slot-operations.ts'
 import type { Configuration, Message } from '../raft/types.ts'
 import { CorruptRecord, type LogStore } from '../store/types.ts'
+import type { SlotPosition } from '../topics/positions.ts'
 import type { Request, SlotNotice, StoredEvent, TopicRow } from '../topics/types.ts'
 import { untilNextMs } from './clock.ts'
 import { Heartbeats } from './heartbeats.ts'
@@ -19,6 +21,7 @@ import { RosterSync } from './roster-sync.ts'
 import { Rosters } from './rosters.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
 import type { Slot } from './slot.ts'
+import { placeSlot, readSlot } from './slot-reading.ts'
 import { Snapshots } from './snapshots.ts'
 import { everybody } from './standing.ts'
 import { Turns } from './turns.ts'
@@ -158,6 +161,7 @@ export class Engine implements SlotLogs {
       store,
       reclaim,
       liveness,
+      rosters,
       clock,
       settings,
       log,
@@ -398,6 +402,27 @@ export class Engine implements SlotLogs {
 
   offsetAt(slot: number, topic: string, timeMs: number): number {
     return this.#reading(slot, held => offsetAt(this.#options.store, held, topic, timeMs))
+  }
+
+  position(slot: number): SlotPosition {
+    const { sequence, appliedIndex: index } = this.#slots.get(slot).machine.slot
+    return { sequence, index }
+  }
+
+  readSlot(
+    slot: number,
+    wants: readonly string[],
+    position: SlotPosition,
+    maxEvents: number,
+    maxBytes: number,
+  ): Slice {
+    return this.#reading(slot, held =>
+      readSlot(this.#options.store, held, wants, position, maxEvents, maxBytes),
+    )
+  }
+
+  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed {
+    return this.#reading(slot, held => placeSlot(this.#options.store, held, wants, start))
   }
 
   follow(slot: number, listener: (notice: SlotNotice) => void): () => void {

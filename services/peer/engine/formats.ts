@@ -1,7 +1,9 @@
 import type { Roster } from '../cube/roster.ts'
 import { formatOf } from '../cube/roster-format.ts'
+import type { Operation } from '../links/types.ts'
 import type { Request } from '../topics/types.ts'
 import { commandFormatOf } from './codec.ts'
+import { operationFormatOf } from './wire.ts'
 
 /** The formats a program speaks with the peers of its cluster, from the oldest to the newest. */
 export interface Formats {
@@ -14,7 +16,7 @@ export interface Formats {
  * the commands in their logs, how they are applied, and the bodies between them. Raise it with what an older program
  * would not read, or would do otherwise, and say in FORMAT_TABLE what is new.
  */
-export const FORMAT = 2
+export const FORMAT = 3
 /** The oldest format this program still speaks; the one before can be given up when no cluster may be at it any more. */
 export const OLDEST_FORMAT = 1
 
@@ -32,10 +34,13 @@ export interface FormatRow {
  * - 1: the roster lists the format of each peer.
  * - 2: a change of address may displace another peer; a slot may go on from a recovery; members say who is level and what
  *   is still to move; a refusal says why.
+ * - 3: a slot is read by sequence; a trim says how far it gets, and a topic's row which trim took its last lost event; a peer
+ *   is asked who listens.
  */
 export const FORMAT_TABLE: readonly FormatRow[] = [
   { command: 3, wire: 1 },
   { command: 5, wire: 2 },
+  { command: 6, wire: 3 },
 ]
 
 /** The format of the bodies that peers of a cluster of this format send each other. */
@@ -50,7 +55,18 @@ export function wireFormatOf(format: number): number {
 export function heldBack(request: Request, roster: Roster): string | undefined {
   const command = commandFormatOf(request)
   if (command <= rowOf(formatOf(roster)).command) return undefined
-  const needed = FORMAT_TABLE.findIndex(row => row.command >= command) + 1
+  return behindText(FORMAT_TABLE.findIndex(row => row.command >= command) + 1, roster)
+}
+
+/** The same for what one peer asks of another: `append` carries a request, and all else has a format of its own. */
+export function heldBackOperation(operation: Operation, roster: Roster): string | undefined {
+  if (operation.kind === 'append') return heldBack(operation.request, roster)
+  const wire = operationFormatOf(operation)
+  if (wire <= rowOf(formatOf(roster)).wire) return undefined
+  return behindText(FORMAT_TABLE.findIndex(row => row.wire >= wire) + 1, roster)
+}
+
+function behindText(needed: number, roster: Roster): string {
   const behind = roster.peers.filter(peer => formatOf(peer) < needed).map(({ id }) => id)
   return `This needs format ${needed}, and not all peers run a version that speaks it (${behind.join(', ')}): restart them with the new version.`
 }

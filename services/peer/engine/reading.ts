@@ -55,14 +55,15 @@ export function offsetAt(store: LogStore, slot: Slot, name: string, timeMs: numb
   return low
 }
 
-function eventsOf(store: LogStore, slot: number, run: Run): StoredEvent[] {
+/** The events of a run, without its first `skip` ones; none when it was trimmed meanwhile. */
+export function eventsOf(store: Pick<LogStore, 'runData'>, slot: number, run: Run, skip = 0): StoredEvent[] {
   const data = store.runData(slot, run.logIndex)
   if (data === undefined) return []
-  return decodeEvents(data).map((event, at) => ({
+  return decodeEvents(data, skip).map((event, at) => ({
     ...event,
-    offset: run.first + at,
+    offset: run.first + skip + at,
     incarnation: run.incarnation,
-    sequence: run.sequence + at,
+    sequence: run.sequence + skip + at,
     timeMs: run.timeMs,
   }))
 }

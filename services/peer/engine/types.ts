@@ -1,7 +1,9 @@
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
+import type { Placed, Slice, SlotStart } from '../links/slot-operations.ts'
 import type { Configuration, Message, RaftStatus, SnapshotMeta } from '../raft/types.ts'
 import type { RunRecord } from '../store/types.ts'
+import type { SlotPosition } from '../topics/positions.ts'
 import type { ApplyResult, Request, SlotImage, SlotNotice, StoredEvent, TopicRow } from '../topics/types.ts'
 
 /** Time and turns, injected so that the simulator can drive them. */
@@ -188,6 +190,22 @@ export interface SlotLogs {
   read(slot: number, incarnation: number, from: number, maxEvents: number, maxBytes: number): StoredEvent[]
   /** First offset whose event is stamped at or after `timeMs`; `latest + 1` when none is. */
   offsetAt(slot: number, topic: string, timeMs: number): number
+  /** How far the slot's state is applied here. */
+  position(slot: number): SlotPosition
+  /**
+   * Events of the slot that match, behind `position`, ascending by sequence, within the bounds (at least one if one was
+   * found) and after a bounded search: `position` of the slice may be short of `latest` without any event. Meaningful
+   * only where `position(slot)` is level with `position`.
+   */
+  readSlot(
+    slot: number,
+    wants: readonly string[],
+    position: SlotPosition,
+    maxEvents: number,
+    maxBytes: number,
+  ): Slice
+  /** Where a stream of these wants begins in the slot, as applied here; of `last`, as many events as a bounded search finds. */
+  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed
   /** Calls `listener` for everything applied to the slot from now on. Returns the way to stop. */
   follow(slot: number, listener: (notice: SlotNotice) => void): () => void
   /** Calls `listener` for what happens to the cube. Returns the way to stop. */

@@ -3,8 +3,10 @@ import { LIMITS } from '../limits.ts'
 import type { LogStore } from '../store/types.ts'
 import { planTrim, type RunReader, type Trim } from '../topics/retention.ts'
 import type { Request } from '../topics/types.ts'
+import { heldBack } from './formats.ts'
 import type { Liveness } from './liveness.ts'
 import type { Reclaim } from './reclaim.ts'
+import type { Rosters } from './rosters.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
 import type { Slot } from './slot.ts'
 import { type Clock, SlotError } from './types.ts'
@@ -24,6 +26,7 @@ export interface UpkeepOptions {
   readonly store: LogStore
   readonly reclaim: Reclaim
   readonly liveness: Liveness
+  readonly rosters: Rosters
   readonly clock: Clock
   readonly settings: EngineSettings
   readonly log: EngineLog
@@ -156,7 +159,7 @@ export class Upkeep {
 
   /** False when there is nothing to trim after all. */
   async #trimTopic(slot: Slot, topic: string): Promise<boolean> {
-    const { clock, reclaim } = this.#options
+    const { clock, reclaim, rosters } = this.#options
     const deadlineMs = clock.monotonicMs() + TRIM_PATIENCE_MS
     // Plans only on a state that holds every earlier primary's trims, so that none is counted twice.
     await slot.appends.barrier(deadlineMs)
@@ -164,7 +167,11 @@ export class Upkeep {
     const incarnation = slot.machine.topic(topic)?.incarnation
     const trim = this.#plan(slot, topic, LIMITS.TRIM_SLICE_RUNS)
     if (incarnation === undefined || trim === undefined) return false
-    await slot.appends.append({ kind: 'trim', topic, incarnation, ...trim }, deadlineMs)
+    const request = { kind: 'trim', topic, incarnation, ...trim } as const
+    const { sequence: _, ...older } = request
+    // Retention does not wait for the last peer to be upgraded.
+    const known = heldBack(request, rosters.current) === undefined ? request : older
+    await slot.appends.append(known, deadlineMs)
     return true
   }
 

@@ -1,9 +1,11 @@
 import { type Roster, rosterFault } from '../cube/roster.ts'
 import { ERRORS, type ErrorCode, HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import type { SlotEvent, SlotStart } from '../links/slot-operations.ts'
 import type { Forwarded, ForwardedAnswer, Operation, OperationResult, TopicView } from '../links/types.ts'
 import type { Configuration, Entry, Member, Message, SnapshotMeta } from '../raft/types.ts'
 import type { RunRecord } from '../store/types.ts'
+import type { SlotPosition } from '../topics/positions.ts'
 import type {
   ApplyResult,
   KeyRow,
@@ -15,6 +17,7 @@ import type {
   SlotRow,
   StoredEvent,
   TopicRow,
+  TrimFloor,
 } from '../topics/types.ts'
 import { packBehind, requestShape, rosterShape, settingsShape, unpackPlain } from './codec.ts'
 import {
@@ -41,9 +44,10 @@ import type { Beat, SlotMessage, SnapshotChunk } from './types.ts'
 /**
  * The newest format of what peers say to each other; every body begins with its own. Peers write the one that belongs to
  * the format of their cluster (formats.ts), so that the oldest program among them reads it: 2 brought `level`,
- * `bytesToMove` and `detail`, and which life of a topic a time is asked of.
+ * `bytesToMove` and `detail`, and which life of a topic a time is asked of; 3 what reads a slot by sequence, `floor`, and the
+ * question who listens.
  */
-export const WIRE_FORMAT = 2
+export const WIRE_FORMAT = 3
 
 /** How a body between peers is written: MessagePack, or JSON for a person with curl. */
 export type BodyFormat = 'msgpack' | 'json'
@@ -131,6 +135,7 @@ const topicRow = record<TopicRow>({
   latest: uint,
   bytes: uint,
   createdMs: real,
+  floor: since(3, record<TrimFloor>({ sequence: uint, index: uint })),
 })
 /** A roster that `rosterFault` finds nothing wrong with. */
 export const soundRoster: Shape<Roster> = {
@@ -221,6 +226,14 @@ const peerId: Shape<string> = {
 }
 const path = list(peerId, 2 ** LIMITS.MAX_DIMENSION)
 
+const slotPosition = record<SlotPosition>({ sequence: uint, index: uint })
+const wants = list(text, LIMITS.MAX_WANTS)
+const slotStart = variant<SlotStart, 'kind'>('kind', {
+  latest: [1, record({})],
+  earliest: [2, record({})],
+  time: [3, record({ timeMs: real })],
+  last: [4, record({ count: uint })],
+})
 const operation = variant<Operation, 'kind'>('kind', {
   append: [1, record({ slot: uint, request: requestShape })],
   describe: [2, record({ slot: uint, topic: text })],
@@ -238,7 +251,19 @@ const operation = variant<Operation, 'kind'>('kind', {
   list: [5, record({ slots: list(uint, LIMITS.MAX_SLOTS), after: text, limit: uint })],
   members: [6, record({ slot: uint })],
   ping: [7, record({ peer: peerId })],
+  readSlot: [8, record({ slot: uint, wants, position: slotPosition, maxEvents: uint, maxBytes: uint })],
+  placeSlot: [9, record({ slot: uint, wants, start: slotStart })],
+  glance: [10, record({ slot: uint, topic: text })],
+  listeners: [11, record({ peer: peerId, topic: text })],
 })
+
+const NEWER_KINDS: ReadonlySet<Operation['kind']> = new Set(['readSlot', 'placeSlot', 'glance', 'listeners'])
+
+/** The oldest wire format in which an operation can be asked for. */
+export function operationFormatOf({ kind }: Operation): number {
+  return NEWER_KINDS.has(kind) ? 3 : 1
+}
+
 const forwarded = record<Forwarded>({ operation, target: peerId, path, visited: path, patienceMs: real })
 
 const storedEvent = record<StoredEvent>({
@@ -280,6 +305,23 @@ const operationResult = variant<OperationResult, 'kind'>('kind', {
     }),
   ],
   pong: [8, record({ url: since(2, text) })],
+  slice: [
+    9,
+    record({
+      events: list(record<SlotEvent>({ topic: text, event: storedEvent })),
+      gaps: list(record({ topic: text, to: uint }), LIMITS.MAX_TOPICS_PER_SLOT),
+      position: slotPosition,
+      latest: uint,
+    }),
+  ],
+  placed: [
+    10,
+    record({
+      position: slotPosition,
+      tail: list(tuple<readonly [number, number]>(uint, real), LIMITS.MAX_LAST_EVENTS),
+    }),
+  ],
+  listeners: [11, record({ count: uint })],
   failed: [6, record({ code: errorCode, definite: bool, detail: since(2, text) })],
 })
 const forwardedAnswer = variant<ForwardedAnswer, 'kind'>('kind', {

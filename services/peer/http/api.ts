@@ -2,14 +2,14 @@ import type { Socket } from 'node:net'
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
-import type { FollowRequest } from '../links/follow-wire.ts'
+import type { WantsUpdate } from '../links/trunk-wants.ts'
 import type { Dispatcher } from '../links/types.ts'
 import type { Admitted, JoinWish } from '../membership/admission.ts'
 import type { Recovered, RecoveryWish } from '../membership/recovery.ts'
 import type { PeerMetrics } from '../metrics.ts'
-import type { TopicPage } from '../streams/history.ts'
+import type { HistoryItem, TopicPage } from '../streams/history.ts'
 import type { OpenedStream, Sink, StreamOptions, StreamStart } from '../streams/types.ts'
-import type { StoredEvent, TopicSettings } from '../topics/types.ts'
+import type { TopicSettings } from '../topics/types.ts'
 
 /**
  * How a peer looks from here: `suspected` while its heartbeats fail and nothing is decided yet, `unknown` when it was
@@ -22,10 +22,12 @@ export interface StreamsApi {
   /** Rejects with HypercastError for what is wrong for good. */
   open(options: StreamOptions, deadlineMs: number): Promise<OpenedStream>
   page(topic: string, start: StreamStart, limit: number): Promise<TopicPage>
-  /** Events from `start` to the last one there is now. */
-  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<StoredEvent>
-  /** Another peer's stream of a topic. Throws HypercastError before anything is written. */
-  serveFollow(request: FollowRequest, sink: Sink): void
+  /** Events from `start` to the last one there is now, and gaps. */
+  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<HistoryItem>
+  /** Another peer's trunk. Throws HypercastError before anything is written. */
+  openTrunk(peer: PeerId, name: string, sink: Sink): void
+  /** What the lower end of that trunk wants. Throws HypercastError. */
+  wants(peer: PeerId, update: WantsUpdate): void
   stats(): { readonly streams: number; readonly deliveries: number }
   /** Ends every stream; EventSource reconnects elsewhere. */
   close(): void | Promise<void>
@@ -98,6 +100,8 @@ export interface HttpSettings {
   readonly allowOrigin: readonly string[]
   readonly sseHeartbeatMs: number
   readonly sseRetryMs: number
+  /** Time without progress after which the connection of a stream is closed. */
+  readonly stallTimeoutMs: number
   /** What a new topic keeps when its creator does not say. */
   readonly retention: TopicSettings
 }

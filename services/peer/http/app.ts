@@ -10,13 +10,19 @@ import { LIMITS } from '../limits.ts'
 import type { HttpOptions, PeerApi } from './api.ts'
 import { onClientError, onConnect } from './client-errors.ts'
 import { Connections } from './connections.ts'
+import { HalfOpenWatch } from './half-open.ts'
 import { PathTable } from './paths.ts'
 import { problemHeaders, problemOf } from './problems.ts'
+import { Turnstile } from './turnstile.ts'
 import { validatorCompiler } from './validation.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     readonly pathTable: PathTable
+    /** For those who open a stream. */
+    readonly turnstile: Turnstile
+    /** Watches the connections of long answers. */
+    readonly halfOpen: HalfOpenWatch
   }
 }
 
@@ -26,7 +32,7 @@ const NO_QUERY = Type.Object({}, { additionalProperties: false })
  * The HTTP surface of one peer, ready to listen. `close()` ends the streams first, then waits for requests under way.
  */
 export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
-  const { requestTimeoutMs } = api.settings
+  const { requestTimeoutMs, stallTimeoutMs } = api.settings
   const app = Fastify({
     genReqId: () => randomUUID(),
     // Longer names are refused by their own rule, with a reason.
@@ -53,6 +59,8 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
   const connections = new Connections(app.server)
   const pathTable = new PathTable()
   app.decorate('pathTable', pathTable)
+  app.decorate('turnstile', new Turnstile(LIMITS.OPENINGS_PER_TURN, LIMITS.MAX_STREAMS))
+  app.decorate('halfOpen', new HalfOpenWatch({ clock: api.clock, timeoutMs: stallTimeoutMs, log: api.log }))
   app.setValidatorCompiler(validatorCompiler)
   // The contract's schemas describe the answers and a test holds them to it; nothing is dropped on the way out.
   app.setSerializerCompiler(() => data => JSON.stringify(data))

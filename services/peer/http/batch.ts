@@ -1,13 +1,13 @@
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { EventInput } from '../topics/types.ts'
-import { checkId, checkType } from './cloudevents.ts'
+import { checkId, checkType, invalid } from './attributes.ts'
+import { decodeBase64 } from './base64.ts'
 import { checkContentType } from './event-input.ts'
 import { parseExactly, textOf } from './json.ts'
 import { shorten } from './start.ts'
 
 const MEMBERS: ReadonlySet<string> = new Set(['data', 'data_base64', 'type', 'id', 'contentType'])
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
 /**
  * Reads `application/x-ndjson`: one `{data, type?, id?, contentType?}` or `{data_base64, …}` a line, blank lines
@@ -93,8 +93,9 @@ function readData(
     throw invalid('it needs "data" or "data_base64", one of them.')
   }
   if (base64 !== undefined) {
-    if (typeof base64 !== 'string' || !BASE64.test(base64)) throw invalid('"data_base64" is not base64.')
-    return { data: Buffer.from(base64, 'base64'), impliedType: 'application/octet-stream' }
+    const bytes = typeof base64 === 'string' ? decodeBase64(base64) : undefined
+    if (bytes === undefined) throw invalid('"data_base64" is not base64.')
+    return { data: bytes, impliedType: 'application/octet-stream' }
   }
   if (typeof data === 'string') {
     if (!data.isWellFormed()) throw invalid('"data" is not valid Unicode.')
@@ -117,8 +118,4 @@ function parse<T>(row: string, how: (text: string) => T): T {
   } catch {
     throw invalid('it is not JSON; put each event on one line.')
   }
-}
-
-function invalid(detail: string): HypercastError {
-  return new HypercastError('INVALID_EVENT', detail)
 }

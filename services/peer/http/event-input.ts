@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { EventInput } from '../topics/types.ts'
@@ -9,16 +9,17 @@ import { shorten } from './start.ts'
 const FORM_TYPE = 'application/x-www-form-urlencoded'
 
 /**
- * One event from a publish: the body as it is, its Content-Type, and the `ce-*` headers.
+ * One event from a publish in binary mode: the body as it is, its Content-Type, and the `ce-*` headers.
  * curl's default form type, or none, counts as text.
  * @throws HypercastError INVALID_EVENT, NOT_TEXT, UNSUPPORTED_MEDIA_TYPE
  */
-export function readEvent(headers: IncomingHttpHeaders, body: Uint8Array | undefined): EventInput {
-  refuseEncoded(headers)
-  const contentType = readContentType(headers['content-type'])
-  const data = body ?? new Uint8Array()
+export function readEvent(
+  request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
+  data: Uint8Array,
+): EventInput {
+  const contentType = readContentType(request.headers['content-type'])
   if (contentType === undefined && textOf(data) === undefined) throw new HypercastError('NOT_TEXT')
-  return { ...readContext(headers), ...(contentType === undefined ? {} : { contentType }), data }
+  return { ...readContext(request), ...(contentType === undefined ? {} : { contentType }), data }
 }
 
 /** A compressed body would be kept compressed and nobody would know: neither way of saying so is taken. */
@@ -41,12 +42,6 @@ function readContentType(header: string | undefined): string | undefined {
   if (!contentType) return undefined
   const essence = contentType.split(';', 1)[0]!.trim().toLowerCase()
   if (essence === FORM_TYPE) return undefined
-  if (/^application\/cloudevents(?:-batch)?\+/.test(essence)) {
-    throw new HypercastError(
-      'UNSUPPORTED_MEDIA_TYPE',
-      'CloudEvents come in binary mode here: the data as the body, the attributes in ce-* headers.',
-    )
-  }
   return checkContentType(contentType)
 }
 

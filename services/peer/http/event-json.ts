@@ -1,3 +1,4 @@
+import { canonicalTexts } from '../topics/attribute-values.ts'
 import { formatCursor } from '../topics/cursor.ts'
 import type { StoredEvent } from '../topics/types.ts'
 import { isJsonType, parseExactly, textOf } from './json.ts'
@@ -16,7 +17,7 @@ export function eventText(event: StoredEvent): string {
     time: new Date(event.timeMs).toISOString(),
     ...(type === undefined ? {} : { type }),
     contentType: contentType ?? 'text/plain; charset=utf-8',
-    ...(attributes === undefined ? {} : { attributes }),
+    ...(attributes === undefined ? {} : { attributes: canonicalTexts(attributes) }),
   })
   return `${head.slice(0, -1)},${dataMember(event)}}`
 }

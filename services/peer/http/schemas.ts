@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { ERRORS, type ErrorCode } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { CloudEventSchema } from './cloudevent-schemas.ts'
 import { MEMBERSHIP_SCHEMAS } from './membership-schemas.ts'
 
 /** No member beyond those listed: what is not in the contract is not sent. */
@@ -87,6 +88,27 @@ const placed = {
   primary: OptionalPeerRef('The peer that ordered it: publish there to save a hop.'),
   replicas: Type.Integer({ minimum: 1, description: 'Replicas that hold it on disk; at least a majority.' }),
 }
+export const SubscribersSchema = Type.Object(
+  {
+    topic: Type.String({ examples: ['sports'] }),
+    total: Type.Integer({ minimum: 0, description: 'Streams at all peers that answered.' }),
+    peers: Type.Array(
+      Type.Object(
+        {
+          id: Label,
+          url: Type.String({ description: 'Base URL of the peer.', examples: ['http://127.0.0.1:5561'] }),
+          subscribers: Type.Integer({ minimum: 0, description: 'Open streams of clients there.' }),
+        },
+        CLOSED,
+      ),
+      { description: 'Every peer that answered, by label, also those that serve none.' },
+    ),
+    silent: Type.Array(Label, { description: 'Peers that did not answer in time.' }),
+  },
+  { $id: 'Subscribers', ...CLOSED, description: 'Who listens to a topic now.' },
+)
+export type SubscribersBody = Static<typeof SubscribersSchema>
+
 export const PublishedSchema = Type.Object(
   {
     ...placed,
@@ -120,7 +142,7 @@ export const EventSchema = Type.Object(
     contentType: Type.String({ examples: ['text/plain; charset=utf-8'] }),
     attributes: Type.Optional(
       Type.Record(Type.String(), Type.String(), {
-        description: 'CloudEvents attributes: source, extensions.',
+        description: 'CloudEvents attributes: source, extensions. Booleans and integers as strings.',
       }),
     ),
     data: Type.Optional(Type.Unknown({ description: 'Text as a string, JSON as JSON.' })),
@@ -133,11 +155,14 @@ export const EventPageSchema = Type.Object(
   {
     topic: Type.String(),
     events: Type.Unsafe<Static<typeof EventSchema>[]>({ type: 'array', items: { $ref: 'Event#' } }),
-    next: Type.String({ description: 'Give it as `lastEventId` for what follows.' }),
+    next: Type.String({
+      description:
+        'Give it as `lastEventId` for what follows. Of a page from an offset in the future it is the end of what there is.',
+    }),
     gap: Type.Optional(
       Type.Object(
         { from: Type.Integer({ minimum: 1 }), to: Type.Integer({ minimum: 1 }) },
-        { ...CLOSED, description: 'Offsets asked for that retention has removed.' },
+        { ...CLOSED, description: 'Offsets before the events of the page that retention has removed.' },
       ),
     ),
     earliest: Offset('First offset still kept.'),
@@ -276,8 +301,10 @@ export const SHARED_SCHEMAS: readonly TSchema[] = [
   SettingsSchema,
   TopicSchema,
   TopicListSchema,
+  SubscribersSchema,
   PublishedSchema,
   BatchPublishedSchema,
+  CloudEventSchema,
   EventSchema,
   EventPageSchema,
   PeerSchema,
@@ -297,11 +324,20 @@ export const TopicParams = Type.Object({
 
 /** A response in JSON that refers to a shared schema. */
 export function jsonResponse(schema: string, description: string, headers?: Record<string, object>): object {
-  return {
-    description,
-    ...(headers ? { headers } : {}),
-    content: { 'application/json': { schema: { $ref: `${schema}#` } } },
-  }
+  return jsonResponseOf({ $ref: `${schema}#` }, description, headers)
+}
+
+/** A response in JSON that is as one of several shared schemas says. */
+export function jsonResponseOfAny(
+  schemas: readonly string[],
+  description: string,
+  headers?: Record<string, object>,
+): object {
+  return jsonResponseOf({ anyOf: schemas.map(schema => ({ $ref: `${schema}#` })) }, description, headers)
+}
+
+function jsonResponseOf(schema: object, description: string, headers?: Record<string, object>): object {
+  return { description, ...(headers ? { headers } : {}), content: { 'application/json': { schema } } }
 }
 
 /** Problem responses for these codes, by status. */

@@ -22,6 +22,7 @@ export function beginStream(reply: FastifyReply): ServerResponse {
   reply.hijack()
   sse.sendHeaders(200)
   raw.flushHeaders()
+  reply.server.halfOpen.watch(raw.socket)
   return raw
 }
 

@@ -3,7 +3,7 @@ import type { PeerId } from '../cube/labels.ts'
 import { replicasOf, slotOf } from '../cube/placement.ts'
 import type { Roster } from '../cube/roster.ts'
 import { orderTargets } from '../cube/routing.ts'
-import { heldBack } from '../engine/formats.ts'
+import { heldBackOperation } from '../engine/formats.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { Request } from '../topics/types.ts'
@@ -70,8 +70,7 @@ export class CubeDispatcher implements Dispatcher {
   dispatch(operation: Operation, deadlineMs: number): Promise<Outcome> {
     if (this.#underWay >= LIMITS.MAX_FORWARDS_INFLIGHT) return Promise.resolve(overloaded)
     // Not even on its way: a peer that does not know it could not read the request that carries it.
-    const detail =
-      operation.kind === 'append' ? heldBack(operation.request, this.#options.roster()) : undefined
+    const detail = heldBackOperation(operation, this.#options.roster())
     if (detail !== undefined) return Promise.resolve(notYet(detail))
     if (operation.kind !== 'append' || operation.request.producer) {
       return this.#see(operation, deadlineMs, () => {})
@@ -138,7 +137,7 @@ export class CubeDispatcher implements Dispatcher {
       operation,
       targets: this.#targets(operation, slots),
       replicas: new Set(
-        operation.kind === 'ping' ? [operation.peer] : slots.flatMap(slot => this.#replicasOf(slot)),
+        'peer' in operation ? [operation.peer] : slots.flatMap(slot => this.#replicasOf(slot)),
       ),
       patienceMs: () => (this.#isClosed ? 0 : patienceOf(deadlineMs - clock.monotonicMs())),
       attempt: (forwarded, cancellation) => router.route(forwarded, cancellation),
@@ -149,7 +148,7 @@ export class CubeDispatcher implements Dispatcher {
   /** Who may be able to answer: what needs the primary aims at it, the rest at what is near and up. */
   #targets(operation: Operation, slots: readonly number[]): PeerId[] {
     const { self, roster, edges } = this.#options
-    if (operation.kind === 'ping') return [operation.peer]
+    if ('peer' in operation) return [operation.peer]
     const alive = (peer: PeerId) => edges.alive(peer)
     const [first, ...others] = slots.map(slot => this.#replicasOf(slot))
     const common = (first ?? []).filter(peer => others.every(set => set.includes(peer)))
@@ -179,7 +178,8 @@ export class CubeDispatcher implements Dispatcher {
     if (!('slot' in operation)) return
     if (result.kind === 'appended' || result.kind === 'members')
       this.#primaryIs(operation.slot, result.primary)
-    if (result.kind === 'described' && result.view.primary !== null) {
+    // A glance is what any replica knows, which may be long ago.
+    if (operation.kind === 'describe' && result.kind === 'described' && result.view.primary !== null) {
       this.#primaryIs(operation.slot, result.view.primary)
     }
   }

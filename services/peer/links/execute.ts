@@ -3,6 +3,7 @@ import { isLevel } from '../engine/mover.ts'
 import { SlotError, type SlotFailure, type SlotLogs } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { RaftStatus } from '../raft/types.ts'
+import { isLevelWith } from '../topics/positions.ts'
 import type { Operation, OperationResult } from './types.ts'
 
 /**
@@ -15,26 +16,33 @@ export type LocalOutcome =
 
 type Read = Operation & { readonly kind: 'read' }
 type OffsetAt = Operation & { readonly kind: 'offsetAt' }
+type ReadSlot = Operation & { readonly kind: 'readSlot' }
+type PlaceSlot = Operation & { readonly kind: 'placeSlot' }
 type List = Operation & { readonly kind: 'list' }
 
 const NOT_HERE: LocalOutcome = { kind: 'notHere', primary: null, definite: true }
 
-/** Runs operations on the slots this peer holds. */
+/** Runs operations on the slots this peer holds, and those that are about the peer itself. */
 export class Executor {
   readonly #self: PeerId
   readonly #url: string
   readonly #slots: SlotLogs
+  readonly #listeners: (topic: string) => number
 
-  /** @param url where this peer is reached */
-  constructor(self: PeerId, url: string, slots: SlotLogs) {
+  /**
+   * @param url where this peer is reached
+   * @param listeners how many streams of clients here get the topic's events
+   */
+  constructor(self: PeerId, url: string, slots: SlotLogs, listeners: (topic: string) => number) {
     this.#self = self
     this.#url = url
     this.#slots = slots
+    this.#listeners = listeners
   }
 
   /** Whether this peer holds what the operation is about, so that asking it makes sense. */
   holds(operation: Operation): boolean {
-    if (operation.kind === 'ping') return operation.peer === this.#self
+    if ('peer' in operation) return operation.peer === this.#self
     if (operation.kind === 'list') return operation.slots.every(slot => this.#slots.holds(slot))
     return this.#slots.holds(operation.slot)
   }
@@ -58,12 +66,20 @@ export class Executor {
           return done(this.#members(operation.slot))
         case 'ping':
           return done({ kind: 'pong', url: this.#url })
+        case 'listeners':
+          return done({ kind: 'listeners', count: this.#listeners(operation.topic) })
         case 'read':
           return this.#read(operation)
         case 'offsetAt':
           return this.#offsetAt(operation)
         case 'list':
           return done(this.#list(operation))
+        case 'readSlot':
+          return this.#readSlot(operation)
+        case 'placeSlot':
+          return done(this.#placeSlot(operation))
+        case 'glance':
+          return done({ kind: 'described', view: this.#view(operation.slot, operation.topic) })
       }
     } catch (error) {
       if (error instanceof SlotError) return this.#withHint(operation, outcomeOf(error.failure))
@@ -132,6 +148,19 @@ export class Executor {
     const isLevel = row !== undefined && row.incarnation === incarnation && row.latest >= latest
     if (incarnation !== undefined && !isLevel) return NOT_HERE
     return done({ kind: 'offset', offset: this.#slots.offsetAt(slot, topic, timeMs) })
+  }
+
+  #readSlot({ slot, wants, position, maxEvents, maxBytes }: ReadSlot): LocalOutcome {
+    // Here what the asker has passed or has been told of would come back, or be missing.
+    if (!isLevelWith(this.#slots.position(slot), position)) return NOT_HERE
+    const most = Math.min(maxEvents, LIMITS.MAX_BATCH_EVENTS)
+    return done(this.#slots.readSlot(slot, wants, position, most, Math.min(maxBytes, LIMITS.CUT_BATCH_BYTES)))
+  }
+
+  #placeSlot({ slot, wants, start }: PlaceSlot): OperationResult {
+    const isLast = start.kind === 'last'
+    const most = isLast ? { ...start, count: Math.min(start.count, LIMITS.MAX_LAST_EVENTS) } : start
+    return this.#slots.placeSlot(slot, wants, most)
   }
 
   #list({ slots, after, limit }: List): OperationResult {

@@ -35,6 +35,12 @@ export type SlotOperation =
   /** What the replica knows of a topic, which may be old; answered like `describe`. */
   | { readonly kind: 'glance'; readonly slot: number; readonly topic: string }
 
+/** A part of a slot's order; see `readSlot`. */
+export type Slice = SlotResult & { readonly kind: 'slice' }
+
+/** A place in it; see `placeSlot`. */
+export type Placed = SlotResult & { readonly kind: 'placed' }
+
 export type SlotResult =
   | {
       readonly kind: 'slice'

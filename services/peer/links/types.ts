@@ -2,10 +2,12 @@ import type { PeerId } from '../cube/labels.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Configuration } from '../raft/types.ts'
 import type { ApplyResult, Request, StoredEvent, TopicRow } from '../topics/types.ts'
+import type { SlotOperation, SlotResult } from './slot-operations.ts'
 
 /**
  * What one peer asks of another on a client's behalf.
- * `append`, `describe` and `members` go to the slot's primary; `read` to any replica; `list` to the peer named.
+ * `append`, `describe` and `members` go to the slot's primary; `read` and what reads a slot by sequence to any replica;
+ * `ping` and `listeners` to the peer named.
  */
 export type Operation =
   | { readonly kind: 'append'; readonly slot: number; readonly request: Request }
@@ -39,8 +41,11 @@ export type Operation =
     }
   /** Is that peer reached by anybody? It answers itself. */
   | { readonly kind: 'ping'; readonly peer: PeerId }
+  /** How many streams of clients that peer serves to which the topic's events go. */
+  | { readonly kind: 'listeners'; readonly peer: PeerId; readonly topic: string }
   /** Linearizable: who takes part in the slot now. */
   | { readonly kind: 'members'; readonly slot: number }
+  | SlotOperation
 
 /** A refusal that took no entry of the log: it binds no earlier attempt that is still on its way there. */
 export function isUnlogged(result: OperationResult): boolean {
@@ -73,6 +78,7 @@ export type OperationResult =
   | { readonly kind: 'offset'; readonly offset: number }
   /** Where it is reached, as it says itself; absent from one that runs an older version. */
   | { readonly kind: 'pong'; readonly url?: string }
+  | { readonly kind: 'listeners'; readonly count: number }
   | {
       readonly kind: 'members'
       readonly configuration: Configuration
@@ -87,6 +93,7 @@ export type OperationResult =
       readonly topics: readonly TopicRow[]
       readonly primaries: readonly (PeerId | null)[]
     }
+  | SlotResult
   | {
       readonly kind: 'failed'
       readonly code: ErrorCode /** False: the outcome is unknown. */

@@ -88,6 +88,24 @@ export class KvLogStore implements LogStore {
     return [...found, ...this.#runsOf(state, rest, offset)]
   }
 
+  runsFrom(slot: number, logIndex: number, limit: number): Run[] {
+    const state = this.#state(slot)
+    if (logIndex > state.applied) return []
+    const from = indexKey(TABLES.run, state, logIndex)
+    // Behind what is applied lie runs of a snapshot under way.
+    const end = indexKey(TABLES.run, state, state.applied + 1)
+    return this.#kv.range(from, end, { limit }).map(([key, record]) => unpackRun(key, record))
+  }
+
+  runsBefore(slot: number, logIndex: number, limit: number): Run[] {
+    const state = this.#state(slot)
+    if (logIndex <= 0) return []
+    const from = indexKey(TABLES.run, state, 0)
+    const end = indexKey(TABLES.run, state, Math.min(logIndex, state.applied + 1))
+    const rows = this.#kv.range(from, end, { limit, reverse: true })
+    return rows.map(([key, record]) => unpackRun(key, record))
+  }
+
   runData(slot: number, logIndex: number): Uint8Array | undefined {
     const replica = this.#replicas.current(slot)
     if (!replica) return undefined

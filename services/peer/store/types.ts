@@ -97,6 +97,10 @@ export interface LogStore {
   findRun(slot: number, incarnation: number, offset: number): Run | undefined
   /** Runs from the one that holds `offset` (or the first after it) on, at most `limit`. */
   runs(slot: number, incarnation: number, offset: number, limit: number): Run[]
+  /** Applied runs of all topics at or behind `logIndex`, in log order and so ascending by sequence, at most `limit`. */
+  runsFrom(slot: number, logIndex: number, limit: number): Run[]
+  /** Applied runs of all topics before `logIndex`, the last one first, at most `limit`. */
+  runsBefore(slot: number, logIndex: number, limit: number): Run[]
   /** Entry data of a run. Throws `CorruptRecord`; undefined when it was trimmed meanwhile. */
   runData(slot: number, logIndex: number): Uint8Array | undefined
 

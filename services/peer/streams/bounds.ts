@@ -6,6 +6,8 @@ export interface StreamBounds {
   readonly ringBytes: number
   /** Bytes waiting in a subscriber's socket from which on it is not fed. */
   readonly bufferBytes: number
+  /** Bytes waiting in a trunk's socket from which on events are left out. */
+  readonly trunkBytes: number
   /** Events read from the log at a time. */
   readonly replayEvents: number
 }
@@ -15,5 +17,6 @@ export const STREAM_BOUNDS: StreamBounds = {
   ringEvents: LIMITS.MAX_RING_EVENTS,
   ringBytes: LIMITS.MAX_RING_BYTES,
   bufferBytes: LIMITS.MAX_SUBSCRIBER_BUFFER_BYTES,
+  trunkBytes: LIMITS.MAX_TRUNK_BUFFER_BYTES,
   replayEvents: LIMITS.REPLAY_EVENTS,
 }

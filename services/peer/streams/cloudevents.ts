@@ -1,28 +1,17 @@
 import { isUtf8 } from 'node:buffer'
+import { attributeJson } from '../topics/attribute-values.ts'
+import { isTimestamp } from '../topics/timestamps.ts'
 import type { StoredEvent } from '../topics/types.ts'
+import { asUriReference } from '../topics/uris.ts'
+import { mediaKind } from './media-types.ts'
 
 /** Media type of an event whose publisher gave none. */
 export const DEFAULT_CONTENT_TYPE = 'text/plain; charset=utf-8'
 /** CloudEvents type of an event whose publisher gave none (the attribute is required). */
 export const DEFAULT_EVENT_TYPE = 'hypercast.event'
+/** Largest Integer of the CloudEvents type system: an offset beyond it is written as a string. */
+const MAX_INTEGER = 2_147_483_647
 
-/** `application/` subtypes that are text although their names do not say so. */
-const TEXT_SUBTYPES = new Set([
-  'json',
-  'xml',
-  'javascript',
-  'ecmascript',
-  'yaml',
-  'x-yaml',
-  'toml',
-  'sql',
-  'graphql',
-  'x-ndjson',
-  'jsonl',
-  'x-www-form-urlencoded',
-])
-/** Charsets whose bytes are UTF-8. */
-const UTF8_CHARSETS = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii'])
 /** Attributes that are written from the event itself, whatever the publisher's attributes say. */
 const OWN_ATTRIBUTES = new Set([
   'specversion',
@@ -45,66 +34,58 @@ export type PayloadKind = 'text' | 'json' | 'binary'
  * bytes that are not valid UTF-8 are binary whatever their type says.
  */
 export function payloadKind(event: Pick<StoredEvent, 'contentType' | 'data'>): PayloadKind {
-  const declared = declaredKind(event.contentType ?? DEFAULT_CONTENT_TYPE)
-  return declared !== 'binary' && isUtf8(event.data) ? declared : 'binary'
-}
-
-function declaredKind(contentType: string): PayloadKind {
-  const [essence = '', ...parameters] = contentType.toLowerCase().split(';')
-  if (!parameters.every(isUtf8Parameter)) return 'binary'
-  const [type = '', subtype = ''] = essence.trim().split('/')
-  if (subtype === 'json' || subtype.endsWith('+json')) return 'json'
-  if (type === 'text' || subtype.endsWith('+xml') || subtype.endsWith('+yaml')) return 'text'
-  return type === 'application' && TEXT_SUBTYPES.has(subtype) ? 'text' : 'binary'
-}
-
-function isUtf8Parameter(parameter: string): boolean {
-  const [name = '', value = ''] = parameter.trim().split('=')
-  return name !== 'charset' || UTF8_CHARSETS.has(value.replaceAll('"', ''))
+  const { isText, isJson, isUtf8: saysUtf8 } = mediaKind(event.contentType ?? DEFAULT_CONTENT_TYPE)
+  if (!isText || !saysUtf8 || !isUtf8(event.data)) return 'binary'
+  return isJson ? 'json' : 'text'
 }
 
 /**
  * The event as a CloudEvents 1.0 object in the JSON format, with the extension attributes `topic` and `offset`.
- * A JSON payload stands in `data` exactly as it was published, text as a string, anything else in `data_base64`
- * (CloudEvents JSON format 1.0.2, section 3.1).
+ * A JSON payload stands in `data` exactly as it was published, text as a string, anything else in `data_base64`; an
+ * empty one that should be JSON is no data at all (CloudEvents JSON format 1.0.2, section 3.1). Extensions have the
+ * type they came with.
  */
 export function toCloudEvent(topic: string, event: StoredEvent): string {
   const attributes = event.attributes ?? {}
   const members = [
     member('specversion', '1.0'),
     member('id', event.id ?? `${event.offset}-${event.incarnation}`),
-    member('source', attributes.source || `/v1/topics/${encodeURIComponent(topic)}`),
+    member('source', sourceOf(topic, attributes.source)),
     member('type', event.type || DEFAULT_EVENT_TYPE),
     member('time', cloudEventTime(event, attributes.time)),
   ]
   for (const [name, value] of Object.entries(attributes)) {
-    if (!OWN_ATTRIBUTES.has(name)) members.push(member(name, value))
+    if (!OWN_ATTRIBUTES.has(name)) members.push(`${JSON.stringify(name)}:${attributeJson(value)}`)
   }
   members.push(
     member('datacontenttype', event.contentType ?? DEFAULT_CONTENT_TYPE),
     member('topic', topic),
-    member('offset', event.offset),
-    dataMember(event),
+    member('offset', event.offset > MAX_INTEGER ? String(event.offset) : event.offset),
+    ...dataMember(event),
   )
   return `{${members.join(',')}}`
 }
 
-/** The publisher's own time if it gave one, else the primary's stamp. */
-function cloudEventTime(event: StoredEvent, given: string | undefined): string {
-  return given !== undefined && !Number.isNaN(Date.parse(given))
-    ? given
-    : new Date(event.timeMs).toISOString()
+/** The publisher's source, percent-encoded where it was sent without regard to CloudEvents, or the topic's path. */
+function sourceOf(topic: string, given: string | undefined): string {
+  return given ? asUriReference(given) : `/v1/topics/${encodeURIComponent(topic)}`
 }
 
-function dataMember(event: StoredEvent): string {
+/** The publisher's own time if it gave one, else the primary's stamp. */
+function cloudEventTime(event: StoredEvent, given: string | undefined): string {
+  return given !== undefined && isTimestamp(given) ? given : new Date(event.timeMs).toISOString()
+}
+
+function dataMember(event: StoredEvent): string[] {
   const bytes = Buffer.from(event.data.buffer, event.data.byteOffset, event.data.byteLength)
   const kind = payloadKind(event)
-  if (kind === 'text') return member('data', bytes.toString('utf8'))
+  if (kind === 'text') return [member('data', bytes.toString('utf8'))]
   if (kind === 'json') {
+    if (bytes.length === 0) return []
     const text = bytes.toString('utf8')
-    if (isJson(text)) return `"data":${text}`
+    if (isJson(text)) return [`"data":${text}`]
   }
-  return member('data_base64', bytes.toString('base64'))
+  return [member('data_base64', bytes.toString('base64'))]
 }
 
 function isJson(text: string): boolean {

@@ -13,8 +13,7 @@ export interface FeedOptions {
   readonly incarnation: number
   /** Last offset known when the feed begins. */
   readonly head: number
-  /** The source to go on with, chosen by where the slot's replicas are now. */
-  readonly source: () => TopicSource
+  readonly source: TopicSource
   readonly flusher: Flusher
   readonly replayer: Replayer
   readonly bounds: StreamBounds
@@ -25,12 +24,12 @@ export interface FeedOptions {
 /**
  * One life of one topic on this peer: recent events in a ring, and the subscribers that want them. A subscriber that
  * is within the ring is written to at each flush; one that is behind it is the replayer's until it is level again.
- * Its source changes as replicas move from peer to peer; offsets make sure that its subscribers notice nothing.
+ * Where its source has the events from may change; offsets make sure that its subscribers notice nothing.
  */
 export class Feed implements SourceTarget, Flushable {
   readonly topic: string
   readonly incarnation: number
-  readonly #choose: () => TopicSource
+  readonly #source: TopicSource
   readonly #flusher: Flusher
   readonly #replayer: Replayer
   readonly #onDone: (feed: Feed) => void
@@ -38,15 +37,15 @@ export class Feed implements SourceTarget, Flushable {
   readonly #subscribers = new Set<Subscriber>()
   /** Chunks made for this flush, by encoding and first offset: subscribers that are level write the same bytes. */
   readonly #chunks = new Map<string, Chunk>()
-  #source: TopicSource
+  /** A flush that is not through yet. */
+  #round: Iterator<Subscriber> | undefined
   #ended = false
   #done = false
 
   constructor(options: FeedOptions) {
     this.topic = options.topic
     this.incarnation = options.incarnation
-    this.#choose = options.source
-    this.#source = options.source()
+    this.#source = options.source
     this.#flusher = options.flusher
     this.#replayer = options.replayer
     this.#onDone = options.onDone
@@ -71,8 +70,7 @@ export class Feed implements SourceTarget, Flushable {
   }
 
   view(): FeedView {
-    const { earliest, led } = this.#source.state()
-    return { incarnation: this.incarnation, earliest, latest: this.head, led }
+    return { incarnation: this.incarnation, earliest: this.#source.earliest(), latest: this.head }
   }
 
   publish(events: readonly StoredEvent[]): void {
@@ -99,26 +97,6 @@ export class Feed implements SourceTarget, Flushable {
     this.#finish()
   }
 
-  /** Goes over to the source that would be chosen now, if it has another. */
-  relocate(): void {
-    if (this.#source.misplaced) this.move()
-  }
-
-  move(): void {
-    if (this.#done) return
-    this.#source.close()
-    for (const subscriber of this.#subscribers) {
-      if (subscriber.bound) subscriber.close()
-      if (!subscriber.open) this.#subscribers.delete(subscriber)
-    }
-    if (this.#subscribers.size === 0) {
-      this.#finish()
-      return
-    }
-    this.#source = this.#choose()
-    this.#source.start(this)
-  }
-
   /** Takes a subscriber whose `next` is set, and tells its client its position if it can be told now. */
   add(subscriber: Subscriber): void {
     subscriber.feed = this
@@ -135,10 +113,17 @@ export class Feed implements SourceTarget, Flushable {
     return this.#source.read(from)
   }
 
-  flush(): void {
-    for (const subscriber of this.#subscribers) this.pump(subscriber)
+  flush(isOver: () => boolean): boolean {
+    // A set's iterator goes on behind what was deleted, and reaches what was added.
+    this.#round ??= this.#subscribers.values()
+    for (let next = this.#round.next(); !next.done; next = this.#round.next()) {
+      this.pump(next.value)
+      if (isOver()) return false
+    }
+    this.#round = undefined
     this.#chunks.clear()
     this.#ring.trim()
+    return true
   }
 
   /** Writes what there is for one subscriber, or hands it to the replayer. */

@@ -8,8 +8,6 @@ export interface FeedView {
   readonly earliest: number
   /** Last offset known here. */
   readonly latest: number
-  /** The replica behind this feed follows a primary; false: what it shows may be old. */
-  readonly led: boolean
 }
 
 /** Why a stream ends for good. */

@@ -10,13 +10,25 @@ import type { Slice } from './source.ts'
 import type { Decision } from './start.ts'
 import type { StreamStart } from './types.ts'
 
+/** Offsets that retention has removed, both ends included. */
+export interface Gap {
+  readonly from: number
+  readonly to: number
+}
+
+/** What a history is made of; only an event has an offset. */
+export type HistoryItem = StoredEvent | Gap
+
 /** A page of a topic's events. */
 export interface TopicPage {
   readonly events: readonly StoredEvent[]
-  /** Cursor behind the last event of the page (or the page's start): where the next page or stream begins. */
+  /**
+   * Cursor behind the last event of the page (or the page's start): where the next page or stream begins. Of a start in
+   * the future: behind the latest event.
+   */
   readonly next: string
-  /** Events asked for that retention has removed. */
-  readonly gap?: { readonly from: number; readonly to: number }
+  /** Before the events of the page: what was asked for and retention has removed. */
+  readonly gap?: Gap
   /** First and last offset the topic had when the page was read. */
   readonly earliest: number
   readonly latest: number
@@ -45,38 +57,52 @@ export class History {
     const begun = await this.#begin(topic, start)
     const { signal } = new AbortController()
     const events: StoredEvent[] = []
+    let gap: Gap | undefined
+    let { next } = begun
     let sizeBytes = 0
-    for await (const event of this.#events(topic, begun, signal)) {
-      events.push(event)
-      sizeBytes += event.data.length
+    for await (const item of this.#items(topic, begun, signal)) {
+      if (!('offset' in item)) {
+        // A gap behind events is told by the page that begins with it.
+        if (events.length > 0) break
+        gap = { from: gap?.from ?? item.from, to: item.to }
+        next = item.to + 1
+        continue
+      }
+      events.push(item)
+      next = item.offset + 1
+      sizeBytes += item.data.length
       if (events.length >= limit || sizeBytes > LIMITS.MAX_PAGE_BYTES) break
     }
     const { incarnation, latest } = begun
-    const earliest = Math.max(
-      begun.earliest,
-      events[0] && events[0].offset > begun.next ? events[0].offset : 1,
-    )
-    const gap = begun.next < earliest ? { gap: { from: begun.next, to: earliest - 1 } } : {}
-    const last = events.at(-1)?.offset ?? Math.min(latest, Math.max(begun.next, earliest) - 1)
-    return { events, next: formatCursor(last, incarnation), ...gap, earliest, latest }
+    const earliest = Math.max(begun.earliest, gap ? gap.to + 1 : 1)
+    // A start in the future has no cursor yet.
+    const cursor = formatCursor(Math.min(latest, next - 1), incarnation)
+    return { events, next: cursor, ...(gap && { gap }), earliest, latest }
   }
 
   /** See TopicStreams.history. */
-  async *events(topic: string, start: StreamStart, signal: AbortSignal): AsyncGenerator<StoredEvent> {
-    yield* this.#events(topic, await this.#begin(topic, start), signal)
+  async *items(topic: string, start: StreamStart, signal: AbortSignal): AsyncGenerator<HistoryItem> {
+    yield* this.#items(topic, await this.#begin(topic, start), signal)
   }
 
-  /** Events up to the latest that was known at the beginning. */
-  async *#events(topic: string, begun: Begun, signal: AbortSignal): AsyncGenerator<StoredEvent> {
+  /** Up to the latest that was known at the beginning: each offset as an event, or in a gap. */
+  async *#items(topic: string, begun: Begun, signal: AbortSignal): AsyncGenerator<HistoryItem> {
+    const { incarnation, latest } = begun
+    let { next } = begun
     // What retention has removed is told as a gap, also where a replica that is behind still has it.
-    let next = Math.max(begun.next, begun.earliest)
-    while (next <= begun.latest && !signal.aborted) {
-      const slice = await this.#read(topic, begun.incarnation, next, signal)
+    if (next < begun.earliest) yield { from: next, to: begun.earliest - 1 }
+    next = Math.max(next, begun.earliest)
+    while (next <= latest && !signal.aborted) {
+      const slice = await this.#read(topic, incarnation, next, signal)
       for (const event of slice.events) {
-        if (event.offset > begun.latest || signal.aborted) return
+        if (signal.aborted) return
+        if (event.offset > next) yield { from: next, to: Math.min(event.offset - 1, latest) }
+        if (event.offset > latest) return
         yield event
+        next = event.offset + 1
       }
-      next = Math.max(next, slice.earliest, (slice.events.at(-1)?.offset ?? 0) + 1)
+      if (slice.earliest > next) yield { from: next, to: Math.min(slice.earliest - 1, latest) }
+      next = Math.max(next, slice.earliest)
     }
   }
 
@@ -87,7 +113,7 @@ export class History {
       case 'start':
         return resolution
       case 'ended':
-        throw new HypercastError('UNKNOWN_TOPIC', `The topic ${JSON.stringify(topic)} was deleted`)
+        throw ended(topic)
       case 'refused':
         throw resolution.error
       case 'undecided':
@@ -102,11 +128,20 @@ export class History {
     for (let attempt = 0; ; attempt += 1) {
       const slice = await this.#readOnce(topic, incarnation, from, deadlineMs)
       if (slice !== null && (slice.events.length > 0 || slice.earliest > from)) return slice
+      // A replica without a single event of this life is far behind, or the life is over.
+      if (slice?.latest === 0) await this.#mustLive(topic, incarnation, from, deadlineMs)
       const pauseMs = Math.min(LIMITS.RETRY_MAX_MS, LIMITS.RETRY_MIN_MS * 2 ** attempt)
       if (signal.aborted || clock.monotonicMs() + pauseMs >= deadlineMs)
         throw new HypercastError('UNREACHABLE')
       await pause(clock, pauseMs, signal)
     }
+  }
+
+  /** Throws UNKNOWN_TOPIC when this life of the topic has ended meanwhile. */
+  async #mustLive(topic: string, incarnation: number, from: number, deadlineMs: number): Promise<void> {
+    const behind = { kind: 'cursor', offset: from - 1, incarnation } as const
+    const resolution = await this.#options.resolver.resolveFresh(topic, behind, deadlineMs)
+    if (resolution.kind === 'ended') throw ended(topic)
   }
 
   async #readOnce(
@@ -132,4 +167,12 @@ export class History {
     const { result } = await dispatcher.dispatch(operation, deadlineMs)
     return result.kind === 'events' ? result : null
   }
+}
+
+function ended(topic: string): HypercastError {
+  const name = JSON.stringify(topic)
+  return new HypercastError(
+    'UNKNOWN_TOPIC',
+    `The topic ${name} that was read was deleted; one that was created under this name since is another topic, to be read from its beginning`,
+  )
 }

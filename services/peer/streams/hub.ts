@@ -1,24 +1,23 @@
-import { PassThrough } from 'node:stream'
 import type { PeerId } from '../cube/labels.ts'
 import { pause } from '../engine/pause.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import { encodeFollowFrame, type FollowRequest, type OpenFollow } from '../links/follow-wire.ts'
+import type { TrunkLinks } from '../links/trunk.ts'
+import type { WantsUpdate } from '../links/trunk-wants.ts'
 import type { Dispatcher } from '../links/types.ts'
-import type { StoredEvent } from '../topics/types.ts'
 import { STREAM_BOUNDS, type StreamBounds } from './bounds.ts'
 import { Feed } from './feed.ts'
 import { Flusher } from './flusher.ts'
 import { sseEncoding } from './frames.ts'
-import { History, type TopicPage } from './history.ts'
-import { peerEncoding } from './peer-encoding.ts'
+import { History, type HistoryItem, type TopicPage } from './history.ts'
 import { Pulse } from './pulse.ts'
 import { Replayer } from './replay.ts'
 import { type Resolution, Resolver } from './resolver.ts'
-import { Sources } from './sources.ts'
+import { SlotFeeds } from './slot-feeds.ts'
 import type { Knowledge } from './start.ts'
 import { Subscriber } from './subscriber.ts'
+import { TapSource } from './tap-source.ts'
 import type { OpenedStream, Sink, StreamOptions, StreamStart } from './types.ts'
 
 export interface StreamSettings {
@@ -40,19 +39,23 @@ export interface TopicStreamsOptions {
   /** In [0, 1): jitter. */
   readonly random: () => number
   readonly log: { debug(fields: object, message: string): void; info(fields: object, message: string): void }
-  readonly openFollow: OpenFollow
+  readonly trunks: TrunkLinks
   readonly settings: StreamSettings
   readonly slotOf: (topic: string) => number
-  /** The slot's replicas in order of distance. */
-  readonly replicasOf: (slot: number) => readonly PeerId[]
+  /** Topic slots of the cluster. */
+  readonly slotCount: number
+  /** Peers to get a slot's events from, the one to try first first; never this one. */
+  readonly parentsOf: (slot: number) => readonly PeerId[]
   /** Smaller ones for tests. */
   readonly bounds?: StreamBounds
 }
 
 export interface StreamStats {
-  /** Open streams to clients, and to peers that follow a topic here. */
+  /** Open streams to clients. */
   readonly streams: number
-  readonly follows: number
+  /** Trunks to peers below this one in the relay tree, and above it. */
+  readonly trunksDown: number
+  readonly trunksUp: number
   /** Events written to clients since the start. */
   readonly deliveries: number
 }
@@ -61,14 +64,11 @@ type Begun = Extract<Resolution, { kind: 'start' }>
 
 const NOTHING = Buffer.alloc(0)
 
-/**
- * All streams of one peer: opens them, keeps one feed per topic that anybody here wants, and ends them. A peer without
- * a replica of a topic follows it by one stream to a peer that has one.
- */
+/** All streams of one peer: opens them, keeps one feed per topic that anybody here wants, and ends them. */
 export class TopicStreams {
   readonly #options: TopicStreamsOptions
   readonly #bounds: StreamBounds
-  readonly #sources: Sources
+  readonly #slotFeeds: SlotFeeds
   readonly #flusher: Flusher
   readonly #replayer: Replayer
   readonly #resolver: Resolver
@@ -76,28 +76,34 @@ export class TopicStreams {
   /** By topic; a feed whose topic's life is over has left, though it may still have bytes to write. */
   readonly #feeds = new Map<string, Feed>()
   readonly #clients: Pulse<Subscriber>
-  readonly #peers: Pulse<Subscriber>
   readonly #waits = new Map<Subscriber, AbortController>()
   readonly #toClients = { deliveries: 0 }
-  readonly #toPeers = { deliveries: 0 }
   #closing = false
   #onEmpty: (() => void) | undefined
 
   constructor(options: TopicStreamsOptions) {
-    const { slots, dispatcher, clock, openFollow, slotOf, settings } = options
+    const { slots, dispatcher, clock, slotOf, settings } = options
     this.#options = options
     this.#bounds = options.bounds ?? STREAM_BOUNDS
-    this.#sources = new Sources({ ...options, replayEvents: this.#bounds.replayEvents })
     this.#flusher = new Flusher(clock, settings.flushMs)
+    this.#slotFeeds = new SlotFeeds({
+      ...options,
+      links: options.trunks,
+      askPrimary: slot => {
+        const deadlineMs = clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
+        void dispatcher.dispatch({ kind: 'members', slot }, deadlineMs)
+      },
+      flusher: this.#flusher,
+      bufferBytes: this.#bounds.trunkBytes,
+      stallTimeoutMs: settings.stallTimeoutMs,
+    })
     this.#replayer = new Replayer(clock, options.random)
-    const replicasOf = (slot: number) => this.#sources.replicas(slot)
     const known = (topic: string) => this.#known(topic)
-    this.#resolver = new Resolver({ slots, dispatcher, clock, openFollow, slotOf, replicasOf, known })
+    this.#resolver = new Resolver({ slots, dispatcher, clock, slotOf, known })
     this.#history = new History({ resolver: this.#resolver, slots, dispatcher, clock, slotOf })
     const { heartbeatMs, stallTimeoutMs } = settings
     const pulseMs = Math.min(heartbeatMs, stallTimeoutMs) / 2
     this.#clients = new Pulse(clock, pulseMs, one => this.#beat(one, heartbeatMs / 2))
-    this.#peers = new Pulse(clock, LIMITS.FOLLOW_MARK_MS, one => this.#beat(one, 0))
   }
 
   /**
@@ -106,7 +112,7 @@ export class TopicStreams {
    * @param deadlineMs monotonic
    */
   async open(options: StreamOptions, deadlineMs: number): Promise<OpenedStream> {
-    this.#admit(this.#clients)
+    this.#admit()
     const patienceMs = this.#options.clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
     const { topic, start } = options
     const resolution = await this.#resolver.resolve(topic, start, Math.min(deadlineMs, patienceMs))
@@ -123,46 +129,33 @@ export class TopicStreams {
     return this.#history.page(topic, start, limit)
   }
 
-  /** Events from `start` to the last one there is now. What is wrong is thrown at the first step, as by `page`. */
-  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<StoredEvent> {
-    return this.#history.events(topic, start, signal)
+  /** Events from `start` to the last one there is now, and gaps. What is wrong is thrown at the first step, as by `page`. */
+  history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<HistoryItem> {
+    return this.#history.items(topic, start, signal)
   }
 
-  /**
-   * Serves another peer's stream of a topic (`GET /v1/relay/follow`) from the replica here.
-   * Throws HypercastError: UNREACHABLE without a replica here, OVERLOADED, STOPPING.
-   */
-  serveFollow(request: FollowRequest, sink: Sink): void {
-    this.#admit(this.#peers)
-    const { slots } = this.#options
-    const { slot, topic } = request
-    if (!slots.holds(slot)) throw new HypercastError('UNREACHABLE', `No replica of slot ${slot} is here`)
-    const row = slots.topic(slot, topic)
-    const incarnation = request.incarnation || row?.incarnation
-    if (incarnation === undefined) {
-      sink.write(encodeFollowFrame({ kind: 'state', incarnation: 0, earliest: 1, latest: 0 }))
-      sink.end()
-      return
-    }
-    const latest = row?.incarnation === incarnation ? row.latest : 0
-    const next = request.from === 'latest' ? latest + 1 : Math.max(1, request.from)
-    const subscriber = this.#subscriber(topic, peerEncoding, sink, this.#peers)
-    if (!subscriber.open) return
-    this.#begin(subscriber, { kind: 'start', incarnation, next, earliest: 1, latest, positioned: true })
+  /** Another peer's trunk begins here (`GET /v1/relay/trunk`). Throws HypercastError STOPPING. */
+  openTrunk(peer: PeerId, name: string, sink: Sink): void {
+    if (this.#closing) throw new HypercastError('STOPPING')
+    this.#slotFeeds.openTrunk(peer, name, sink)
   }
 
-  /** `serveFollow` as bytes to be read; `signal` ends it. */
-  followBytes(request: FollowRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const pipe = new PassThrough()
-    this.serveFollow(request, pipe)
-    if (signal.aborted) pipe.destroy()
-    signal.addEventListener('abort', () => pipe.destroy(), { once: true })
-    return pipe
+  /** What it wants from now on (`POST /v1/relay/wants`). Throws HypercastError INVALID_REQUEST, OVERLOADED. */
+  wants(peer: PeerId, update: WantsUpdate): void {
+    this.#slotFeeds.wants(peer, update)
   }
 
   stats(): StreamStats {
     const { deliveries } = this.#toClients
-    return { streams: this.#clients.size, follows: this.#peers.size, deliveries }
+    const { up, down } = this.#slotFeeds
+    return { streams: this.#clients.size, trunksDown: down, trunksUp: up, deliveries }
+  }
+
+  /** How many open streams of clients here get the topic's events, those that still wait for it included. */
+  listeners(topic: string): number {
+    let count = 0
+    for (const one of this.#clients.members()) if (one.open && one.topic === topic) count += 1
+    return count
   }
 
   /** The topics that have a feed here, with how many streams each serves. */
@@ -173,7 +166,9 @@ export class TopicStreams {
   /** Ends every stream behind what was written to it; resolves when all sockets are done or were given up. */
   async close(): Promise<void> {
     this.#closing = true
-    const all = [...this.#clients.members(), ...this.#peers.members()]
+    // First, so that a slot that goes meanwhile is not looked for elsewhere.
+    this.#slotFeeds.close()
+    const all = this.#clients.members()
     if (all.length === 0) return
     const empty = new Promise<void>(resolve => {
       this.#onEmpty = resolve
@@ -182,13 +177,13 @@ export class TopicStreams {
     const cancel = this.#options.clock.after(LIMITS.STREAM_CLOSE_MS, () => {
       for (const one of all) one.destroy()
     })
-    if (this.#clients.size + this.#peers.size > 0) await empty
+    if (this.#clients.size > 0) await empty
     cancel()
   }
 
-  #admit(streams: Pulse<Subscriber>): void {
+  #admit(): void {
     if (this.#closing) throw new HypercastError('STOPPING')
-    if (streams.size < LIMITS.MAX_STREAMS) return
+    if (this.#clients.size < LIMITS.MAX_STREAMS) return
     throw new HypercastError('OVERLOADED', `This peer serves ${LIMITS.MAX_STREAMS} streams already`)
   }
 
@@ -196,40 +191,34 @@ export class TopicStreams {
     const { topic, named, format } = options
     const { retryMs } = this.#options.settings
     const encoding = sseEncoding(topic, { named, format, retryMs })
-    const subscriber = this.#subscriber(topic, encoding, sink, this.#clients)
+    const subscriber = this.#subscriber(topic, encoding, sink)
     if (!subscriber.open) return
     if (this.#closing) subscriber.close()
     else if (resolution.kind === 'start') this.#begin(subscriber, resolution, encoding.opening())
     else void this.#wait(subscriber, options.start)
   }
 
-  #subscriber(
-    topic: string,
-    encoding: Subscriber['encoding'],
-    sink: Sink,
-    streams: Pulse<Subscriber>,
-  ): Subscriber {
+  #subscriber(topic: string, encoding: Subscriber['encoding'], sink: Sink): Subscriber {
     const { clock } = this.#options
     const subscriber = new Subscriber({
       topic,
       encoding,
       sink,
-      bound: streams === this.#peers,
       bufferBytes: this.#bounds.bufferBytes,
       now: () => clock.monotonicMs(),
-      tally: streams === this.#clients ? this.#toClients : this.#toPeers,
-      onClosed: one => this.#leave(one, streams),
+      tally: this.#toClients,
+      onClosed: one => this.#leave(one),
     })
-    if (!sink.destroyed) streams.add(subscriber)
+    if (!sink.destroyed) this.#clients.add(subscriber)
     return subscriber
   }
 
-  #leave(subscriber: Subscriber, streams: Pulse<Subscriber>): void {
-    streams.delete(subscriber)
+  #leave(subscriber: Subscriber): void {
+    this.#clients.delete(subscriber)
     this.#waits.get(subscriber)?.abort()
     this.#waits.delete(subscriber)
     subscriber.feed?.remove(subscriber)
-    if (this.#clients.size + this.#peers.size === 0) this.#onEmpty?.()
+    if (this.#clients.size === 0) this.#onEmpty?.()
   }
 
   #beat(subscriber: Subscriber, quietMs: number): void {
@@ -284,12 +273,9 @@ export class TopicStreams {
   }
 
   #feed(topic: string, slot: number, incarnation: number, latest: number): Feed {
-    // A replica that has come here may serve other peers now, which must be from itself: two peers whose feeds are
-    // older than their replicas could follow each other. A feed that nobody asks for may stay remote.
-    this.#feeds.get(topic)?.relocate()
     const known = this.#feeds.get(topic)
     if (known?.incarnation === incarnation) return known
-    const { slots } = this.#options
+    const { slots, dispatcher, clock } = this.#options
     const local = slots.holds(slot)
     const row = local ? slots.topic(slot, topic) : undefined
     const here = row?.incarnation === incarnation ? row.latest : 0
@@ -297,7 +283,10 @@ export class TopicStreams {
       topic,
       incarnation,
       head: local ? here : latest,
-      source: () => this.#sources.choose(topic, slot, incarnation),
+      source: new TapSource({
+        ...{ feeds: this.#slotFeeds, slots, dispatcher, clock, slot, topic, incarnation },
+        replayEvents: this.#bounds.replayEvents,
+      }),
       flusher: this.#flusher,
       replayer: this.#replayer,
       bounds: this.#bounds,

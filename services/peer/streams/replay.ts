@@ -12,7 +12,7 @@ interface Batch {
   readonly count: number
 }
 
-/** One read of the log, shared by all subscribers that need it in this turn. */
+/** One read of the log, for all subscribers that stand at the same place when it begins. */
 interface Read {
   readonly feed: Feed
   readonly from: number
@@ -21,13 +21,15 @@ interface Read {
 
 /**
  * Serves subscribers that are behind their feed's ring from the log. They take turns: each gets one bounded batch,
- * then the next one; a bounded number of reads runs at a time, and live streams are flushed in between. Subscribers at
- * the same place share the read and the bytes.
+ * then the next one. One read begins in a turn of the event loop, a bounded number is under way, and live streams are
+ * flushed in between. Subscribers at the same place share the read and the bytes.
  */
 export class Replayer {
   readonly #clock: Clock
   readonly #random: () => number
-  #queue: Subscriber[] = []
+  /** Reads to come, in order, by feed and offset. */
+  readonly #queue: Read[] = []
+  readonly #queued = new Map<Feed, Map<number, Read>>()
   /** Could not be served just now; they come back into the queue after a pause. */
   #later: Subscriber[] = []
   #reads = 0
@@ -42,8 +44,23 @@ export class Replayer {
   enqueue(subscriber: Subscriber): void {
     if (subscriber.replaying || subscriber.congested) return
     subscriber.replaying = true
-    this.#queue.push(subscriber)
+    this.#line(subscriber)
     this.#schedule()
+  }
+
+  #line(subscriber: Subscriber): void {
+    const feed = subscriber.feed!
+    const from = subscriber.next
+    const byOffset = this.#queued.get(feed) ?? new Map<number, Read>()
+    this.#queued.set(feed, byOffset)
+    const known = byOffset.get(from)
+    if (known) {
+      known.subscribers.push(subscriber)
+      return
+    }
+    const read: Read = { feed, from, subscribers: [subscriber] }
+    byOffset.set(from, read)
+    this.#queue.push(read)
   }
 
   #schedule(): void {
@@ -51,35 +68,32 @@ export class Replayer {
     this.#scheduled = true
     this.#clock.endOfTurn(() => {
       this.#scheduled = false
-      this.#turn()
+      this.#begin()
+      this.#schedule()
     })
   }
 
-  #turn(): void {
-    const queue = this.#queue
-    this.#queue = []
-    const reads = new Map<Feed, Map<number, Read>>()
-    for (const subscriber of queue) {
-      const feed = subscriber.feed!
-      if (!subscriber.open || feed.ended) {
-        release(subscriber)
-        continue
+  /** The next read that anybody still waits for. */
+  #begin(): void {
+    for (let read = this.#next(); read !== undefined; read = this.#next()) {
+      const { feed, subscribers } = read
+      const waiting = subscribers.filter(({ open }) => open)
+      for (const one of subscribers) if (!one.open) one.replaying = false
+      if (feed.ended) for (const one of waiting) release(one)
+      else if (waiting.length > 0) {
+        this.#reads += 1
+        void this.#serve({ ...read, subscribers: waiting })
+        return
       }
-      const read = this.#join(reads, feed, subscriber.next)
-      if (read === undefined) this.#queue.push(subscriber)
-      else read.subscribers.push(subscriber)
     }
-    for (const byOffset of reads.values()) for (const read of byOffset.values()) void this.#serve(read)
   }
 
-  /** The read of this turn that starts at `from`; undefined when it would be one too many. */
-  #join(reads: Map<Feed, Map<number, Read>>, feed: Feed, from: number): Read | undefined {
-    const known = reads.get(feed)?.get(from)
-    if (known !== undefined || this.#reads >= LIMITS.MAX_REPLAY_READS) return known
-    const read: Read = { feed, from, subscribers: [] }
-    const byOffset = reads.get(feed) ?? new Map<number, Read>()
-    reads.set(feed, byOffset.set(from, read))
-    this.#reads += 1
+  #next(): Read | undefined {
+    const read = this.#queue.shift()
+    if (read === undefined) return undefined
+    const byOffset = this.#queued.get(read.feed)!
+    byOffset.delete(read.from)
+    if (byOffset.size === 0) this.#queued.delete(read.feed)
     return read
   }
 
@@ -87,7 +101,12 @@ export class Replayer {
     const slice = await feed.slice(from)
     this.#reads -= 1
     const batches = new Map<string, Batch | null>()
+    let untilMs = this.#clock.monotonicMs() + LIMITS.FLUSH_SLICE_MS
     for (const subscriber of subscribers) {
+      if (this.#clock.monotonicMs() >= untilMs) {
+        await new Promise<void>(resolve => this.#clock.endOfTurn(resolve))
+        untilMs = this.#clock.monotonicMs() + LIMITS.FLUSH_SLICE_MS
+      }
       if (!subscriber.open) {
         subscriber.replaying = false
         continue
@@ -113,7 +132,7 @@ export class Replayer {
     this.#later.push(subscriber)
     if (this.#later.length > 1) return
     this.#clock.after(LIMITS.RETRY_MAX_MS * (0.5 + this.#random() / 2), () => {
-      this.#queue.push(...this.#later.splice(0))
+      for (const one of this.#later.splice(0)) this.#line(one)
       this.#schedule()
     })
   }

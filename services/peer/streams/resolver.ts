@@ -1,9 +1,6 @@
-import type { PeerId } from '../cube/labels.ts'
-import { pause } from '../engine/pause.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
 import type { ErrorCode } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import type { FollowFrame, OpenFollow } from '../links/follow-wire.ts'
 import type { Dispatcher } from '../links/types.ts'
 import { type Decision, decide, type Knowledge, type PlainStart } from './start.ts'
 import type { StreamStart } from './types.ts'
@@ -12,10 +9,7 @@ export interface ResolverOptions {
   readonly slots: SlotLogs
   readonly dispatcher: Dispatcher
   readonly clock: Clock
-  readonly openFollow: OpenFollow
   readonly slotOf: (topic: string) => number
-  /** Peers that hold a replica of the slot, the one to ask first first. */
-  readonly replicasOf: (slot: number) => readonly PeerId[]
   /** What a feed of the topic here knows without asking anybody; its `earliest` may be old. */
   readonly known: (topic: string) => Knowledge | undefined
 }
@@ -56,7 +50,7 @@ export class Resolver {
     }
     const described = await this.#describe(topic, deadlineMs)
     if (typeof described !== 'string') return withCode(decide(topic, start, described), 'INTERNAL')
-    const replica = this.#here(topic) ?? (await this.#askReplicas(topic))
+    const replica = this.#here(topic) ?? (await this.#glance(topic, deadlineMs))
     return withCode(replica ? decide(topic, start, replica) : { kind: 'undecided' }, described)
   }
 
@@ -117,36 +111,13 @@ export class Resolver {
   }
 
   /** What the first replica that answers knows: committed, perhaps old. */
-  async #askReplicas(topic: string): Promise<Knowledge | undefined> {
-    const { replicasOf, slotOf } = this.#options
-    for (const peer of replicasOf(slotOf(topic))) {
-      const knowledge = await this.#askReplica(peer, topic)
-      if (knowledge !== undefined) return knowledge
-    }
-    return undefined
+  async #glance(topic: string, deadlineMs: number): Promise<Knowledge | undefined> {
+    const { dispatcher, slotOf, clock } = this.#options
+    const untilMs = Math.max(deadlineMs, clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS)
+    const { result } = await dispatcher.dispatch({ kind: 'glance', slot: slotOf(topic), topic }, untilMs)
+    if (result.kind !== 'described' || result.view.topic === undefined) return undefined
+    return { topic: result.view.topic, incarnation: result.view.incarnation, linearizable: false }
   }
-
-  async #askReplica(peer: PeerId, topic: string): Promise<Knowledge | undefined> {
-    const { openFollow, slotOf, clock } = this.#options
-    const abort = new AbortController()
-    const timeout = new AbortController()
-    void pause(clock, LIMITS.FOLLOW_SILENCE_MS, timeout.signal).then(() => abort.abort())
-    try {
-      const request = { slot: slotOf(topic), topic, from: 'latest', incarnation: 0 } as const
-      for await (const [frame] of openFollow(peer, request, abort.signal)) return stateOf(frame)
-    } catch {
-      // Not reachable either; the next one may be.
-    } finally {
-      timeout.abort()
-      abort.abort()
-    }
-    return undefined
-  }
-}
-
-function stateOf(frame: FollowFrame | undefined): Knowledge | undefined {
-  if (frame?.kind !== 'state' || frame.incarnation === 0) return undefined
-  return { topic: frame, incarnation: frame.incarnation, linearizable: false }
 }
 
 function startAt(base: Decision & { kind: 'start' }, offset: number): Resolution {

@@ -1,13 +1,12 @@
 import type { Feed } from './feed.ts'
 import type { Encoding, EndReason, FeedView } from './frames.ts'
 import type { Sink } from './types.ts'
+import { Unsent } from './unsent.ts'
 
 export interface SubscriberOptions {
   readonly topic: string
   readonly encoding: Encoding
   readonly sink: Sink
-  /** It is served from the replica here, and ends when that goes: another peer that follows, which then goes elsewhere. */
-  readonly bound: boolean
   /** Bytes waiting in its socket from which on it is not fed. */
   readonly bufferBytes: number
   /** Monotonic milliseconds. */
@@ -18,11 +17,6 @@ export interface SubscriberOptions {
   readonly onClosed: (subscriber: Subscriber) => void
 }
 
-/** The part of a socket's inside that tells how much of a large write is still on its way out. */
-interface Depth {
-  readonly socket?: { readonly _handle?: { readonly writeQueueSize?: number } | null } | null
-}
-
 /**
  * One stream to one client: its position and its socket. It writes what it is given and knows whether the socket
  * takes it; what to write is the feed's and the replayer's affair.
@@ -30,7 +24,6 @@ interface Depth {
 export class Subscriber {
   readonly topic: string
   readonly encoding: Encoding
-  readonly bound: boolean
   readonly #sink: Sink
   readonly #bufferBytes: number
   readonly #now: () => number
@@ -46,21 +39,19 @@ export class Subscriber {
   replaying = false
   #state: 'open' | 'ending' | 'closed' = 'open'
   #needsDrain = false
+  readonly #unsent: Unsent
   #lastWriteMs: number
-  #lastProgressMs: number
-  #unsentBytes = 0
 
   constructor(options: SubscriberOptions) {
     this.topic = options.topic
     this.encoding = options.encoding
-    this.bound = options.bound
     this.#sink = options.sink
     this.#bufferBytes = options.bufferBytes
     this.#now = options.now
     this.#tally = options.tally
     this.#onClosed = options.onClosed
     this.#lastWriteMs = this.#now()
-    this.#lastProgressMs = this.#lastWriteMs
+    this.#unsent = new Unsent(options.sink, options.now)
     this.#sink.on('drain', () => this.#drained())
     this.#sink.on('close', () => this.#closed())
     this.#sink.on('error', () => this.#closed())
@@ -84,8 +75,7 @@ export class Subscriber {
   write(bytes: Buffer): void {
     if (this.#state !== 'open') return
     this.#lastWriteMs = this.#now()
-    if (this.#unsentBytes === 0) this.#lastProgressMs = this.#lastWriteMs
-    this.#unsentBytes += bytes.length
+    this.#unsent.wrote(bytes.length)
     if (!this.#sink.write(bytes)) this.#needsDrain = true
   }
 
@@ -125,25 +115,12 @@ export class Subscriber {
 
   /** True when bytes wait and none has left for `timeoutMs`. To be asked now and then. */
   stalled(timeoutMs: number): boolean {
-    const unsentBytes = this.#unsent()
-    if (unsentBytes === 0 || unsentBytes < this.#unsentBytes) this.#lastProgressMs = this.#now()
-    this.#unsentBytes = unsentBytes
-    return unsentBytes > 0 && this.#now() - this.#lastProgressMs >= timeoutMs
-  }
-
-  /**
-   * Bytes not yet taken by the kernel. A large write leaves `writableLength` only when all of it is out, so the
-   * socket's own queue counts too where it can be seen (as in Node's own socket timeout).
-   */
-  #unsent(): number {
-    const queuedBytes = (this.#sink as Depth).socket?._handle?.writeQueueSize ?? 0
-    return this.#sink.writableLength + queuedBytes
+    return this.#unsent.stalled(timeoutMs)
   }
 
   #drained(): void {
     this.#needsDrain = false
-    this.#lastProgressMs = this.#now()
-    this.#unsentBytes = this.#unsent()
+    this.#unsent.drained()
     if (this.#state === 'open') this.feed?.pump(this)
   }
 

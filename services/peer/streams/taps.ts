@@ -18,15 +18,17 @@ export interface SlotTap {
   /**
    * From now on every matching event behind `position` is told; what lies between the tap's own place and it must be read
    * from the log. Comes first, and again whenever the order of events was interrupted. `rows`: what is known there of
-   * each topic that is wanted by its name; null: there is none.
+   * each topic that is wanted by its name; null: there is none. `incarnation`: the last one the slot has given out there.
    */
-  covered(position: SlotPosition, rows: ReadonlyMap<string, TopicGlance | null>): void
+  covered(position: SlotPosition, rows: ReadonlyMap<string, TopicGlance | null>, incarnation: number): void
   /** The next events of one topic, all of the log entry at `index`. */
   events(topic: string, events: readonly StoredEvent[], index: number): void
   /** This life of the topic is over, by the log entry at `index`. */
   ended(topic: string, incarnation: number, latest: number, index: number): void
   /** All matching events up to `position` were told. */
   passed(position: SlotPosition): void
+  /** The order is broken: nothing is told until `covered`. Only whoever passes events on needs to know. */
+  interrupted?(): void
 }
 
 /** The live events of every slot, wherever they come from. */

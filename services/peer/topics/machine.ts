@@ -99,6 +99,16 @@ export class SlotMachine {
     return this.#topics.page(after, limit)
   }
 
+  /** Topics that match, which lost events to a trim behind log index `index`; costs little where there are none. */
+  topicsTrimmedBehind(index: number, matches: (name: string) => boolean): TopicRow[] {
+    return this.#topics.trimmedBehind(index, matches)
+  }
+
+  /** All topics that match, in order of name. */
+  topicsMatching(matches: (name: string) => boolean): TopicRow[] {
+    return this.#topics.matching(matches)
+  }
+
   /** The first answer given under a client's key, while it is remembered. */
   keyHolds(topic: string, key: string): KeyRow | undefined {
     return this.#keys.get(topic, key)
@@ -180,11 +190,11 @@ export class SlotMachine {
       case 'configure':
         return this.#configure(command)
       case 'delete':
-        return this.#delete(command)
+        return this.#delete(index, command)
       case 'publish':
         return this.#publish(index, command)
       case 'trim':
-        return this.#trim(command)
+        return this.#trim(index, command)
       case 'roster':
         return this.#changeRoster(command)
     }
@@ -227,13 +237,13 @@ export class SlotMachine {
     return { result: { kind: 'configured', topic }, notices: [{ kind: 'configured', topic }] }
   }
 
-  #delete(command: Of<'delete'>): Outcome {
+  #delete(index: number, command: Of<'delete'>): Outcome {
     const known = this.#topics.get(command.topic)
     if (known === undefined) return refused('UNKNOWN_TOPIC')
     const { incarnation, latest } = known
     this.#topics.delete(command.topic)
     this.#trims.set(incarnation, Number.POSITIVE_INFINITY)
-    const notice: SlotNotice = { kind: 'deleted', topic: command.topic, incarnation, latest }
+    const notice: SlotNotice = { kind: 'deleted', topic: command.topic, incarnation, latest, index }
     return { result: { kind: 'deleted', incarnation, latest }, notices: [notice] }
   }
 
@@ -269,7 +279,7 @@ export class SlotMachine {
     return { result, notices: [{ kind: 'published', topic: name, run, events }] }
   }
 
-  #trim(command: Of<'trim'>): Outcome {
+  #trim(index: number, command: Of<'trim'>): Outcome {
     const known = this.#topics.get(command.topic)
     if (known === undefined) return refused('UNKNOWN_TOPIC')
     if (known.incarnation !== command.incarnation || command.before <= known.earliest) {
@@ -278,7 +288,9 @@ export class SlotMachine {
     const earliest = Math.min(command.before, known.latest + 1)
     // With no event left there are no bytes left, whatever the primary counted.
     const bytes = earliest > known.latest ? 0 : Math.max(0, known.bytes - command.bytes)
-    const topic = { ...known, earliest, bytes }
+    // A trim of an older format does not say how far it got: rather a gap too many is told than one too few.
+    const floor = { sequence: command.sequence ?? this.#slot.sequence, index }
+    const topic = { ...known, earliest, bytes, floor }
     this.#topics.set(topic)
     this.#trims.set(known.incarnation, earliest)
     return { result: { kind: 'trimmed', earliest }, notices: [{ kind: 'trimmed', topic }] }

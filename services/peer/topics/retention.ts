@@ -4,6 +4,8 @@ import type { Run, TopicRow } from './types.ts'
 export interface Trim {
   readonly before: number
   readonly bytes: number
+  /** Of the last event that leaves. */
+  readonly sequence: number
 }
 
 /** Runs of the topic from the one that holds `offset` (or the first after it) on, at most `limit`. */
@@ -36,17 +38,22 @@ export function planTrim(
 
   let before = topic.earliest
   let bytes = 0
+  let sequence = 0
   for (const run of walk(topic.earliest, readRuns, maxRuns)) {
     const next = run.first + run.count
     const isHeavy = maxBytes !== null && topic.bytes - bytes > maxBytes && next <= topic.latest
     if (run.timeMs >= oldestMs && firstKept < next && !isHeavy) {
-      before = Math.max(before, Math.min(firstKept, next))
+      if (firstKept > before) {
+        before = Math.min(firstKept, next)
+        sequence = run.sequence + (before - 1 - run.first)
+      }
       break
     }
     before = next
     bytes += run.bytes
+    sequence = run.sequence + run.count - 1
   }
-  return before > topic.earliest ? { before, bytes } : undefined
+  return before > topic.earliest ? { before, bytes, sequence } : undefined
 }
 
 function* walk(offset: number, readRuns: RunReader, maxRuns: number): Generator<Run> {

@@ -6,9 +6,14 @@ export class TopicTable {
   /** Sorted by code unit. */
   readonly #names: string[]
   #dirty = new Set<string>()
+  /** No row's floor lies behind this log index. */
+  #trimmedIndex = 0
 
   constructor(rows: readonly TopicRow[]) {
-    for (const row of rows) this.#rows.set(row.name, row)
+    for (const row of rows) {
+      this.#rows.set(row.name, row)
+      this.#noteFloor(row)
+    }
     this.#names = [...this.#rows.keys()].sort()
   }
 
@@ -25,6 +30,7 @@ export class TopicTable {
     if (!this.#rows.has(row.name)) this.#names.splice(this.#firstAfter(row.name), 0, row.name)
     this.#rows.set(row.name, row)
     this.#dirty.add(row.name)
+    this.#noteFloor(row)
   }
 
   /** Removes a row that is there. */
@@ -40,12 +46,28 @@ export class TopicTable {
     return this.#names.slice(from, from + limit).map(name => this.#rows.get(name)!)
   }
 
+  /** Rows that match and lost events to a trim behind log index `index`. */
+  trimmedBehind(index: number, matches: (name: string) => boolean): TopicRow[] {
+    if (this.#trimmedIndex <= index) return []
+    return this.matching(matches, ({ floor }) => floor !== undefined && floor.index > index)
+  }
+
+  /** Rows whose names match, in order of name; `isMeant` is asked first. */
+  matching(matches: (name: string) => boolean, isMeant = (_: TopicRow) => true): TopicRow[] {
+    const rows = this.#names.map(name => this.#rows.get(name)!)
+    return rows.filter(row => isMeant(row) && matches(row.name))
+  }
+
   /** Rows that changed since the last call, null for a deleted one. */
   drain(): ReadonlyMap<string, TopicRow | null> {
     const changes = new Map<string, TopicRow | null>()
     for (const name of this.#dirty) changes.set(name, this.#rows.get(name) ?? null)
     this.#dirty = new Set()
     return changes
+  }
+
+  #noteFloor({ floor }: TopicRow): void {
+    if (floor !== undefined) this.#trimmedIndex = Math.max(this.#trimmedIndex, floor.index)
   }
 
   /** Place of the first name that sorts behind `name`. */

@@ -17,7 +17,7 @@ export interface EventInput {
   readonly type?: string
   /** Media type of `data`; absent means text/plain; charset=utf-8. */
   readonly contentType?: string
-  /** CloudEvents source and other context attributes, by name without `ce-`. */
+  /** CloudEvents source and other context attributes by name, in the form of attribute-values.ts. */
   readonly attributes?: Readonly<Record<string, string>>
   readonly data: Uint8Array
 }
@@ -65,7 +65,14 @@ export type TopicCommand = CommandHead & { readonly topic: string } & (
     | { readonly kind: 'delete' }
     | { readonly kind: 'publish'; readonly events: readonly EventInput[]; readonly clientKey?: ClientKey }
     /** Proposed by the primary: events below `before`, `bytes` in all, leave. Ignored for another incarnation. */
-    | { readonly kind: 'trim'; readonly incarnation: number; readonly before: number; readonly bytes: number }
+    | {
+        readonly kind: 'trim'
+        readonly incarnation: number
+        readonly before: number
+        readonly bytes: number
+        /** Of the last event that leaves; absent in clusters of an older format. */
+        readonly sequence?: number
+      }
   )
 
 /** A command to the roster, for the one slot that holds it. */
@@ -108,6 +115,19 @@ export interface TopicRow {
   /** Payload bytes kept. */
   readonly bytes: number
   readonly createdMs: number
+  /** Where retention has got to; absent while this life lost nothing to it. */
+  readonly floor?: TrimFloor
+}
+
+/**
+ * What somebody who reads a slot by sequence must know of retention: whether an event was taken that was not passed
+ * yet, by a trim that was not taken into account yet.
+ */
+export interface TrimFloor {
+  /** Of the last event that was trimmed, or one behind it where the trim did not say. */
+  readonly sequence: number
+  /** Log index of the trim that took it. */
+  readonly index: number
 }
 
 /** The slot's own row. */
@@ -212,6 +232,8 @@ export type SlotNotice =
       readonly topic: string
       readonly incarnation: number
       readonly latest: number
+      /** Log index of the deletion. */
+      readonly index: number
     }
   /** A new version of the roster. */
   | { readonly kind: 'roster'; readonly roster: Roster }

@@ -5,6 +5,7 @@ import type { PeerId } from '../../../services/peer/cube/labels.ts'
 import { placement } from '../../../services/peer/cube/placement.ts'
 import type { Roster } from '../../../services/peer/cube/roster.ts'
 import { systemClock } from '../../../services/peer/engine/clock.ts'
+import { FORMAT } from '../../../services/peer/engine/formats.ts'
 import {
   type Appended,
   type Beat,
@@ -128,6 +129,7 @@ export function fakeSlots(self: PeerId, roster: Roster, logs: ReadonlyMap<number
     if (log.primary === null) await log.change(waitMs)
     if (log.primary !== self) throw new SlotError({ kind: 'notPrimary', primary: log.primary })
   }
+  const stored = { offset: 1, incarnation: 1, sequence: 1, timeMs: 0 }
   const slots: FakeSlots = {
     hook: undefined,
     emit: event => {
@@ -156,10 +158,17 @@ export function fakeSlots(self: PeerId, roster: Roster, logs: ReadonlyMap<number
     topic: (_slot, name) => (name.startsWith('no') ? undefined : row(name)),
     topics: slot => [row(`topic-of-${slot}`)],
     incarnation: () => 1,
-    read: (_slot, incarnation, from) => [
-      { offset: from, incarnation, sequence: 1, timeMs: 0, data: Buffer.from(self) },
-    ],
+    read: (_slot, incarnation, from) => [{ ...stored, offset: from, incarnation, data: Buffer.from(self) }],
     offsetAt: () => 7,
+    position: () => ({ sequence: 9, index: 9 }),
+    readSlot: (_slot, wants, position) => ({
+      kind: 'slice',
+      events: [{ topic: wants[0]!, event: { ...stored, data: Buffer.from(self) } }],
+      gaps: [],
+      position,
+      latest: 9,
+    }),
+    placeSlot: () => ({ kind: 'placed', position: { sequence: 9, index: 9 }, tail: [] }),
     follow: () => () => {},
     onCubeEvent(listener) {
       listeners.add(listener)
@@ -219,6 +228,8 @@ export class TestPeer {
   readonly inbound: InboundSockets
   /** Requests that came in, by path. */
   readonly requests = new Map<string, number>()
+  /** Streams of clients here, by topic. */
+  readonly listeners = new Map<string, number>()
   /** False for peers the engine believes down. */
   isUp: (peer: PeerId) => boolean = () => true
   /** Set: requests are taken and never answered, as by a stopped process. */
@@ -261,7 +272,7 @@ export class TestPeer {
     this.router = new Router({
       ...common,
       roster: () => roster,
-      executor: new Executor(id, urls.get(id) ?? '', slots),
+      executor: new Executor(id, urls.get(id) ?? '', slots, topic => this.listeners.get(topic) ?? 0),
       edges,
     })
     this.dispatcher = new CubeDispatcher({
@@ -377,10 +388,15 @@ export class TestCube {
 }
 
 /** Starts `count` peers of a cube with 8 slots; the home of each is its primary. */
-export async function startCube(count = 8, dimension = 3, timeouts = settings): Promise<TestCube> {
+export async function startCube(
+  count = 8,
+  dimension = 3,
+  timeouts = settings,
+  format = FORMAT,
+): Promise<TestCube> {
   const ids = Array.from({ length: count }, (_, i) => i.toString(2).padStart(dimension, '0'))
-  const peersOf = ids.map((id, i) => ({ id, uid: `uid-${id}`, number: i + 1, url: '' }))
-  const roster: Roster = { version: 1, clusterId: 'test', dimension, slots: 8, peers: peersOf }
+  const peersOf = ids.map((id, i) => ({ id, uid: `uid-${id}`, number: i + 1, url: '', format }))
+  const roster: Roster = { version: 1, clusterId: 'test', dimension, slots: 8, peers: peersOf, format }
   const logs = new Map<number, FakeLog>()
   for (let slot = 0; slot < 8; slot += 1) logs.set(slot, new FakeLog(slot, placement(slot, roster, 1)[0]!))
   const urls = new Map<PeerId, string>()

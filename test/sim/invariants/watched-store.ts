@@ -91,6 +91,14 @@ export class WatchedStore implements LogStore {
     return this.#store.runs(slot, incarnation, offset, limit)
   }
 
+  runsFrom(slot: number, logIndex: number, limit: number): Run[] {
+    return this.#store.runsFrom(slot, logIndex, limit)
+  }
+
+  runsBefore(slot: number, logIndex: number, limit: number): Run[] {
+    return this.#store.runsBefore(slot, logIndex, limit)
+  }
+
   runData(slot: number, logIndex: number): Uint8Array | undefined {
     return this.#store.runData(slot, logIndex)
   }

@@ -6,7 +6,7 @@ import { mayWrite } from '../origins.ts'
 import { shorten } from '../start.ts'
 
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
-const EXPOSED = 'Hypercast-Path, Hypercast-Primary, Hypercast-Request, Location, Retry-After, Allow'
+const EXPOSED = 'Hypercast-Path, Hypercast-Primary, Hypercast-Request, Link, Location, Retry-After, Allow'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

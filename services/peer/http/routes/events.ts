@@ -1,21 +1,21 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
-import { Type } from 'typebox'
-import { ERRORS, HypercastError } from '../../errors.ts'
+import { type Static, Type } from 'typebox'
+import { HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
-import type { StreamOptions, StreamStart } from '../../streams/types.ts'
+import type { StreamStart } from '../../streams/types.ts'
+import { parseCursor } from '../../topics/cursor.ts'
 import { EVENT_TYPES, negotiate } from '../accept.ts'
 import type { HttpOptions, PeerApi } from '../api.ts'
 import { eventText } from '../event-json.ts'
 import { historyText } from '../history.ts'
-import { deadline } from '../outcome.ts'
 import { notServing } from '../plugins/guard.ts'
-import { asHypercastError } from '../problems.ts'
 import { problemResponses, TopicParams } from '../schemas.ts'
-import { answerEmpty, answerHead, answerLater, beginStream, SSE_ROUTE } from '../sse.ts'
+import { answerEmpty, answerHead, SSE_ROUTE } from '../sse.ts'
 import { readStart } from '../start.ts'
-import { checkTopicName } from '../views.ts'
+import { answerStream } from '../stream-answer.ts'
+import { checkTopicName, topicPath } from '../views.ts'
 
 const DEFAULT_PAGE = 100
 
@@ -74,7 +74,11 @@ const STREAM = {
     'removed; `event: end` says that the topic was deleted. Comments are heartbeats.',
   examples: ['retry: 500\nid: 0-1\n\nid: 1-1\ndata: Match Update 1\n\n'],
 }
-const LINES = { type: 'string', description: 'One Event a line, up to the last there is now.' }
+const LINES = {
+  type: 'string',
+  description:
+    'One Event a line, up to the last there is now. A line `{"gap":{"from","to"}}` stands for offsets that retention removed. A connection that breaks before the end can be taken up behind the cursor of the last line.',
+}
 
 /** GET …/events: SSE, a page or a history, by Accept. */
 const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
@@ -99,7 +103,13 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
         response: {
           200: {
             description: 'Events, in the type asked for.',
-            headers: { Vary: { type: 'string', description: 'Accept' } },
+            headers: {
+              Vary: { type: 'string', description: 'Accept' },
+              Link: {
+                type: 'string',
+                description: 'Of a page behind which there are more events: `<…>; rel="next"` (RFC 8288).',
+              },
+            },
             content: {
               'text/event-stream': { schema: STREAM },
               'application/json': { schema: { $ref: 'EventPage#' } },
@@ -140,43 +150,44 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
       if (isStream) {
         if (request.method === 'HEAD') return answerHead(reply)
         const { named = false, format = 'plain' } = query
-        return stream(api, reply, { topic, start, named, format })
+        return answerStream(app, api, reply, deadlineMs =>
+          api.streams.open({ topic, start, named, format }, deadlineMs),
+        )
       }
       reply.type(type).header('cache-control', 'no-store')
       if (request.method === 'HEAD') return answerEmpty(reply)
       const why = notServing(api)
       if (why) throw why
-      if (type === 'application/json') return page(api, reply, topic, start, query.limit ?? DEFAULT_PAGE)
+      if (type === 'application/json') return page(api, reply, topic, start, query)
       return history(api, reply, topic, start)
     },
   )
 }
 
-async function stream(api: PeerApi, reply: FastifyReply, options: StreamOptions): Promise<void> {
-  const retry = (error: HypercastError) => answerLater(reply, error.message, api.settings.sseRetryMs)
-  const why = notServing(api)
-  if (why) return retry(why)
-  if (api.streams.stats().streams >= LIMITS.MAX_STREAMS) return retry(new HypercastError('OVERLOADED'))
-  try {
-    const opened = await api.streams.open(options, deadline(api))
-    if (opened.kind === 'ended') reply.code(204).send()
-    else opened.attach(beginStream(reply))
-  } catch (error) {
-    const known = asHypercastError(error)
-    if (ERRORS[known.code].status < 500) throw known
-    if (known.code === 'INTERNAL') api.log.error({ err: error, topic: options.topic }, 'a stream failed')
-    return retry(known)
-  }
-}
-
-async function page(api: PeerApi, reply: FastifyReply, topic: string, start: StreamStart, limit: number) {
-  const { events: found, ...rest } = await api.streams.page(topic, start, limit)
+async function page(
+  api: PeerApi,
+  reply: FastifyReply,
+  topic: string,
+  start: StreamStart,
+  query: Static<typeof EventsQuery>,
+) {
+  const { events: found, ...rest } = await api.streams.page(topic, start, query.limit ?? DEFAULT_PAGE)
+  if (parseCursor(rest.next)!.offset < rest.latest) reply.header('link', nextLink(topic, query, rest.next))
   const head = JSON.stringify({ topic, ...rest })
   return reply.send(`${head.slice(0, -1)},"events":[${found.map(eventText).join(',')}]}`)
 }
 
+/** The way to the next page (RFC 8288): as this one was asked for, but for where it begins. */
+function nextLink(topic: string, query: Static<typeof EventsQuery>, next: string): string {
+  const { from: _from, last: _last, lastEventId: _lastEventId, ...kept } = query
+  const asked = new URLSearchParams({ lastEventId: next })
+  for (const [name, value] of Object.entries(kept)) asked.set(name, String(value))
+  return `<${topicPath(topic)}/events?${asked}>; rel="next"`
+}
+
 async function history(api: PeerApi, reply: FastifyReply, topic: string, start: StreamStart) {
   const aborter = new AbortController()
+  reply.server.halfOpen.watch(reply.raw.socket)
   reply.raw.once('close', () => aborter.abort())
   const text = await historyText(api.streams.history(topic, start, aborter.signal))
   return reply.send(Readable.from(text, { objectMode: false }))

@@ -1,27 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
-import { formatCursor } from '../../topics/cursor.ts'
-import type { EventInput } from '../../topics/types.ts'
-import type { HttpOptions, PeerApi } from '../api.ts'
+import type { HttpOptions } from '../api.ts'
 import { readBatch } from '../batch.ts'
+import { CLOUDEVENT_LIST } from '../cloudevent-schemas.ts'
+import { BATCH_TYPE, CLOUDEVENTS_TYPES, contentMode, STRUCTURED_TYPE } from '../content-mode.ts'
 import { readEvent, refuseEncoded } from '../event-input.ts'
-import { clientKey, readKey } from '../idempotency.ts'
 import { OPTIONAL_BODY } from '../openapi.ts'
-import { command } from '../outcome.ts'
-import { asHypercastError } from '../problems.ts'
-import { rawBodies } from '../raw-bodies.ts'
-import {
-  type BatchPublishedBody,
-  jsonResponse,
-  type PublishedBody,
-  problemResponses,
-  ROUTE_HEADERS,
-  TopicParams,
-} from '../schemas.ts'
-import { checkTopicName, peerRef, rosterOf, topicPath } from '../views.ts'
+import { counted, publishMany, publishOne } from '../publishing.ts'
+import { rawBodies, rawBodiesOf } from '../raw-bodies.ts'
+import { jsonResponse, jsonResponseOfAny, problemResponses, ROUTE_HEADERS, TopicParams } from '../schemas.ts'
+import { readStructured, readStructuredBatch } from '../structured.ts'
+import { checkTopicName } from '../views.ts'
 
 const KeyHeader = Type.Optional(
   Type.String({
@@ -67,72 +59,88 @@ const Headers = {
   Location: { type: 'string', description: 'Where the event can be read again.' },
 }
 
+const PUBLISH_DESCRIPTION =
+  'The body is the event, as it is, of any content type; curl’s default form type, or none, counts as text. ' +
+  'CloudEvents 1.0 come in binary mode (the attributes in `ce-*` headers), structured mode ' +
+  `(\`${STRUCTURED_TYPE}\`) and as a batch (\`${BATCH_TYPE}\`, all or nothing, answered as …/batch is). ` +
+  'Without an Idempotency-Key the source and id of the events are one. ' +
+  'Answered when a majority of the replicas has it on disk.'
+const CLOUDEVENT = { $ref: 'CloudEvent#' }
+
 /** POST …/publish and …/batch. */
 const publish: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
-  rawBodies(app)
+  const { maxPayloadBytes, maxBatchBytes } = api.settings
+  rawBodies(app, maxPayloadBytes)
+  // Whole events: base64 and the attributes make them larger than their payload.
+  rawBodiesOf(app, CLOUDEVENTS_TYPES, maxBatchBytes)
 
   app.post(
     '/v1/topics/:topic/publish',
     {
-      bodyLimit: api.settings.maxPayloadBytes,
       schema: {
         operationId: 'publishEvent',
         tags: ['events'],
-        summary: 'Publish one event',
-        description:
-          'The body is the event, as it is, of any content type; curl’s default form type, or none, counts as text. ' +
-          'CloudEvents’ binary mode: the attributes in `ce-*` headers. Answered when a majority of the replicas has it on disk.',
+        summary: 'Publish one event, or a batch of CloudEvents',
+        description: PUBLISH_DESCRIPTION,
         [OPTIONAL_BODY]: true,
         params: TopicParams,
         headers: Type.Object({
           'Idempotency-Key': KeyHeader,
+          'ce-specversion': ContextHeader('`1.0`: the event is held to the specification of CloudEvents.'),
           'ce-id': ContextHeader('The publisher’s id of the event.'),
           'ce-type': ContextHeader(
             'The event’s type, its name in SSE with `named=true`; open, error, message, gap, end and cloudevent are reserved.',
           ),
           'ce-source': ContextHeader('CloudEvents source, kept as it is, like every other `ce-*` header.'),
         }),
-        body: { content: { '*/*': { schema: { description: 'The event.', examples: ['Match Update 1'] } } } },
+        body: {
+          content: {
+            '*/*': { schema: { description: 'The event.', examples: ['Match Update 1'] } },
+            [STRUCTURED_TYPE]: { schema: CLOUDEVENT },
+            [BATCH_TYPE]: { schema: CLOUDEVENT_LIST },
+          },
+        },
         response: {
-          201: jsonResponse('Published', 'The event is kept.', Headers),
-          ...problemResponses(...PUBLISHING, 'NOT_TEXT'),
+          201: jsonResponseOfAny(
+            ['Published', 'BatchPublished'],
+            'The event is kept; `BatchPublished` answers a batch.',
+            Headers,
+          ),
+          ...problemResponses(...PUBLISHING, 'NOT_TEXT', 'EMPTY_BATCH'),
         },
       },
     },
     (request, reply) =>
       counted(api, async () => {
         const topic = checkTopicName(request.params.topic)
-        const event = readEvent(request.headers, request.body as Buffer | undefined)
-        const done = await send(api, request, reply, topic, [event])
-        const { first, incarnation } = done.result
-        const cursor = formatCursor(first, incarnation)
-        const body: PublishedBody = {
-          topic,
-          offset: first,
-          id: event.id ?? cursor,
-          cursor,
-          ...placed(api, done),
+        const body = bodyOf(request)
+        const mode = contentMode(request.headers['content-type'])
+        if (mode === 'batch') {
+          return publishMany(api, request, reply, topic, readStructuredBatch(body, maxPayloadBytes))
         }
-        reply
-          .code(201)
-          .header('location', `${topicPath(topic)}/events?from=${first}`)
-          .send(body)
-        return 1
+        const event =
+          mode === 'structured' ? readStructured(body, maxPayloadBytes) : readEvent(request.raw, body)
+        return publishOne(api, request, reply, topic, event)
       }),
   )
 
   app.post(
     '/v1/topics/:topic/batch',
     {
-      bodyLimit: api.settings.maxBatchBytes,
+      bodyLimit: maxBatchBytes,
       schema: {
         operationId: 'publishBatch',
         tags: ['events'],
         summary: 'Publish many events, all or nothing',
-        description: `At most ${LIMITS.MAX_BATCH_EVENTS} events. A string as \`data\` is text, anything else JSON, \`data_base64\` binary. An error names its line.`,
+        description: `At most ${LIMITS.MAX_BATCH_EVENTS} events. A string as \`data\` is text, anything else JSON, \`data_base64\` binary. An error names its line, or its item in a list of CloudEvents.`,
         params: TopicParams,
         headers: Type.Object({ 'Idempotency-Key': KeyHeader }),
-        body: { content: { 'application/x-ndjson': { schema: BATCH_LINE } } },
+        body: {
+          content: {
+            'application/x-ndjson': { schema: BATCH_LINE },
+            [BATCH_TYPE]: { schema: CLOUDEVENT_LIST },
+          },
+        },
         response: {
           201: jsonResponse('BatchPublished', 'All events are kept, at consecutive offsets.', Headers),
           ...problemResponses(...PUBLISHING, 'EMPTY_BATCH'),
@@ -142,68 +150,26 @@ const publish: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => 
     (request, reply) =>
       counted(api, async () => {
         const topic = checkTopicName(request.params.topic)
-        const events = readBatch(batchBody(request), api.settings.maxPayloadBytes)
-        const done = await send(api, request, reply, topic, events)
-        const { first, last, incarnation } = done.result
-        const body: BatchPublishedBody = {
-          topic,
-          first,
-          last,
-          count: last - first + 1,
-          cursor: formatCursor(last, incarnation),
-          ...placed(api, done),
-        }
-        reply
-          .code(201)
-          .header('location', `${topicPath(topic)}/events?from=${first}`)
-          .send(body)
-        return events.length
+        const read = batchReader(request.headers['content-type'])
+        const events = read(bodyOf(request), maxPayloadBytes)
+        return publishMany(api, request, reply, topic, events)
       }),
   )
 }
 
-function batchBody({ headers, body }: FastifyRequest): Buffer {
+function bodyOf({ headers, body }: FastifyRequest): Uint8Array {
   refuseEncoded(headers)
-  const essence = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
-  if (essence === undefined || !BATCH_TYPES.has(essence)) {
-    throw new HypercastError('UNSUPPORTED_MEDIA_TYPE', 'A batch is Content-Type: application/x-ndjson.')
-  }
-  return (body as Buffer | undefined) ?? Buffer.alloc(0)
+  return (body as Buffer | undefined) ?? new Uint8Array()
 }
 
-type Sent = Awaited<ReturnType<typeof send>>
-
-function send(
-  api: PeerApi,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  topic: string,
-  events: readonly EventInput[],
-) {
-  const key = clientKey(readKey(request.headers['idempotency-key']), events)
-  return command(api, reply, 'published', {
-    kind: 'publish',
-    topic,
-    events,
-    ...(key === undefined ? {} : { clientKey: key }),
-  })
-}
-
-function placed(api: PeerApi, { result, replicas, primary }: Sent) {
-  return {
-    time: new Date(result.timeMs).toISOString(),
-    primary: peerRef(rosterOf(api), primary),
-    replicas,
-  }
-}
-
-async function counted(api: PeerApi, run: () => Promise<number>): Promise<void> {
-  try {
-    api.metrics.published('ok', await run())
-  } catch (error) {
-    api.metrics.published(asHypercastError(error).code, 0)
-    throw error
-  }
+function batchReader(contentType: string | undefined): typeof readBatch {
+  const essence = contentType?.split(';', 1)[0]?.trim().toLowerCase()
+  if (essence !== undefined && BATCH_TYPES.has(essence)) return readBatch
+  if (contentMode(contentType) === 'batch') return readStructuredBatch
+  throw new HypercastError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    `A batch is Content-Type: application/x-ndjson or ${BATCH_TYPE}.`,
+  )
 }
 
 export default publish

@@ -5,7 +5,13 @@ import type { PeerId } from '../../cube/labels.ts'
 import type { Roster } from '../../cube/roster.ts'
 import { HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
-import { FOLLOW_CONTENT_TYPE, parseFollowQuery } from '../../links/follow-wire.ts'
+import {
+  decodeWants,
+  parseTrunkQuery,
+  TRUNK_CONTENT_TYPE,
+  TRUNK_PATH,
+  WANTS_PATH,
+} from '../../links/trunk-wants.ts'
 import type { HttpOptions, PeerAnswer, PeerApi } from '../api.ts'
 import { isJsonType } from '../json.ts'
 import { rawBodies } from '../raw-bodies.ts'
@@ -96,14 +102,20 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
     return give(reply, await api.links.snapshot(from, count(query, 'slot'), count(query, 'after')))
   })
 
-  app.get('/v1/relay/follow', hidden, (request, reply) => {
-    senderOf(api, request)
-    const follow = parseFollowQuery(request.query as Record<string, unknown>)
+  app.get(TRUNK_PATH, hidden, (request, reply) => {
+    const from = senderOf(api, request)
+    const name = parseTrunkQuery(request.query as Record<string, unknown>)
     const { raw } = reply
-    raw.setHeader('content-type', FOLLOW_CONTENT_TYPE)
-    // Throws before it writes; once it has begun the reply is the stream's.
-    api.streams.serveFollow(follow, raw)
+    raw.setHeader('content-type', TRUNK_CONTENT_TYPE)
+    // Throws before it writes; once it has begun the reply is the trunk's.
+    api.streams.openTrunk(from, name, raw)
     reply.hijack()
+    reply.server.halfOpen.watch(raw.socket)
+  })
+
+  app.post(WANTS_PATH, hidden, async (request, reply) => {
+    api.streams.wants(senderOf(api, request), decodeWants(bodyOf(request)))
+    return reply.send()
   })
 
   app.post('/v1/relay/recovery', hidden, async (request, reply) => {

@@ -1,0 +1,156 @@
+import { cpus, release, totalmem, type } from 'node:os'
+import type { Results } from './results.ts'
+import type { BenchServer } from './servers/server.ts'
+import type { ThroughputCell } from './throughput.ts'
+import { type Verdict, verdicts } from './verdicts.ts'
+
+const number = (value: number) => (Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : '–')
+const ms = (value: number) => (Number.isFinite(value) ? value.toFixed(value < 10 ? 2 : 1) : '–')
+const MIB = 1_048_576
+
+/** A table of Markdown. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+/** The tables of a run by the names of their places in FANOUT.md; only of the parts that were run. */
+export function tables(
+  results: Results,
+  servers: readonly BenchServer[],
+  missing: readonly string[],
+  command: string,
+): Map<string, string> {
+  const found = new Map<string, string>()
+  found.set('run', runText(servers, missing, command))
+  found.set('verdicts', verdictsTable(verdicts(results)))
+  if (results.ceilings) {
+    const rows = results.ceilings.map(one => [
+      String(one.frames),
+      number(one.deliveriesPerS),
+      number(one.perCpuS),
+    ])
+    found.set(
+      'ceiling',
+      table(['events a write', 'deliveries/s', 'for each CPU second of the readers'], rows),
+    )
+  }
+  if (results.throughput) found.set('throughput', throughputTable(results.throughput, servers))
+  if (results.latency) found.set('latency', latencyTable(results))
+  if (results.storm) found.set('storm', stormTable(results.storm))
+  if (results.idle) {
+    const rows = results.idle.map(one => [
+      one.server,
+      number(one.subscribers),
+      (one.beforeBytes / MIB).toFixed(0),
+      (one.afterBytes / MIB).toFixed(0),
+      (one.perSubscriberBytes / 1_024).toFixed(1),
+    ])
+    found.set('idle', table(['', 'subscribers', 'MiB before', 'MiB with them', 'KiB a subscriber'], rows))
+  }
+  if (results.churn) found.set('churn', churnTable(results.churn))
+  return found
+}
+
+function runText(servers: readonly BenchServer[], missing: readonly string[], command: string): string {
+  const [cpu] = cpus()
+  const machine = `${cpus().length} × ${cpu?.model.trim() ?? 'unknown CPU'}, ${number(totalmem() / MIB)} MiB, ${type()} ${release()}, Node ${process.version}`
+  const rows = servers.map(({ name, title, guarantees }) => [name, title, guarantees])
+  const lines = [`\`${command}\``, '', machine, '', table(['', 'what', 'an acknowledged event is'], rows)]
+  if (missing.length > 0) lines.push('', ...missing.map(one => `Not measured: ${one}.`))
+  return lines.join('\n')
+}
+
+function verdictsTable(all: readonly Verdict[]): string {
+  return table(
+    ['must show', 'measured', 'wanted', ''],
+    all.map(({ what, measured, wanted, isPass }) => [what, measured, wanted, isPass ? 'pass' : 'FAIL']),
+  )
+}
+
+function throughputTable(cells: readonly ThroughputCell[], servers: readonly BenchServer[]): string {
+  const rows = cells.map(cell => {
+    const theirs = cells.find(
+      one => one.server === 'nchan' && one.subscribers === cell.subscribers && one.batch === cell.batch,
+    )
+    return [
+      number(cell.subscribers),
+      cell.batch === 1 ? 'single' : `batches of ${cell.batch}`,
+      cell.server,
+      number(cell.deliveriesPerS),
+      theirs ? (cell.deliveriesPerS / theirs.deliveriesPerS).toFixed(2) : '–',
+      number(cell.perCpuS),
+      ms(cell.latencies.p50Ms),
+      ms(cell.latencies.p99Ms),
+      keeps(cell, servers),
+    ]
+  })
+  const head = [
+    'subscribers',
+    'publishes',
+    '',
+    'deliveries/s',
+    '× nchan',
+    'for each CPU second',
+    'p50 ms',
+    'p99 ms',
+    'acknowledged when',
+  ]
+  return table(head, rows)
+}
+
+function keeps({ server }: ThroughputCell, servers: readonly BenchServer[]): string {
+  return servers.find(({ name }) => name === server)?.guarantees.split(/[;:]/)[0] ?? ''
+}
+
+function latencyTable({ latency = [], fsync }: Results): string {
+  const rows = latency.map(one => [
+    one.server,
+    ms(one.received.p50Ms),
+    ms(one.received.p99Ms),
+    ms(one.received.maxMs),
+    ms(one.answered.p50Ms),
+    ms(one.answered.p99Ms),
+    ms(one.lateMs),
+  ])
+  const head = [
+    '',
+    'received p50 ms',
+    'p99 ms',
+    'longest',
+    'answered p50 ms',
+    'p99 ms',
+    'publisher late by at most',
+  ]
+  const lines = [table(head, rows)]
+  if (fsync) {
+    lines.push(
+      '',
+      `fsync meanwhile: a page beside the peers p50 ${ms(fsync.beside.p50Ms)} ms, p99 ${ms(fsync.beside.p99Ms)} ms; ` +
+        `the peers' own \`hypercast_fsync_seconds\` p50 ${ms(fsync.peersP50Ms)} ms, p99 ${ms(fsync.peersP99Ms)} ms (interpolated in its buckets).`,
+    )
+  }
+  return lines.join('\n')
+}
+
+function stormTable(storm: NonNullable<Results['storm']>): string {
+  const { subscribers, history, seconds, deliveries, turns, violations } = storm
+  const said =
+    violations.length === 0 ? `all complete and exact after ${seconds.toFixed(1)} s` : violations.join('; ')
+  const head = ['peer left', 'longest turn ms', 'of them CPU ms', 'turns over 100 ms']
+  const rows = turns.map(one => [one.peer, one.wallMs.toFixed(0), one.cpuMs.toFixed(0), String(one.over100)])
+  return `${number(subscribers)} subscribers, ${number(history)} events of history, ${number(deliveries)} deliveries: ${said}.\n\n${table(head, rows)}`
+}
+
+function churnTable({ samples, opened, events }: NonNullable<Results['churn']>): string {
+  const rows = samples
+    .filter((_, at) => at % Math.max(1, Math.floor(samples.length / 10)) === 0)
+    .map(one => [
+      one.seconds.toFixed(0),
+      one.residentMiB.toFixed(0),
+      one.heapMiB.toFixed(0),
+      String(one.files),
+      String(one.streams),
+    ])
+  const said = `${number(opened)} subscribers came, with ${number(events)} events in all.`
+  return `${said}\n\n${table(['s', 'resident MiB', 'heap MiB', 'files', 'streams'], rows)}`
+}
