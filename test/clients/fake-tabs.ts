@@ -122,6 +122,8 @@ export class FakeBrowser {
 export class FakeTab {
   /** What it was given, and before it whoever saved the cursor that it began at. */
   readonly seen: Seen[]
+  /** How many of them were seen before. */
+  readonly past: number
   readonly subscriber: SharedSubscriber
   readonly options: SubscriberOptions
   readonly done: Promise<unknown>
@@ -134,6 +136,7 @@ export class FakeTab {
   constructor(browser: FakeBrowser, options: SubscriberOptions, past: readonly Seen[]) {
     this.#browser = browser
     this.seen = [...past]
+    this.past = past.length
     this.options = options
     const surroundings: Surroundings = {
       locks: { request: (...args) => browser.request(this, ...args) },

@@ -81,28 +81,37 @@ async function calm(browser: FakeBrowser): Promise<void> {
   }
 }
 
+interface Reached {
+  readonly incarnation: number
+  readonly offset: number
+  readonly hasEnded: boolean
+}
+
 /** What is wrong with what a tab saw. */
 function faultsOf(tab: FakeTab, log: FakeLog): string[] {
   const faults: string[] = []
-  const reached = new Map<string, { incarnation: number; offset: number; hasEnded: boolean }>()
-  for (const seen of tab.seen) {
-    const { topic = '', incarnation = 0 } = seen
+  const reached = new Map<string, Reached>()
+  // Of whom it knows what it has passed only by a cursor, it cannot tell how much of a gap is known.
+  const isFirst = new Set(log.topics)
+  tab.seen.forEach((seen, at) => {
+    const { topic = '', incarnation: life = 0 } = seen
     const before = reached.get(topic)
-    const isNext = before === undefined || (before.hasEnded && incarnation > before.incarnation)
     if (seen.kind === 'end') {
-      if (!isNext && (before.hasEnded || incarnation !== before.incarnation))
-        faults.push(`end ${topic} twice`)
-      reached.set(topic, { incarnation, offset: 0, hasEnded: true })
-      continue
+      if (before?.hasEnded && life <= before.incarnation) faults.push(`${topic} ${life} ends twice`)
+      reached.set(topic, { incarnation: life, offset: 0, hasEnded: true })
+      return
     }
     const [from, to] = seen.kind === 'gap' ? [seen.from, seen.to] : [seen.offset, seen.offset]
-    if (!isNext && incarnation !== before.incarnation)
-      faults.push(`${topic} life ${incarnation} out of order`)
-    else if (!isNext && from !== before.offset + 1) {
-      faults.push(`${seen.kind} ${topic} ${incarnation}: ${from} to ${to} behind ${before.offset}`)
-    } else if (before !== undefined && isNext && from !== 1) faults.push(`${topic} life begins at ${from}`)
-    reached.set(topic, { incarnation, offset: to, hasEnded: false })
-  }
+    const told = `${seen.kind} ${topic} ${life}: ${from} to ${to}`
+    const isLate = at >= tab.past && isFirst.delete(topic) && seen.kind === 'gap'
+    const isNewLife = before !== undefined && life > before.incarnation
+    const next = isNewLife ? 1 : (before?.offset ?? from - 1) + 1
+    if (before !== undefined && life < before.incarnation) faults.push(`${told} of an older life`)
+    else if (isNewLife && !before.hasEnded) faults.push(`${told} before the end of the life before`)
+    else if (!isNewLife && before?.hasEnded) faults.push(`${told} behind its end`)
+    else if (isLate ? from > next || to < next : from !== next) faults.push(`${told} in place of ${next}`)
+    reached.set(topic, { incarnation: life, offset: to, hasEnded: false })
+  })
   const isWhole = tab.options.from === 'earliest'
   for (const topic of ['a', 's/x', 's/y']) {
     const { incarnation, latest } = log.life(topic)

@@ -19,7 +19,7 @@ export async function* freshItems(
   let before = start.cursor ?? ''
   for await (const batch of feed.batches(signal)) {
     for (const { cursor, read } of batch) {
-      const reads = read === undefined ? [] : progress.take(read, before)
+      const reads = read === undefined ? [] : progress.take(read, before, true)
       // Whoever is told of a gap before an event has not had the event.
       for (const fresh of reads.slice(0, -1)) yield { cursor: before, read: fresh }
       yield { cursor, read: reads.at(-1) }

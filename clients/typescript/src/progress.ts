@@ -1,6 +1,10 @@
 import { LIMITS } from './limits.ts'
 import type { Notice, ReceivedEvent } from './received.ts'
 
+type Gap = Extract<Notice, { kind: 'gap' }>
+type End = Extract<Notice, { kind: 'end' }>
+type Read = ReceivedEvent | Notice
+
 /** How far a topic was received. */
 interface Reached {
   /** Undefined where the stream does not say. */
@@ -10,72 +14,80 @@ interface Reached {
   readonly hasEnded: boolean
 }
 
-type Read = ReceivedEvent | Notice
-
 /**
  * What was received of each topic, so that nothing is handed out twice and nothing is missing unsaid: offsets of one
  * life of a topic are dense.
  */
 export class Progress {
   readonly #topics = new Map<string, Reached>()
+  /** Gaps without a number of their life, which may be of a next one that is not known of: the event behind them tells. */
+  readonly #pending = new Map<string, Gap>()
 
   /**
    * Takes what a stream brought.
    * @param before the cursor of what was taken before
+   * @param isNext true when the stream goes on exactly there, so that a lower offset of a life without a number is a
+   *   new life's; false when it may repeat what was taken
    * @returns what of it is new: nothing for a double, a gap without what was received already, and before an event
    *   that leaves offsets out the gap that it makes
    */
-  take(read: Read, before: string): Read[] {
-    if (!('kind' in read)) return this.#takeEvent(read, before)
-    if (read.kind === 'gap') return this.#takeGap(read)
+  take(read: Read, before: string, isNext: boolean): Read[] {
+    if (!('kind' in read)) return this.#takeEvent(read, before, isNext)
+    if (read.kind === 'gap') return this.#takeGap(read, isNext)
     if (read.kind === 'end' && read.topic !== undefined) return this.#takeEnd(read, read.topic)
     return [read]
   }
 
-  #takeEvent(event: ReceivedEvent, before: string): Read[] {
+  #takeEvent(event: ReceivedEvent, before: string, isNext: boolean): Read[] {
     const { topic, incarnation, offset } = event
-    const reached = this.#sameLife(topic, incarnation)
-    if (reached === 'older') return []
-    if (reached !== 'unknown' && offset <= reached.offset) return []
-    this.#set(topic, { incarnation, offset, hasEnded: false })
-    if (reached === 'unknown' || offset === reached.offset + 1) return [event]
-    const gap: Notice = { kind: 'gap', topic, from: reached.offset + 1, to: offset - 1, cursor: before }
-    return [gap, event]
+    const reached = this.#topics.get(topic)
+    if (isBefore(incarnation, reached?.incarnation)) return []
+    const isFirst = reached === undefined || this.#isOfNextLife(event, reached, isNext)
+    if (!isFirst && offset <= reached.offset) return []
+    const pending = this.#pending.get(topic)
+    this.#pending.delete(topic)
+    const life = incarnation ?? (isFirst ? undefined : reached.incarnation)
+    this.#set(topic, { incarnation: life, offset, hasEnded: false })
+    const from = isFirst ? (pending?.from ?? offset) : reached.offset + 1
+    return from < offset ? [{ kind: 'gap', topic, from, to: offset - 1, cursor: before }, event] : [event]
   }
 
-  #takeGap(gap: Extract<Notice, { kind: 'gap' }>): Read[] {
-    const reached = this.#sameLife(gap.topic, gap.incarnation)
-    if (reached === 'older') return []
-    if (reached === 'unknown') {
-      this.#set(gap.topic, { incarnation: gap.incarnation, offset: gap.to, hasEnded: false })
+  #isOfNextLife({ incarnation, offset }: ReceivedEvent, reached: Reached, isNext: boolean): boolean {
+    if (incarnation !== undefined && reached.incarnation !== undefined) {
+      return incarnation > reached.incarnation
+    }
+    return reached.hasEnded || (isNext && offset <= reached.offset)
+  }
+
+  #takeGap(gap: Gap, isNext: boolean): Read[] {
+    const { topic, incarnation, from, to } = gap
+    const reached = this.#topics.get(topic)
+    if (isBefore(incarnation, reached?.incarnation)) return []
+    if (incarnation === undefined && reached !== undefined && !(reached.hasEnded && isNext)) {
+      const first = this.#pending.get(topic)?.from ?? from
+      this.#pending.set(topic, { ...gap, from: Math.min(first, from) })
+    }
+    if (incarnation === undefined && reached?.hasEnded && !isNext) return []
+    const isNumbered = incarnation !== undefined
+    const isFirst = isNumbered ? incarnation !== reached?.incarnation : (reached?.hasEnded ?? true)
+    if (reached === undefined || isFirst) {
+      this.#set(topic, { incarnation, offset: to, hasEnded: false })
       return [gap]
     }
-    if (gap.to <= reached.offset) return []
-    this.#set(gap.topic, { ...reached, offset: gap.to })
-    return [gap.from > reached.offset ? gap : { ...gap, from: reached.offset + 1 }]
+    if (to <= reached.offset) return []
+    this.#set(topic, { ...reached, offset: to })
+    return [from > reached.offset ? gap : { ...gap, from: reached.offset + 1 }]
   }
 
-  #takeEnd(end: Extract<Notice, { kind: 'end' }>, topic: string): Read[] {
+  #takeEnd(end: End, topic: string): Read[] {
     const reached = this.#topics.get(topic)
-    const isOlder = isBefore(end.incarnation, reached?.incarnation)
-    if (isOlder || (reached?.hasEnded && !isBefore(reached.incarnation, end.incarnation))) return []
-    const isOfThisLife = reached !== undefined && !isBefore(reached.incarnation, end.incarnation)
-    this.#set(topic, {
-      incarnation: end.incarnation ?? reached?.incarnation,
-      offset: isOfThisLife ? reached.offset : 0,
-      hasEnded: true,
-    })
+    if (isBefore(end.incarnation, reached?.incarnation)) return []
+    const isOfNextLife = isBefore(reached?.incarnation, end.incarnation)
+    if (reached?.hasEnded && !isOfNextLife) return []
+    this.#pending.delete(topic)
+    const incarnation = end.incarnation ?? reached?.incarnation
+    this.#set(topic, { incarnation, offset: isOfNextLife ? 0 : (reached?.offset ?? 0), hasEnded: true })
     return [end]
-  }
-
-  /** What is known of this life of a topic. Lives that the stream does not number are told apart by their ends only. */
-  #sameLife(topic: string, incarnation: number | undefined): Reached | 'older' | 'unknown' {
-    const reached = this.#topics.get(topic)
-    if (reached === undefined) return 'unknown'
-    if (isBefore(incarnation, reached.incarnation)) return 'older'
-    const isNumbered = incarnation !== undefined && reached.incarnation !== undefined
-    if (isNumbered ? incarnation > reached.incarnation! : reached.hasEnded) return 'unknown'
-    return reached
   }
 
   #set(topic: string, reached: Reached): void {
@@ -85,6 +97,7 @@ export class Progress {
     if (this.#topics.size <= LIMITS.MAX_TRACKED_TOPICS) return
     const [oldest] = this.#topics.keys()
     this.#topics.delete(oldest!)
+    this.#pending.delete(oldest!)
   }
 }
 

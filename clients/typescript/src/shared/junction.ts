@@ -2,7 +2,7 @@ import type { Item } from '../feed.ts'
 import { LIMITS } from '../limits.ts'
 import { covers, merge, type Place, readPlace, settle } from '../place.ts'
 import { Progress } from '../progress.ts'
-import { StreamError } from '../received.ts'
+import { isNotice, StreamError } from '../received.ts'
 
 interface Batch {
   readonly before: Place
@@ -116,15 +116,23 @@ export class Junction {
   #give(item: Item, out: Item[]): void {
     const before = this.cursor
     const there = placeOf(item.cursor)
+    const isNext = !this.#isAhead
+    // An end has no offset to tell a double by. (What else has none, a gap, stands before what is missing.)
+    const isPassed = this.#isAhead && isEnd(item.read) && covers(this.#place!, there)
     this.#place = this.#isAhead ? merge(this.#place!, there) : there
     if (this.#place.text === there.text) this.#isAhead = false
     const cursor = this.#place.text
-    const reads = item.read === undefined ? [] : this.#progress.take(item.read, before)
+    const isNothing = item.read === undefined || isPassed
+    const reads = isNothing ? [] : this.#progress.take(item.read!, before, isNext)
     for (const read of reads.slice(0, -1)) out.push({ cursor: before, read })
     const last = reads.at(-1)
     const read = last !== undefined && 'cursor' in last ? { ...last, cursor } : last
     out.push({ cursor, read })
   }
+}
+
+function isEnd(read: Item['read']): boolean {
+  return read !== undefined && isNotice(read) && read.kind === 'end'
 }
 
 function placeOf(cursor: string): Place {
