@@ -229,7 +229,7 @@ const table = {
   HEADERS_TOO_LARGE: {
     status: 431,
     title: 'The header of the request is too large',
-    remedy: 'Send at most 16 KiB of headers.',
+    remedy: 'Send at most 128 KiB of request line and headers together.',
   },
   REQUEST_TIMEOUT: {
     status: 408,

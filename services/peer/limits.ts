@@ -190,13 +190,32 @@ export const LIMITS = {
   /** Longest pause between two attempts to give a slot back to a home that does not take it; each may cost a second. */
   MAX_RECLAIM_PAUSE_MS: 20_000,
 
-  /** Bytes of one request header block; Node answers 431 above it. */
-  MAX_HEADER_BYTES: 16_384,
+  /**
+   * Bytes of one request's line and headers together; Node answers 431 above it. 1,000 topics of 60 characters fit in
+   * the line of GET /v1/events, beside a Last-Event-ID that has a place in each of 1,024 slots.
+   */
+  MAX_HEADER_BYTES: 131_072,
   /** Frames of recent events kept per followed topic for subscribers that are nearly level. */
   MAX_RING_BYTES: 4_194_304,
   MAX_RING_EVENTS: 10_000,
   /** Bytes waiting in one subscriber's socket before it is served from the log. */
   MAX_SUBSCRIBER_BUFFER_BYTES: 1_048_576,
+  /**
+   * Slots of one stream: a pattern needs all of them, each event carries a place in each of them, and a browser sends them
+   * all back as Last-Event-ID.
+   */
+  MAX_STREAM_SLOTS: 1_024,
+  /** The same per selection of several topics, only to bridge the time that a read of the log takes. */
+  MAX_CHANNEL_RING_EVENTS: 4_096,
+  MAX_CHANNEL_RING_BYTES: 2_097_152,
+  /** Ends of topics remembered per selection for streams that read the log past them. */
+  MAX_KNOWN_ENDS: 64,
+  /** Topics whose last offset is remembered for a stream that reads the log, to say where a gap in them begins. */
+  MAX_KNOWN_OFFSETS: 1_000,
+  /** Reads of slots under way for streams over several topics, of those that failed before, and how long each may take. */
+  MAX_SLOT_READS: 16,
+  MAX_SLOT_RETRIES: 8,
+  SLOT_READ_PATIENCE_MS: 1_000,
   /** Events read from the log at a time for one subscriber that is behind. */
   REPLAY_EVENTS: 500,
   REPLAY_BYTES: 524_288,

@@ -125,6 +125,8 @@ t.test('the answers are as the contract says', async t => {
   await ask('GET', '/v1/topics/sports/events', { headers: { accept: 'text/html' } })
   await ask('GET', '/v1/topics/sports/events?lastEventId=x', json)
   await ask('GET', '/v1/topics/none/events')
+  await ask('GET', '/v1/events')
+  await ask('GET', '/v1/events?topic=sports', json)
   await peer.slots.append(30, { kind: 'trim', topic: 'sports', incarnation: 1, before: 2, bytes: 1 })
   await ask('GET', '/v1/topics/sports/events?from=1', json)
   for (const path of [
@@ -192,7 +194,12 @@ t.test('the answers are as the contract says', async t => {
   await ask('GET', '/v1/cube')
   await ask('POST', '/v1/heartbeat')
 
-  const streams = new Set(['GET /v1/cube/events 200', 'POST /v1/replicate 200', 'POST /v1/heartbeat 200'])
+  const streams = new Set([
+    'GET /v1/cube/events 200',
+    'GET /v1/events 200',
+    'POST /v1/replicate 200',
+    'POST /v1/heartbeat 200',
+  ])
   for (const [path, operations] of Object.entries(contract.paths)) {
     for (const [method, { responses }] of Object.entries(operations)) {
       for (const status of Object.keys(responses).filter(

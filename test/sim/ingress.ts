@@ -25,11 +25,8 @@ import type { Chance } from './world.ts'
 
 /** Small bounds, so that subscribers fall behind the ring and fill their buffers in a short run. */
 const STREAM_BOUNDS = {
-  ringEvents: 12,
-  ringBytes: 6_000,
-  bufferBytes: 900,
-  trunkBytes: 65_536,
-  replayEvents: 8,
+  ...{ ringEvents: 12, ringBytes: 6_000, bufferBytes: 900, replayEvents: 8 },
+  ...{ channelEvents: 8, channelBytes: 4_000, trunkBytes: 65_536 },
 }
 const STREAM_SETTINGS = { heartbeatMs: 1_000, stallTimeoutMs: 2_500, retryMs: 500, flushMs: 2 }
 

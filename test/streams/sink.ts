@@ -76,3 +76,16 @@ export class FakeSink implements Sink {
     for (const listener of this.#listeners.get(event) ?? []) listener()
   }
 }
+
+/** A sink whose reader stops before the write of this number. */
+export function stoppingAt(number: number): FakeSink {
+  const sink = new FakeSink()
+  const write = sink.write.bind(sink)
+  let count = 0
+  sink.write = bytes => {
+    count += 1
+    if (count === number) sink.stop()
+    return write(bytes)
+  }
+  return sink
+}

@@ -265,6 +265,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Subscribe to several topics on one connection
+         * @description One stream over topics and patterns with one cursor; always CloudEvents. Last-Event-ID beats lastEventId, which beats from. At most 1000 topics, and at most 131072 bytes of request line and headers together, which is room for 1000 names of 60 characters.
+         */
+        get: operations["readSeveral"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/topics/{topic}/subscribers": {
         parameters: {
             query?: never;
@@ -1871,6 +1891,79 @@ export interface operations {
             };
             /** @description NOT_FOUNDED: This peer does not know its cube yet. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readSeveral: {
+        parameters: {
+            query: {
+                /**
+                 * @description A topic, or a pattern: `*` stands for one segment of a name, `**` for any number of them, segments end at `/`. Given once for each. Topics need not exist yet: they join in when they are created.
+                 * @example [
+                 *       "sports",
+                 *       "news/*"
+                 *     ]
+                 */
+                topic: string[];
+                /**
+                 * @description `earliest`, `latest` (the default), or an ISO time.
+                 * @example earliest
+                 */
+                from?: string;
+                /** @description The newest so many events of all these topics together, then live. */
+                last?: number;
+                /**
+                 * @description Resume behind this cursor, where a header cannot be set.
+                 * @example 1.2s.4f~u.0.0
+                 */
+                lastEventId?: string;
+            };
+            header?: {
+                /** @description Resume behind this cursor. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events of all these topics. */
+            200: {
+                headers: {
+                    /** @description Accept */
+                    Vary?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description INVALID_TOPIC_NAME: The name cannot be a topic. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. INVALID_REQUEST: The request is not as the contract says. INVALID_CURSOR: The cursor cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description NOT_ACCEPTABLE: None of the accepted types can be given. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description HEADERS_TOO_LARGE: The header of the request is too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -94,7 +94,7 @@ function command(): Command {
     .option('--rounds <number>', 'times each cell is measured; the median one is told', positive)
     .option('--seconds <number>', 'of each measurement, behind a warm-up', above0)
     .option('--in-flight <number>', 'events in flight with single publishes', positive, 128)
-    .option('--batches-in-flight <number>', 'batches in flight', positive, 8)
+    .option('--batches-in-flight <number>', 'batches in flight', positive, 4)
     .option('--readers <number>', 'processes that subscribe', positive, 1)
     .option('--peers <number>', 'peers of the cube', positive, 3)
     .option('--spread', 'subscribers on all peers, not on the primary alone')

@@ -4,7 +4,7 @@ import { churn } from './churn.ts'
 import { affordable, idle } from './idle.ts'
 import { latency } from './latency.ts'
 import { Load } from './load.ts'
-import type { BenchOptions } from './options.ts'
+import type { BenchOptions, Part } from './options.ts'
 import type { Results } from './results.ts'
 import { Hypercast } from './servers/hypercast.ts'
 import { Nchan } from './servers/nchan.ts'
@@ -17,6 +17,8 @@ const WARM_ROUND = { rounds: 1, warmMs: 500, measureMs: 1_000 }
 const WARM_SUBSCRIBERS = 50
 const LATENCY = { subscribers: 100, ratePerS: 200, warmS: 2 }
 const CHURN = { perSecond: 100, population: 500, publishesPerS: 20 }
+/** Parts that need all servers at once. */
+const SERVER_PARTS: readonly Part[] = ['throughput', 'latency', 'idle']
 const STORM_TIMEOUT_S = 300
 
 /** What runs, so that all of it can be ended whenever it must. */
@@ -39,24 +41,33 @@ export class Run {
     const { parts, readers, seconds } = this.#options
     const load = new Load(readers)
     this.#load = load
-    if (['throughput', 'latency', 'idle', 'churn'].some(part => parts.has(part as never))) {
+    if (SERVER_PARTS.some(part => parts.has(part))) {
       await this.#startServers()
       await this.#measureServers(load)
       this.#check()
       await this.#closeServers()
     }
-    if (parts.has('storm')) await this.#storm(load)
+    const isOurs = this.#options.servers.includes('hypercast')
+    if (parts.has('churn') && isOurs) await this.#churn(load)
+    if (parts.has('storm') && isOurs) await this.#storm(load)
     if (parts.has('throughput')) this.results.ceilings = await ceilings(load, Math.min(2, seconds) * 1_000)
   }
 
   async close(): Promise<void> {
     await this.#closeServers()
+    await Hypercast.closeAll()
     await this.#load?.end()
   }
 
   async #measureServers(load: Load): Promise<void> {
     const { parts, rounds, seconds, isQuick } = this.#options
     const { servers, results } = this
+    // First: memory that a load has made them take would be used again and hide what subscribers take.
+    if (parts.has('idle')) {
+      const subscribers = this.#affordable(this.#options.idleSubscribers)
+      this.#tell(`idle: ${subscribers} subscribers`)
+      results.idle = await idle(servers, load, subscribers, isQuick ? 1_000 : undefined)
+    }
     if (parts.has('throughput')) await this.#throughput(load)
     if (parts.has('latency')) {
       this.#tell(`latency: ${LATENCY.ratePerS} publishes/s to ${LATENCY.subscribers} subscribers`)
@@ -67,16 +78,6 @@ export class Run {
       })
       results.latency = figures
       if (fsync) results.fsync = fsync
-    }
-    if (parts.has('idle')) {
-      const subscribers = this.#affordable(this.#options.idleSubscribers)
-      this.#tell(`idle: ${subscribers} subscribers`)
-      results.idle = await idle(servers, load, subscribers, isQuick ? 1_000 : undefined)
-    }
-    const cube = servers.find(server => server instanceof Hypercast)
-    if (parts.has('churn') && cube) {
-      this.#tell(`churn: ${this.#options.minutes} minutes`)
-      results.churn = await churn(cube, load, { ...CHURN, minutes: this.#options.minutes })
     }
   }
 
@@ -98,6 +99,18 @@ export class Run {
       { ...flight, ...times, subscribers },
       this.#tell,
     )
+  }
+
+  /** On a cube of its own, so that nothing but the churn is seen. */
+  async #churn(load: Load): Promise<void> {
+    const { minutes, peers } = this.#options
+    this.#tell(`churn: ${minutes} minutes`)
+    const cube = await Hypercast.start({ peers })
+    try {
+      this.results.churn = await churn(cube, load, { ...CHURN, minutes })
+    } finally {
+      await cube.close()
+    }
   }
 
   async #storm(load: Load): Promise<void> {

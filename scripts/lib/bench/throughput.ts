@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Latencies, latencies, median } from './figures.ts'
+import { type Latencies, latencies } from './figures.ts'
 import { nowUs } from './load/payload.ts'
 import { type Load, rateBetween } from './load.ts'
 import { cpuUsOf } from './process.ts'
@@ -100,13 +100,10 @@ async function measureCell(
   }
 }
 
-/** The round with the median rate, with the violations of all. */
-function medianOf(rounds: readonly ThroughputCell[]): ThroughputCell {
-  const middle = median(rounds.map(({ deliveriesPerS }) => deliveriesPerS))
-  const [nearest] = [...rounds].sort(
-    (one, other) => Math.abs(one.deliveriesPerS - middle) - Math.abs(other.deliveriesPerS - middle),
-  )
-  return { ...nearest!, violations: rounds.flatMap(({ violations }) => violations) }
+/** The round with the median rate, of two the lower one, with the violations of all. */
+export function medianOf(rounds: readonly ThroughputCell[]): ThroughputCell {
+  const sorted = [...rounds].sort((one, other) => one.deliveriesPerS - other.deliveriesPerS)
+  return { ...sorted[(sorted.length - 1) >> 1]!, violations: rounds.flatMap(({ violations }) => violations) }
 }
 
 function describe({

@@ -11,16 +11,19 @@ interface Range {
 }
 
 /**
- * The best of EVENT_TYPES for an Accept header (RFC 9110, section 12.5.1): highest q, where the most specific range
- * names a type's q; the order of EVENT_TYPES breaks ties, so that a missing header and every wildcard mean SSE.
+ * The best of `types` for an Accept header (RFC 9110, section 12.5.1): highest q, where the most specific range
+ * names a type's q; the order of `types` breaks ties, so that a missing header and every wildcard mean SSE.
  * @returns undefined when none is acceptable
  */
-export function negotiate(accept: string | undefined): EventsType | undefined {
+export function negotiate(
+  accept: string | undefined,
+  types: readonly EventsType[] = EVENT_TYPES,
+): EventsType | undefined {
   if (accept === undefined || accept.trim() === '') return 'text/event-stream'
   const ranges = accept.split(',').slice(0, MAX_RANGES).map(readRange)
   let best: EventsType | undefined
   let bestQ = 0
-  for (const type of EVENT_TYPES) {
+  for (const type of types) {
     const q = quality(type, ranges)
     if (q > bestQ) {
       best = type

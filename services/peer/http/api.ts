@@ -8,7 +8,7 @@ import type { Admitted, JoinWish } from '../membership/admission.ts'
 import type { Recovered, RecoveryWish } from '../membership/recovery.ts'
 import type { PeerMetrics } from '../metrics.ts'
 import type { HistoryItem, TopicPage } from '../streams/history.ts'
-import type { OpenedStream, Sink, StreamOptions, StreamStart } from '../streams/types.ts'
+import type { OpenedStream, SeveralOptions, Sink, StreamOptions, StreamStart } from '../streams/types.ts'
 import type { TopicSettings } from '../topics/types.ts'
 
 /**
@@ -21,6 +21,8 @@ export type PeerStatus = 'self' | 'up' | 'suspected' | 'down' | 'unknown'
 export interface StreamsApi {
   /** Rejects with HypercastError for what is wrong for good. */
   open(options: StreamOptions, deadlineMs: number): Promise<OpenedStream>
+  /** A stream over several topics and patterns. Throws HypercastError for what is wrong for good. */
+  openSeveral(options: SeveralOptions): OpenedStream
   page(topic: string, start: StreamStart, limit: number): Promise<TopicPage>
   /** Events from `start` to the last one there is now, and gaps. */
   history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<HistoryItem>

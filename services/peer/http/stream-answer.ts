@@ -12,13 +12,15 @@ import { StreamSink } from './stream-sink.ts'
 /**
  * Answers a request for a stream. Only what is wrong for good becomes an error status; what cannot be served now is a
  * stream that says so and ends, for a 5xx stops a browser's EventSource.
+ * @param about for the log, should the stream fail
  * @param open begins the stream, until `deadlineMs` (monotonic); rejects with HypercastError
  */
 export async function answerStream(
   app: Pick<FastifyInstance, 'turnstile'>,
   api: PeerApi,
   reply: FastifyReply,
-  open: (deadlineMs: number) => Promise<OpenedStream>,
+  about: object,
+  open: (deadlineMs: number) => Promise<OpenedStream> | OpenedStream,
 ): Promise<void> {
   const retry = (error: HypercastError) => answerLater(reply, error.message, api.settings.sseRetryMs)
   const why = notServing(api)
@@ -32,7 +34,7 @@ export async function answerStream(
   } catch (error) {
     const known = asHypercastError(error)
     if (ERRORS[known.code].status < 500) throw known
-    if (known.code === 'INTERNAL') api.log.error({ err: error, url: reply.request.url }, 'a stream failed')
+    if (known.code === 'INTERNAL') api.log.error({ err: error, ...about }, 'a stream failed')
     return retry(known)
   }
 }

@@ -4,6 +4,11 @@ import { Compile } from 'typebox/compile'
 import { HypercastError } from '../errors.ts'
 import { shorten } from './start.ts'
 
+/** The part of a parameter's schema that says how its text is read. */
+interface Property {
+  readonly type?: string
+}
+
 type Checked = { readonly value: unknown } | { readonly error: Error }
 
 /**
@@ -23,11 +28,19 @@ function queryValidator(schema: TObject): (input: unknown) => Checked {
     const query: Record<string, unknown> = {}
     for (const [name, value] of Object.entries((input ?? {}) as Record<string, unknown>)) {
       if (!Object.hasOwn(properties, name)) return { error: unknownParameter(name, properties) }
+      const property = properties[name] as Property
+      if (property.type === 'array') {
+        query[name] = [value].flat().map(String)
+        continue
+      }
       if (Array.isArray(value)) return { error: wrong(`The parameter "${name}" is given more than once.`) }
-      query[name] = coerce(properties[name] as { readonly type?: string }, String(value))
+      query[name] = coerce(property, String(value))
     }
     if (check.Check(query)) return { value: query }
     const [first] = check.Errors(query)
+    if (first?.keyword === 'required') {
+      return { error: wrong(`The parameter "${first.params.requiredProperties.join('", "')}" is missing.`) }
+    }
     const name = first?.instancePath.slice(1) ?? ''
     return { error: wrong(`The parameter "${name}" ${choice(properties[name]) ?? first?.message}.`) }
   }
@@ -44,7 +57,7 @@ function unknownParameter(name: string, properties: object): HypercastError {
   return new HypercastError('UNKNOWN_PARAMETER', `This path does not know "${shorten(name)}"; ${names}.`)
 }
 
-function coerce({ type }: { readonly type?: string }, text: string): unknown {
+function coerce({ type }: Property, text: string): unknown {
   if (type === 'integer' && /^-?\d{1,16}$/.test(text)) return Number(text)
   if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
   return text

@@ -33,7 +33,7 @@ export class Feed implements SourceTarget, Flushable {
   readonly #flusher: Flusher
   readonly #replayer: Replayer
   readonly #onDone: (feed: Feed) => void
-  readonly #ring: Ring
+  readonly #ring: Ring<StoredEvent>
   readonly #subscribers = new Set<Subscriber>()
   /** Chunks made for this flush, by encoding and first offset: subscribers that are level write the same bytes. */
   readonly #chunks = new Map<string, Chunk>()
@@ -49,7 +49,8 @@ export class Feed implements SourceTarget, Flushable {
     this.#flusher = options.flusher
     this.#replayer = options.replayer
     this.#onDone = options.onDone
-    this.#ring = new Ring(options.head + 1, options.bounds.ringEvents, options.bounds.ringBytes)
+    const { ringEvents, ringBytes } = options.bounds
+    this.#ring = new Ring(options.head + 1, ringEvents, ringBytes, event => event.data.length)
   }
 
   /** Starts the source. Kept apart from the constructor because the source may end the feed at once. */
@@ -78,7 +79,7 @@ export class Feed implements SourceTarget, Flushable {
     for (const event of events) {
       if (event.offset <= this.head) continue
       if (event.offset > this.head + 1) this.#ring.restart(event.offset)
-      this.#ring.push(event)
+      this.#ring.push(event.offset, event)
     }
     this.#flusher.request(this)
   }

@@ -82,7 +82,7 @@ function eventName(type: string | undefined): string | undefined {
 }
 
 /** UTF-8 bytes with each line break followed by the next line's `data: `. */
-function dataLines(data: Uint8Array): Uint8Array {
+export function dataLines(data: Uint8Array): Uint8Array {
   if (!data.includes(10) && !data.includes(13)) return data
   // Latin-1 maps each byte to one character and back, so UTF-8 passes untouched.
   const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1')

@@ -11,14 +11,17 @@ import { Feed } from './feed.ts'
 import { Flusher } from './flusher.ts'
 import { sseEncoding } from './frames.ts'
 import { History, type HistoryItem, type TopicPage } from './history.ts'
+import type { Outlet, OutletOptions } from './outlet.ts'
 import { Pulse } from './pulse.ts'
 import { Replayer } from './replay.ts'
 import { type Resolution, Resolver } from './resolver.ts'
+import { SeveralStreams } from './several.ts'
 import { SlotFeeds } from './slot-feeds.ts'
+import { CubeSlotReader } from './slot-reader.ts'
 import type { Knowledge } from './start.ts'
 import { Subscriber } from './subscriber.ts'
 import { TapSource } from './tap-source.ts'
-import type { OpenedStream, Sink, StreamOptions, StreamStart } from './types.ts'
+import type { OpenedStream, SeveralOptions, Sink, StreamOptions, StreamStart } from './types.ts'
 
 export interface StreamSettings {
   /** A comment at least this often, so that proxies and clients know the stream lives. */
@@ -73,9 +76,10 @@ export class TopicStreams {
   readonly #replayer: Replayer
   readonly #resolver: Resolver
   readonly #history: History
+  readonly #several: SeveralStreams
   /** By topic; a feed whose topic's life is over has left, though it may still have bytes to write. */
   readonly #feeds = new Map<string, Feed>()
-  readonly #clients: Pulse<Subscriber>
+  readonly #clients: Pulse<Outlet>
   readonly #waits = new Map<Subscriber, AbortController>()
   readonly #toClients = { deliveries: 0 }
   #closing = false
@@ -101,6 +105,9 @@ export class TopicStreams {
     const known = (topic: string) => this.#known(topic)
     this.#resolver = new Resolver({ slots, dispatcher, clock, slotOf, known })
     this.#history = new History({ resolver: this.#resolver, slots, dispatcher, clock, slotOf })
+    const reader = new CubeSlotReader({ slots, dispatcher, clock, replayEvents: this.#bounds.replayEvents })
+    const several = { reader, flusher: this.#flusher, retryMs: settings.retryMs, bounds: this.#bounds }
+    this.#several = new SeveralStreams({ ...options, ...several, taps: this.#slotFeeds })
     const { heartbeatMs, stallTimeoutMs } = settings
     const pulseMs = Math.min(heartbeatMs, stallTimeoutMs) / 2
     this.#clients = new Pulse(clock, pulseMs, one => this.#beat(one, heartbeatMs / 2))
@@ -119,6 +126,24 @@ export class TopicStreams {
     if (resolution.kind === 'ended') return resolution
     if (resolution.kind === 'refused') throw resolution.error
     return { kind: 'open', attach: sink => this.#attach(options, resolution, sink) }
+  }
+
+  /**
+   * A stream over several topics and patterns. It opens at once and waits for what it needs as an open stream.
+   * Throws HypercastError: INVALID_REQUEST for patterns where there are too many slots, OVERLOADED, STOPPING.
+   */
+  openSeveral({ wants, start }: SeveralOptions): OpenedStream {
+    this.#admit()
+    const several = this.#several
+    const selection = several.select(wants)
+    const attach = (sink: Sink) => {
+      const outlet = this.#outlet(sink)
+      const subscriber = several.attach(selection, start, outlet, one => this.#forget(one))
+      if (!subscriber.open) return
+      if (this.#closing) subscriber.close()
+      else this.#clients.add(subscriber)
+    }
+    return { kind: 'open', attach }
   }
 
   /**
@@ -154,7 +179,7 @@ export class TopicStreams {
   /** How many open streams of clients here get the topic's events, those that still wait for it included. */
   listeners(topic: string): number {
     let count = 0
-    for (const one of this.#clients.members()) if (one.open && one.topic === topic) count += 1
+    for (const one of this.#clients.members()) if (one.open && one.listensTo(topic)) count += 1
     return count
   }
 
@@ -199,36 +224,42 @@ export class TopicStreams {
   }
 
   #subscriber(topic: string, encoding: Subscriber['encoding'], sink: Sink): Subscriber {
-    const { clock } = this.#options
     const subscriber = new Subscriber({
+      ...this.#outlet(sink),
       topic,
       encoding,
-      sink,
-      bufferBytes: this.#bounds.bufferBytes,
-      now: () => clock.monotonicMs(),
-      tally: this.#toClients,
       onClosed: one => this.#leave(one),
     })
     if (!sink.destroyed) this.#clients.add(subscriber)
     return subscriber
   }
 
+  #outlet(sink: Sink): OutletOptions {
+    const { clock } = this.#options
+    const { bufferBytes } = this.#bounds
+    return { sink, bufferBytes, now: () => clock.monotonicMs(), tally: this.#toClients }
+  }
+
   #leave(subscriber: Subscriber): void {
-    this.#clients.delete(subscriber)
     this.#waits.get(subscriber)?.abort()
     this.#waits.delete(subscriber)
     subscriber.feed?.remove(subscriber)
+    this.#forget(subscriber)
+  }
+
+  #forget(outlet: Outlet): void {
+    this.#clients.delete(outlet)
     if (this.#clients.size === 0) this.#onEmpty?.()
   }
 
-  #beat(subscriber: Subscriber, quietMs: number): void {
+  #beat(subscriber: Outlet, quietMs: number): void {
     const { clock, settings, log } = this.#options
     if (subscriber.stalled(settings.stallTimeoutMs)) {
-      log.info({ topic: subscriber.topic }, 'a stream is closed: its socket takes nothing')
+      log.info(subscriber.label, 'a stream is closed: its socket takes nothing')
       subscriber.destroy()
       return
     }
-    if (subscriber.open) subscriber.heartbeat(clock.monotonicMs() - quietMs, subscriber.feed?.view())
+    if (subscriber.open) subscriber.heartbeat(clock.monotonicMs() - quietMs)
   }
 
   /** Looks for the topic until it is found or known not to be; the stream is open meanwhile. */

@@ -1,49 +1,68 @@
-import type { StoredEvent } from '../topics/types.ts'
-import type { Encoding } from './frames.ts'
+/** Makes bytes of an item; framers of one name give the same bytes for the same item. */
+export interface Framer<Item> {
+  readonly name: string
+  event(item: Item): Buffer
+}
 
-interface Entry {
-  readonly event: StoredEvent
+interface Entry<Item> {
+  readonly item: Item
   /** Bytes by the encoding's name, made when first asked for. */
   readonly frames: Map<string, Buffer>
 }
 
-/** Frames that leave in one write: events `from` to `to`. */
+/** Frames that leave in one write: items `from` to `to`. */
 export interface Chunk {
   readonly bytes: Buffer
   readonly to: number
 }
 
-/** What one event costs beside its payload and frames. */
+/** What one item costs beside its payload and frames. */
 const ENTRY_BYTES = 256
 /** The dropped front of the array is cut off when it is this long: keeps dropping cheap. */
 const SLACK_ENTRIES = 1_024
 
 /**
- * Recent events of one topic, consecutive offsets, with their frames: each becomes bytes once per encoding,
- * however many subscribers it goes to. Bounded by `maxEvents` and `maxBytes`; the newest always stays.
+ * Recent items, such as events of one topic by offset, with consecutive numbers and with their frames: each becomes
+ * bytes once per framer, however many subscribers it goes to. Bounded by `maxItems` and `maxBytes`; the newest always
+ * stays.
  */
-export class Ring {
-  readonly #maxEvents: number
+export class Ring<Item> {
+  readonly #maxItems: number
   readonly #maxBytes: number
-  #entries: Entry[] = []
+  readonly #sizeOf: (item: Item) => number
+  readonly #onDrop: ((item: Item, number: number) => void) | undefined
+  /** Undefined: dropped. */
+  #entries: (Entry<Item> | undefined)[] = []
   /** Entries at the array's front that have been dropped. */
   #dropped = 0
   #first: number
   #sizeBytes = 0
 
-  /** `first` is the offset that the first event put in will have. */
-  constructor(first: number, maxEvents: number, maxBytes: number) {
+  /**
+   * @param first number that the first item put in will have
+   * @param sizeOf payload bytes of an item
+   * @param onDrop told of each item that leaves by the bounds or by `dropTo`, just before it does
+   */
+  constructor(
+    first: number,
+    maxItems: number,
+    maxBytes: number,
+    sizeOf: (item: Item) => number,
+    onDrop?: (item: Item, number: number) => void,
+  ) {
     this.#first = first
-    this.#maxEvents = maxEvents
+    this.#maxItems = maxItems
     this.#maxBytes = maxBytes
+    this.#sizeOf = sizeOf
+    this.#onDrop = onDrop
   }
 
-  /** Lowest offset held; one past the last when empty. */
+  /** Lowest number held; one past the last when empty. */
   get first(): number {
     return this.#first
   }
 
-  /** Highest offset held; one before `first` when empty. */
+  /** Highest number held; one before `first` when empty. */
   get last(): number {
     return this.#first + this.#entries.length - this.#dropped - 1
   }
@@ -52,17 +71,20 @@ export class Ring {
     return this.#sizeBytes
   }
 
-  /** Puts the next event in; its offset must be `last + 1`. */
-  push(event: StoredEvent): void {
-    if (event.offset !== this.last + 1) {
-      throw new Error(`ring: offset ${event.offset} after ${this.last}`)
-    }
-    this.#entries.push({ event, frames: new Map() })
-    this.#sizeBytes += event.data.length + ENTRY_BYTES
+  /** Puts the next item in; its number must be `last + 1`. */
+  push(number: number, item: Item): void {
+    if (number !== this.last + 1) throw new Error(`ring: number ${number} after ${this.last}`)
+    this.#entries.push({ item, frames: new Map() })
+    this.#sizeBytes += this.#sizeOf(item) + ENTRY_BYTES
     this.trim()
   }
 
-  /** Forgets everything; the next event will be `first`. */
+  /** The item of a number that is held. */
+  item(number: number): Item {
+    return this.#entry(number).item
+  }
+
+  /** Forgets everything; the next item will be `first`. */
   restart(first: number): void {
     this.#entries = []
     this.#dropped = 0
@@ -72,28 +94,23 @@ export class Ring {
 
   /** Drops the oldest until the bounds hold. Frames count, so this is called again after they were made. */
   trim(): void {
-    while (this.#entries.length - this.#dropped > 1 && this.#isOver()) {
-      const entry = this.#entries[this.#dropped]!
-      this.#dropped += 1
-      this.#first += 1
-      this.#sizeBytes -= entry.event.data.length + ENTRY_BYTES
-      for (const frame of entry.frames.values()) this.#sizeBytes -= frame.length
-    }
-    if (this.#dropped > SLACK_ENTRIES && this.#dropped * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#dropped)
-      this.#dropped = 0
-    } else if (this.#dropped > 0) {
-      this.#release()
-    }
+    while (this.#entries.length - this.#dropped > 1 && this.#isOver()) this.#drop()
+    this.#cut()
   }
 
-  /** Frames from `from` (which must be held) on, at least one, then no more than `maxBytes`. */
-  chunk(encoding: Encoding, from: number, maxBytes: number): Chunk {
+  /** Drops everything up to `number`, which nobody needs any more. */
+  dropTo(number: number): void {
+    while (this.#first <= Math.min(number, this.last)) this.#drop()
+    this.#cut()
+  }
+
+  /** Frames from `from` (which must be held) to `upTo`, at least one, then no more than `maxBytes`. */
+  chunk(framer: Framer<Item>, from: number, maxBytes: number, upTo = this.last): Chunk {
     const frames: Buffer[] = []
     let sizeBytes = 0
     let to = from - 1
-    while (to < this.last) {
-      const frame = this.#frame(encoding, to + 1)
+    while (to < upTo) {
+      const frame = this.frame(framer, to + 1)
       if (frames.length > 0 && sizeBytes + frame.length > maxBytes) break
       frames.push(frame)
       sizeBytes += frame.length
@@ -102,30 +119,41 @@ export class Ring {
     return { bytes: frames.length === 1 ? frames[0]! : Buffer.concat(frames, sizeBytes), to }
   }
 
-  #frame(encoding: Encoding, offset: number): Buffer {
-    const entry = this.#entries[offset - this.#first + this.#dropped]!
-    let frame = entry.frames.get(encoding.name)
+  /** The frame of a number that is held. */
+  frame(framer: Framer<Item>, number: number): Buffer {
+    const entry = this.#entry(number)
+    let frame = entry.frames.get(framer.name)
     if (frame === undefined) {
-      frame = encoding.event(entry.event)
-      entry.frames.set(encoding.name, frame)
+      frame = framer.event(entry.item)
+      entry.frames.set(framer.name, frame)
       this.#sizeBytes += frame.length
     }
     return frame
   }
 
+  #entry(number: number): Entry<Item> {
+    return this.#entries[number - this.#first + this.#dropped]!
+  }
+
   #isOver(): boolean {
-    return this.#entries.length - this.#dropped > this.#maxEvents || this.#sizeBytes > this.#maxBytes
+    return this.#entries.length - this.#dropped > this.#maxItems || this.#sizeBytes > this.#maxBytes
   }
 
-  /** Lets go of dropped payloads that still sit in the array. */
-  #release(): void {
-    for (let at = this.#dropped - 1; at >= 0 && this.#entries[at] !== RELEASED; at -= 1) {
-      this.#entries[at] = RELEASED
-    }
+  #drop(): void {
+    const { item, frames } = this.#entries[this.#dropped]!
+    this.#onDrop?.(item, this.#first)
+    // Lets go of the payload, which would still sit in the array.
+    this.#entries[this.#dropped] = undefined
+    this.#dropped += 1
+    this.#first += 1
+    this.#sizeBytes -= this.#sizeOf(item) + ENTRY_BYTES
+    for (const frame of frames.values()) this.#sizeBytes -= frame.length
   }
-}
 
-const RELEASED: Entry = {
-  event: { offset: 0, incarnation: 0, sequence: 0, timeMs: 0, data: new Uint8Array(0) },
-  frames: new Map(),
+  /** Cuts the dropped front off the array when it has grown long. */
+  #cut(): void {
+    if (this.#dropped <= SLACK_ENTRIES || this.#dropped * 2 <= this.#entries.length) return
+    this.#entries = this.#entries.slice(this.#dropped)
+    this.#dropped = 0
+  }
 }

@@ -1,33 +1,21 @@
 import type { Feed } from './feed.ts'
-import type { Encoding, EndReason, FeedView } from './frames.ts'
-import type { Sink } from './types.ts'
-import { Unsent } from './unsent.ts'
+import type { Encoding, EndReason } from './frames.ts'
+import { Outlet, type OutletOptions } from './outlet.ts'
 
-export interface SubscriberOptions {
+export interface SubscriberOptions extends OutletOptions {
   readonly topic: string
   readonly encoding: Encoding
-  readonly sink: Sink
-  /** Bytes waiting in its socket from which on it is not fed. */
-  readonly bufferBytes: number
-  /** Monotonic milliseconds. */
-  readonly now: () => number
-  /** Events written to all subscribers of its kind. */
-  readonly tally: { deliveries: number }
   /** The sink is gone, whatever the cause. Called once. */
   readonly onClosed: (subscriber: Subscriber) => void
 }
 
 /**
- * One stream to one client: its position and its socket. It writes what it is given and knows whether the socket
- * takes it; what to write is the feed's and the replayer's affair.
+ * One stream of one topic to one client: its position and its socket. What to write is the feed's and the replayer's
+ * affair.
  */
-export class Subscriber {
+export class Subscriber extends Outlet {
   readonly topic: string
   readonly encoding: Encoding
-  readonly #sink: Sink
-  readonly #bufferBytes: number
-  readonly #now: () => number
-  readonly #tally: { deliveries: number }
   readonly #onClosed: (subscriber: Subscriber) => void
   /** Set once the life of the topic is known that this stream shows. */
   feed: Feed | undefined
@@ -37,54 +25,28 @@ export class Subscriber {
   positioned = false
   /** The replayer works for it: the feed leaves it alone. */
   replaying = false
-  #state: 'open' | 'ending' | 'closed' = 'open'
-  #needsDrain = false
-  readonly #unsent: Unsent
-  #lastWriteMs: number
 
   constructor(options: SubscriberOptions) {
+    super(options)
     this.topic = options.topic
     this.encoding = options.encoding
-    this.#sink = options.sink
-    this.#bufferBytes = options.bufferBytes
-    this.#now = options.now
-    this.#tally = options.tally
     this.#onClosed = options.onClosed
-    this.#lastWriteMs = this.#now()
-    this.#unsent = new Unsent(options.sink, options.now)
-    this.#sink.on('drain', () => this.#drained())
-    this.#sink.on('close', () => this.#closed())
-    this.#sink.on('error', () => this.#closed())
-    if (this.#sink.destroyed) this.#closed()
+    this.begin()
   }
 
-  get open(): boolean {
-    return this.#state === 'open'
+  override get label(): object {
+    return { topic: this.topic }
   }
 
-  /** Its buffer is over the bound: nothing more until it has drained. */
-  get blocked(): boolean {
-    return this.#needsDrain && this.#sink.writableLength >= this.#bufferBytes
-  }
-
-  /** Its socket did not take everything at once: a replay waits for it. */
-  get congested(): boolean {
-    return this.#needsDrain
-  }
-
-  write(bytes: Buffer): void {
-    if (this.#state !== 'open') return
-    this.#lastWriteMs = this.#now()
-    this.#unsent.wrote(bytes.length)
-    if (!this.#sink.write(bytes)) this.#needsDrain = true
+  override listensTo(topic: string): boolean {
+    return topic === this.topic
   }
 
   /** Writes events up to `to` (inclusive) and stands behind them. */
   deliver(bytes: Buffer, to: number, count: number): void {
     this.next = to + 1
     this.positioned = true
-    this.#tally.deliveries += count
-    this.write(bytes)
+    this.writeEvents(bytes, count)
   }
 
   /** Ends the stream in order, for good, with a frame that says why. */
@@ -94,39 +56,15 @@ export class Subscriber {
     this.close()
   }
 
-  /** Ends the response without a word: the client comes again, here or elsewhere. */
-  close(): void {
-    if (this.#state !== 'open') return
-    this.#state = 'ending'
-    this.#sink.end()
+  protected override onDrain(): void {
+    this.feed?.pump(this)
   }
 
-  /** Drops the socket with what it still holds. */
-  destroy(): void {
-    this.#sink.destroy()
-    this.#closed()
-  }
-
-  /** A sign of life when nothing was written since `sinceMs`. */
-  heartbeat(sinceMs: number, view: FeedView | undefined): void {
-    if (this.#lastWriteMs > sinceMs || this.#needsDrain) return
-    this.write(this.encoding.heartbeat(view))
-  }
-
-  /** True when bytes wait and none has left for `timeoutMs`. To be asked now and then. */
-  stalled(timeoutMs: number): boolean {
-    return this.#unsent.stalled(timeoutMs)
-  }
-
-  #drained(): void {
-    this.#needsDrain = false
-    this.#unsent.drained()
-    if (this.#state === 'open') this.feed?.pump(this)
-  }
-
-  #closed(): void {
-    if (this.#state === 'closed') return
-    this.#state = 'closed'
+  protected override onClosed(): void {
     this.#onClosed(this)
+  }
+
+  protected override signOfLife(): Buffer {
+    return this.encoding.heartbeat(this.feed?.view())
   }
 }

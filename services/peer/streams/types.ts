@@ -1,3 +1,5 @@
+import type { SlotPlace } from '../topics/vector-cursor.ts'
+
 /** Where a stream of one topic begins. `cursor` resumes behind an event that was received. */
 export type StreamStart =
   | { readonly kind: 'latest' }
@@ -14,6 +16,21 @@ export interface StreamOptions {
   /** The publisher's type becomes the SSE event's name. */
   readonly named: boolean
   readonly format: 'plain' | 'cloudevents'
+}
+
+/** Where a stream over several topics begins. In slots that a cursor does not name it begins at `latest`. */
+export type SeveralStart =
+  | { readonly kind: 'latest' }
+  | { readonly kind: 'earliest' }
+  | { readonly kind: 'time'; readonly timeMs: number }
+  /** So many of all events, the newest. */
+  | { readonly kind: 'last'; readonly count: number }
+  | { readonly kind: 'cursor'; readonly places: ReadonlyMap<number, SlotPlace> }
+
+export interface SeveralOptions {
+  /** Topics and patterns, at least one. */
+  readonly wants: readonly string[]
+  readonly start: SeveralStart
 }
 
 /** The part of a socket that the fan-out writer needs; `http.ServerResponse` has it. */

@@ -26,6 +26,7 @@ const MAX_NAMES = 200
 
 /** A cube of real processes. Every topic has its primary on the first peer, where its subscribers and its publisher are. */
 export class Hypercast implements BenchServer {
+  static readonly #running = new Set<Hypercast>()
   readonly name = 'hypercast'
   readonly title: string
   readonly guarantees =
@@ -50,6 +51,7 @@ export class Hypercast implements BenchServer {
     const ports = await freePorts(options.peers)
     const plans = planCube({ ports, data: join(folder, 'data'), logs: join(folder, 'logs') })
     const cube = new Hypercast(folder, plans, options)
+    Hypercast.#running.add(cube)
     try {
       await Promise.all(plans.map(plan => cube.#start(plan)))
       await Promise.all(plans.map(plan => ready(plan)))
@@ -58,6 +60,11 @@ export class Hypercast implements BenchServer {
       throw error
     }
     return cube
+  }
+
+  /** Closes every cube that this process has started. */
+  static async closeAll(): Promise<void> {
+    await Promise.all([...Hypercast.#running].map(cube => cube.close()))
   }
 
   get ids(): string[] {
@@ -120,6 +127,7 @@ export class Hypercast implements BenchServer {
     for (const peer of this.#peers.values()) peer.mayEnd()
     await Promise.all([...this.#peers.values()].map(peer => peer.stop()))
     rmSync(this.folder, { recursive: true, force: true })
+    Hypercast.#running.delete(this)
   }
 
   async #start(plan: PeerPlan): Promise<void> {

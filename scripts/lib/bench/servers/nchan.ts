@@ -154,12 +154,12 @@ function nginxVersion(): string | undefined {
 /** As Debian's package says it; empty elsewhere. */
 function nchanVersion(): string {
   try {
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's own placeholder
-    const said = execFileSync('dpkg-query', ['-W', '-f', '${Version}', 'libnginx-mod-nchan'], {
+    const said = execFileSync('dpkg-query', ['-s', 'libnginx-mod-nchan'], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     })
-    return ` ${said.replace(/^\d+:/, '')}`
+    const version = /^Version: (?:\d+:)?(\S+)$/m.exec(said)?.[1]
+    return version === undefined ? '' : ` ${version}`
   } catch {
     return ''
   }

@@ -150,9 +150,8 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
       if (isStream) {
         if (request.method === 'HEAD') return answerHead(reply)
         const { named = false, format = 'plain' } = query
-        return answerStream(app, api, reply, deadlineMs =>
-          api.streams.open({ topic, start, named, format }, deadlineMs),
-        )
+        const options = { topic, start, named, format }
+        return answerStream(app, api, reply, { topic }, deadlineMs => api.streams.open(options, deadlineMs))
       }
       reply.type(type).header('cache-control', 'no-store')
       if (request.method === 'HEAD') return answerEmpty(reply)

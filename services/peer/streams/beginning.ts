@@ -1,0 +1,149 @@
+import { pause } from '../engine/pause.ts'
+import type { Clock } from '../engine/types.ts'
+import { LIMITS } from '../limits.ts'
+import type { Placed, SlotStart } from '../links/slot-operations.ts'
+import type { SlotPosition } from '../topics/positions.ts'
+import { isSince, type SlotPlace } from '../topics/vector-cursor.ts'
+import type { Channel } from './channel.ts'
+import type { ChannelSubscriber } from './channel-subscriber.ts'
+import { newest } from './newest.ts'
+import type { SlotReads } from './slot-reads.ts'
+import { Trail } from './trail.ts'
+import type { SeveralStart } from './types.ts'
+import { Vector } from './vector.ts'
+
+/** How a stream begins in one slot: at a place, or where somebody has to be asked for. */
+type Wish = SlotPosition | Exclude<SlotStart, { kind: 'last' }>
+
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * Finds out where streams over several topics begin in each of their slots. What nobody has said within
+ * LIMITS.STREAM_PATIENCE_MS is found out while the stream runs: there it begins with the events of a time.
+ */
+export class Beginning {
+  readonly #reads: SlotReads
+  readonly #clock: Clock
+  readonly #random: () => number
+
+  constructor(reads: SlotReads, clock: Clock, random: () => number) {
+    this.#reads = reads
+    this.#clock = clock
+    this.#random = random
+  }
+
+  /** Writes `opening` at once, and where the stream stands as soon as it is known; then the channel goes on. */
+  begin(channel: Channel, subscriber: ChannelSubscriber, start: SeveralStart, opening: Buffer): void {
+    channel.add(subscriber)
+    if (start.kind === 'latest' && channel.log.complete) {
+      channel.begin(subscriber, undefined, opening)
+      return
+    }
+    subscriber.write(opening)
+    void this.#find(channel, subscriber, start)
+  }
+
+  async #find(channel: Channel, subscriber: ChannelSubscriber, start: SeveralStart): Promise<void> {
+    const over = new AbortController()
+    const stop = () => over.abort()
+    subscriber.gone.addEventListener('abort', stop, { once: true })
+    const cancel = this.#clock.after(LIMITS.STREAM_PATIENCE_MS, stop)
+    const places = await (start.kind === 'last'
+      ? this.#placeLast(channel, start.count, over.signal)
+      : this.#placeEach(channel, start, over.signal))
+    cancel()
+    subscriber.gone.removeEventListener('abort', stop)
+    if (!subscriber.open) return
+    const all = [...places.keys()]
+    const undecided = all.filter(at => isSince(places[at]!))
+    const behind = all.filter(at => !isSince(places[at]!))
+    const trail = new Trail(new Vector(channel.log.slots, places), behind, undecided)
+    channel.begin(subscriber, trail, NOTHING)
+  }
+
+  async #placeEach(
+    channel: Channel,
+    start: Exclude<SeveralStart, { kind: 'last' }>,
+    over: AbortSignal,
+  ): Promise<SlotPlace[]> {
+    const nowMs = this.#clock.nowMs()
+    const wishes = channel.log.slots.map(slot => wishOf(start, slot))
+    const found = await gather(
+      wishes.map((wish, at) => this.#place(channel, at, wish, over)),
+      over,
+    )
+    return wishes.map((wish, at) => found[at] ?? fallback(wish, nowMs))
+  }
+
+  async #placeLast(channel: Channel, count: number, over: AbortSignal): Promise<SlotPlace[]> {
+    const nowMs = this.#clock.nowMs()
+    const found = await gather(
+      channel.log.slots.map((_, at) => this.#ask(channel, at, { kind: 'last', count }, over)),
+      over,
+    )
+    return newest(found, count, nowMs)
+  }
+
+  async #place(
+    channel: Channel,
+    at: number,
+    wish: Wish,
+    over: AbortSignal,
+  ): Promise<SlotPosition | undefined> {
+    if (!('kind' in wish)) return wish
+    if (wish.kind === 'latest') return channel.covered(at)
+    return (await this.#ask(channel, at, wish, over))?.position
+  }
+
+  /** Asks until somebody says it; undefined when it is `over` before. */
+  async #ask(channel: Channel, at: number, start: SlotStart, over: AbortSignal): Promise<Placed | undefined> {
+    for (let attempt = 0; !over.aborted; attempt += 1) {
+      const placed = await this.#reads.place(channel.selection.scopes[at]!, start, attempt > 0)
+      if (placed !== null) return placed
+      const longestMs = Math.min(LIMITS.STREAM_RETRY_MAX_MS, LIMITS.STREAM_RETRY_MIN_MS * 2 ** attempt)
+      await pause(this.#clock, longestMs * (0.5 + this.#random() / 2), over)
+    }
+    return undefined
+  }
+}
+
+function wishOf(start: Exclude<SeveralStart, { kind: 'last' }>, slot: number): Wish {
+  if (start.kind !== 'cursor') return start
+  const place = start.places.get(slot)
+  if (place === undefined) return { kind: 'latest' }
+  return isSince(place) ? { kind: 'time', timeMs: place.sinceMs } : place
+}
+
+/** The time with which the stream begins in a slot as long as nobody says more. */
+function fallback(wish: Wish, nowMs: number): SlotPlace {
+  if (!('kind' in wish)) return wish
+  switch (wish.kind) {
+    case 'latest':
+      return { sinceMs: nowMs }
+    case 'earliest':
+      return { sinceMs: 0 }
+    case 'time':
+      return { sinceMs: wish.timeMs }
+  }
+}
+
+/** What has come of the jobs when all are done or it is over. */
+async function gather<Result>(
+  jobs: readonly Promise<Result>[],
+  over: AbortSignal,
+): Promise<(Result | undefined)[]> {
+  const found: (Result | undefined)[] = jobs.map(() => undefined)
+  const all = Promise.all(
+    jobs.map(async (job, at) => {
+      found[at] = await job
+    }),
+  )
+  await Promise.race([
+    all,
+    new Promise<void>(resolve => {
+      if (over.aborted) resolve()
+      over.addEventListener('abort', () => resolve(), { once: true })
+    }),
+  ])
+  return [...found]
+}

@@ -1,0 +1,48 @@
+import type { StoredEvent } from '../topics/types.ts'
+import { toCloudEvent } from './cloudevents.ts'
+import { dataLines } from './frames.ts'
+
+const FRAME_END = Buffer.from('\n\n')
+const ID = 'id: '
+
+/** The `data` of an event, made once however many streams show it. */
+const texts = new WeakMap<StoredEvent, Uint8Array>()
+
+function textOf(topic: string, event: StoredEvent): Uint8Array {
+  let text = texts.get(event)
+  if (text === undefined) {
+    text = dataLines(Buffer.from(toCloudEvent(topic, event)))
+    texts.set(event, text)
+  }
+  return text
+}
+
+/** One event of a stream over several topics: a CloudEvents JSON object. `cursor` stands behind it. */
+export function channelEvent(cursor: string, topic: string, event: StoredEvent): Buffer {
+  return Buffer.concat([Buffer.from(`${ID}${cursor}\ndata: `), textOf(topic, event), FRAME_END])
+}
+
+/** A topic's life is over; the stream goes on. */
+export function channelEnd(cursor: string, topic: string): Buffer {
+  return named('end', cursor, { topic, reason: 'deleted' })
+}
+
+/** Events `from` to `to` of a topic were removed by retention. `cursor` stands before them. */
+export function channelGap(cursor: string, topic: string, from: number, to: number): Buffer {
+  return named('gap', cursor, { topic, from, to })
+}
+
+/** Where the stream stands: what a reconnect resumes behind. */
+export function channelPlace(cursor: string): Buffer {
+  return Buffer.from(`${ID}${cursor}\n\n`)
+}
+
+/** The cursor of a frame made here. */
+export function cursorOf(frame: Buffer): string {
+  const from = frame.indexOf(ID) + ID.length
+  return frame.toString('latin1', from, frame.indexOf(10, from))
+}
+
+function named(name: string, cursor: string, data: object): Buffer {
+  return Buffer.from(`event: ${name}\n${ID}${cursor}\ndata: ${JSON.stringify(data)}\n\n`)
+}

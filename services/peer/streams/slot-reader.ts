@@ -1,0 +1,82 @@
+import type { Clock, SlotLogs } from '../engine/types.ts'
+import { LIMITS } from '../limits.ts'
+import type { Placed, Slice, SlotStart } from '../links/slot-operations.ts'
+import type { Dispatcher } from '../links/types.ts'
+import { isLevelWith, type SlotPosition } from '../topics/positions.ts'
+
+/** Reads slots wherever they are. Nothing rejects: null says that nobody new enough was found in time. */
+export interface SlotReader {
+  /** Matching events behind `position`; bounded. */
+  read(
+    slot: number,
+    wants: readonly string[],
+    position: SlotPosition,
+    patienceMs: number,
+  ): Promise<Slice | null>
+  /** Where a stream begins in the slot. */
+  place(slot: number, wants: readonly string[], start: SlotStart, patienceMs: number): Promise<Placed | null>
+}
+
+export interface CubeSlotReaderOptions {
+  readonly slots: Pick<SlotLogs, 'holds' | 'position' | 'readSlot' | 'placeSlot'>
+  readonly dispatcher: Pick<Dispatcher, 'dispatch'>
+  readonly clock: Clock
+  /** Events read at a time. */
+  readonly replayEvents: number
+}
+
+/** Reads the replica here when there is one that is new enough, else asks the cube. */
+export class CubeSlotReader implements SlotReader {
+  readonly #options: CubeSlotReaderOptions
+
+  constructor(options: CubeSlotReaderOptions) {
+    this.#options = options
+  }
+
+  async read(
+    slot: number,
+    wants: readonly string[],
+    position: SlotPosition,
+    patienceMs: number,
+  ): Promise<Slice | null> {
+    const { slots, dispatcher, replayEvents: maxEvents } = this.#options
+    const maxBytes = LIMITS.REPLAY_BYTES
+    const here = this.#here(slot, () =>
+      isLevelWith(slots.position(slot), position)
+        ? slots.readSlot(slot, wants, position, maxEvents, maxBytes)
+        : null,
+    )
+    if (here !== null) return here
+    const operation = { kind: 'readSlot', slot, wants, position, maxEvents, maxBytes } as const
+    const { result } = await dispatcher.dispatch(operation, this.#deadlineMs(patienceMs))
+    return result.kind === 'slice' ? result : null
+  }
+
+  async place(
+    slot: number,
+    wants: readonly string[],
+    start: SlotStart,
+    patienceMs: number,
+  ): Promise<Placed | null> {
+    const { slots, dispatcher } = this.#options
+    const here = this.#here(slot, () => slots.placeSlot(slot, wants, start))
+    if (here !== null) return here
+    const operation = { kind: 'placeSlot', slot, wants, start } as const
+    const { result } = await dispatcher.dispatch(operation, this.#deadlineMs(patienceMs))
+    return result.kind === 'placed' ? result : null
+  }
+
+  #here<Result>(slot: number, read: () => Result | null): Result | null {
+    if (!this.#options.slots.holds(slot)) return null
+    try {
+      return read()
+    } catch {
+      // A bad record: the engine says so and repairs the replica; another one has it.
+      return null
+    }
+  }
+
+  #deadlineMs(patienceMs: number): number {
+    return this.#options.clock.monotonicMs() + patienceMs
+  }
+}

@@ -1,0 +1,154 @@
+import { LIMITS } from '../limits.ts'
+import type { Slice } from '../links/slot-operations.ts'
+import { channelEnd, channelEvent, channelGap, channelPlace } from './channel-frames.ts'
+import type { Batch, ChannelItem, ChannelLog, Chunk } from './channel-log.ts'
+import type { Vector } from './vector.ts'
+
+/**
+ * The way of a subscriber that does not stand where its channel does: its own place in each slot, and what it still
+ * lacks there. In a slot that is neither `undecided` nor `behind` it has everything that the channel's items before its
+ * own number brought, and gets the next ones from there.
+ */
+export class Trail {
+  readonly vector: Vector
+  /** Where a stream begins in these slots is not known yet. */
+  readonly undecided: Set<number>
+  /** In these slots events are missing that the channel's items have not brought, or may have brought too long ago. */
+  readonly behind: Set<number>
+  /**
+   * Of those, slots that must be read: an event there is older than the state that was shown, so that it may be gone
+   * in that state.
+   */
+  readonly hidden = new Set<number>()
+  /** Slots of which the last read failed. */
+  readonly failed: Set<number>
+  /** A slot is being read; slots that failed are being tried again. */
+  reading = false
+  retrying = false
+  /** The slot read last: they take turns. */
+  lastRead = -1
+  /** Last offset shown of some topics. */
+  readonly #offsets = new Map<string, number>()
+
+  constructor(vector: Vector, behind: Iterable<number>, undecided: Iterable<number> = []) {
+    this.vector = vector
+    this.behind = new Set(behind)
+    this.undecided = new Set(undecided)
+    this.failed = new Set(undecided)
+  }
+
+  /** Items from `from` to `upTo` that are missing in slots of which `isWanted` is true, a bounded part of them. */
+  take(log: ChannelLog, from: number, upTo: number, isWanted: (at: number) => boolean): Chunk {
+    const frames: Buffer[] = []
+    let sizeBytes = 0
+    let count = 0
+    let to = from - 1
+    for (; to < upTo && sizeBytes < LIMITS.LIVE_CHUNK_BYTES; to += 1) {
+      const item = log.item(to + 1)
+      if (!isWanted(item.at) || !this.#isNew(item)) continue
+      const frame = this.#frame(item)
+      frames.push(frame)
+      sizeBytes += frame.length
+      if (item.kind === 'event') count += 1
+    }
+    return { bytes: Buffer.concat(frames), count, cursor: this.vector.text, to }
+  }
+
+  /** The next slot in turn that has to be read and can be. */
+  nextToRead(log: ChannelLog): number | undefined {
+    const open = [...this.behind].filter(at => !this.failed.has(at) && this.mustRead(log, at))
+    if (open.length === 0) return undefined
+    const later = open.filter(at => at > this.lastRead)
+    return Math.min(...(later.length > 0 ? later : open))
+  }
+
+  /** Whether the channel's items will not bring what is missing in a slot. */
+  mustRead(log: ChannelLog, at: number): boolean {
+    if (!this.behind.has(at) || log.now(at) === undefined) return false
+    return this.hidden.has(at) || !log.reaches(at, this.vector.position(at).sequence)
+  }
+
+  /** Takes what was read of a slot. Subscribers on the same way share the frames. */
+  read(log: ChannelLog, at: number, slice: Slice): Batch {
+    const { index } = this.vector.position(at)
+    const gaps = slice.gaps.map(({ topic, to }) => ({ topic, from: (this.#offsets.get(topic) ?? 0) + 1, to }))
+    const ends = log.ends(at, index, slice.position.index)
+    const shared = batchesOf(slice)
+    const key = `${this.vector.text} ${gaps.map(({ from }) => from)} ${ends.length}`
+    let batch = shared.get(key)
+    if (batch === undefined) {
+      batch = this.#batch(at, slice, gaps, ends)
+      shared.set(key, batch)
+    }
+    this.vector.set(at, slice.position)
+    this.hidden.delete(at)
+    for (const { topic, event } of slice.events) this.#offsets.set(topic, event.offset)
+    if (this.#offsets.size > LIMITS.MAX_KNOWN_OFFSETS) this.#offsets.clear()
+    return batch
+  }
+
+  /** True when there is nothing that the channel's next items would not bring, and nothing shown that they will. */
+  isLevel(log: ChannelLog): boolean {
+    if (this.behind.size + this.undecided.size > 0 || !log.complete) return false
+    return log.slots.every((_, at) => {
+      const own = this.vector.position(at)
+      const now = log.now(at)!
+      return own.sequence <= now.sequence && own.index <= now.index
+    })
+  }
+
+  #isNew(item: ChannelItem): boolean {
+    const own = this.vector.position(item.at)
+    if (item.kind === 'ended') return item.index > own.index
+    if (item.event.sequence <= own.sequence) return false
+    if (item.index >= own.index) return true
+    this.behind.add(item.at)
+    this.hidden.add(item.at)
+    return false
+  }
+
+  #frame(item: ChannelItem): Buffer {
+    const { vector } = this
+    if (item.kind === 'ended') {
+      vector.advance(item.at, item.index)
+      return channelEnd(vector.text, item.topic)
+    }
+    vector.advance(item.at, item.index, item.event.sequence)
+    return channelEvent(vector.text, item.topic, item.event)
+  }
+
+  /** The ends, then the gaps, then the events; a reconnect in between is told of what it has not been told. */
+  #batch(
+    at: number,
+    { events, position }: Slice,
+    gaps: readonly { readonly topic: string; readonly from: number; readonly to: number }[],
+    ends: readonly ChannelItem[],
+  ): Batch {
+    const { vector } = this
+    const before = vector.place(at)
+    const frames = gaps.map(({ topic, from, to }) => channelGap(vector.text, topic, from, to))
+    for (const end of ends) frames.push(channelEnd(vector.text, end.topic))
+    for (const { topic, event } of events) {
+      vector.set(at, { sequence: event.sequence, index: position.index })
+      frames.push(channelEvent(vector.text, topic, event))
+    }
+    if (frames.length > 0 && events.length === 0) {
+      vector.set(at, position)
+      frames.push(channelPlace(vector.text))
+    }
+    const cursor = vector.text
+    vector.set(at, before)
+    return { bytes: Buffer.concat(frames), count: events.length, cursor }
+  }
+}
+
+const sharedBatches = new WeakMap<Slice, Map<string, Batch>>()
+
+function batchesOf(slice: Slice): Map<string, Batch> {
+  let batches = sharedBatches.get(slice)
+  if (batches === undefined) {
+    batches = new Map()
+    sharedBatches.set(slice, batches)
+  }
+  return batches
+}
