@@ -45,12 +45,16 @@ export function readPlace(text: string): Place | undefined {
   return { text, parts }
 }
 
-/** True when whoever is at `place` has passed all that lies before `other`. False also where that cannot be told. */
-export function covers(place: Place, other: Place): boolean {
+/**
+ * True when whoever is at `place` has passed all that lies before `other`. False also where that cannot be told.
+ * @param isStrict false to ask for events only: a slot without news may stand at one index in one stream and at a
+ *   later one in another, for as long as nothing happens to it
+ */
+export function covers(place: Place, other: Place, isStrict = true): boolean {
   if (place.text === other.text) return true
   for (const [slot, theirs] of other.parts) {
     const mine = place.parts.get(slot)
-    if (mine === undefined || !partCovers(slot, mine, theirs)) return false
+    if (mine === undefined || !partCovers(slot, mine, theirs, isStrict)) return false
   }
   return true
 }
@@ -87,12 +91,12 @@ function isDecided(part: Part): part is Decided {
   return 'sequence' in part
 }
 
-function partCovers(slot: number, mine: Part, theirs: Part): boolean {
+function partCovers(slot: number, mine: Part, theirs: Part, isStrict: boolean): boolean {
   if (!isDecided(mine)) return !isDecided(theirs) && mine.timeMs === theirs.timeMs
   if (!isDecided(theirs)) return false
   // The offsets of a topic's next life begin again at 1.
   if (slot === SINGLE && mine.index !== theirs.index) return mine.index > theirs.index
-  return mine.sequence >= theirs.sequence && mine.index >= theirs.index
+  return mine.sequence >= theirs.sequence && (mine.index >= theirs.index || !isStrict)
 }
 
 function mergeParts(mine: Part, theirs: Part): Part {

@@ -77,6 +77,16 @@ export class Junction {
     return out
   }
 
+  /**
+   * Nothing came by the tab's own stream for a while: it joins the shared one if it has all events up to there, although
+   * it was not told that nothing else happened.
+   */
+  idle(): Item[] {
+    const out: Item[] = []
+    this.#meet(out, false)
+    return out
+  }
+
   /** Leaves the shared stream, as this tab cannot keep up with it. */
   fallBehind(): void {
     if (this.#place !== undefined) this.#isLevel = false
@@ -88,7 +98,7 @@ export class Junction {
   }
 
   /** Hands out kept batches from the first one that this tab has come up to. */
-  #meet(out: Item[]): void {
+  #meet(out: Item[], isStrict = true): void {
     for (let batch = this.#kept[0]; batch !== undefined; batch = this.#kept[0]) {
       if (this.#place === undefined) {
         if (!this.#isLevel) return
@@ -96,8 +106,8 @@ export class Junction {
         this.#place = batch.before
         out.push({ cursor: this.cursor, read: undefined })
       }
-      const isBehindStart = !covers(batch.before, this.#start!)
-      if (!isBehindStart && !covers(this.#place, batch.before)) {
+      const isBehindStart = !covers(batch.before, this.#start!, false)
+      if (!isBehindStart && !covers(this.#place, batch.before, isStrict)) {
         this.#isLevel = false
         return
       }
@@ -105,6 +115,7 @@ export class Junction {
       this.#isLevel = !isBehindStart
       if (isBehindStart) continue
       this.#isAhead ||= this.#place.text !== batch.before.text
+      this.#place = merge(this.#place, batch.before)
       for (const item of batch.items) this.#give(item, out)
     }
   }

@@ -126,10 +126,17 @@ export class Tab {
     const stop = () => reading.abort()
     outer.addEventListener('abort', stop)
     if (outer.aborted) stop()
+    let isIdle = false
+    const rest = this.#options.surroundings.every(this.#options.heartbeatMs, () => {
+      if (isIdle) this.#put(this.#junction.idle())
+      if (this.#junction.isLevel) stop()
+      isIdle = true
+    })
     // Where the shared stream is, should nothing come on it meanwhile.
     this.#leadership.ask()
     try {
       for await (const batch of feed.batches(reading.signal)) {
+        isIdle = false
         // The shared stream may have come up to this tab while the batch was under way.
         if (this.#junction.isLevel) return
         this.#put(this.#junction.own(batch))
@@ -137,6 +144,7 @@ export class Tab {
         while (this.#outbox.isFull && !outer.aborted) await this.#outbox.changed()
       }
     } finally {
+      rest()
       stop()
       outer.removeEventListener('abort', stop)
     }
