@@ -157,13 +157,17 @@ t.test(
     const others = [await openTab(context, origin, given), await openTab(context, origin, given)]
     await publish(6)
     for (const tab of [leader, ...others]) await sees(t, tab, expected, 'before')
-    const lifecycle = await context.newCDPSession(leader)
-    await lifecycle.send('Page.setWebLifecycleState', { state: 'frozen' })
+    // Its lock and its connection stay, and none of its code runs: as when the browser freezes it.
+    const debugging = await context.newCDPSession(leader)
+    await debugging.send('Debugger.enable')
+    const paused = new Promise(resolve => debugging.once('Debugger.paused', resolve))
+    await debugging.send('Debugger.pause')
+    await paused
     await publish(6)
     for (const tab of others) await sees(t, tab, expected, 'while the leader is frozen')
     const opened = await Promise.all(others.map(tab => inPage(tab, listening => listening.opened)))
     t.ok(Math.max(...opened) > 0, 'another tab holds the stream')
-    await lifecycle.send('Page.setWebLifecycleState', { state: 'active' })
+    await debugging.send('Debugger.disable')
     await publish(6)
     for (const tab of [leader, ...others]) await sees(t, tab, expected, 'after it thawed')
     await theOneStream(cube)
@@ -179,10 +183,11 @@ t.test('a page that loses its peer to kill -9 goes on by another, exactly', { sk
   })
   await publish(6)
   await sees(t, page, expected, 'before')
-  const publishing = publish(12)
-  await cube.kill(await theOneStream(cube))
-  // A publish that was under way at the peer that died may have been refused.
-  await publishing.catch(() => {})
+  const victim = await theOneStream(cube)
+  // A publish that is under way at the peer that dies fails.
+  const publishing = publish(12).catch(() => {})
+  await cube.kill(victim)
+  await publishing
   const latest = await Promise.all(NAMES.map(async name => [name, (await cube.topic(name)).latest] as const))
   const all = latest.flatMap(([name, offset]) =>
     Array.from({ length: offset }, (_, at) => `${name} ${at + 1}`),

@@ -96,6 +96,15 @@ function faultsOf(tab: FakeTab, log: FakeLog): string[] {
   tab.seen.forEach((seen, at) => {
     const { topic = '', incarnation: life = 0 } = seen
     const before = reached.get(topic)
+    if (at < tab.past) {
+      // That was another tab's to be looked at.
+      const [offset, hasEnded] =
+        seen.kind === 'event'
+          ? [seen.offset, false]
+          : [seen.kind === 'gap' ? seen.to : 0, seen.kind === 'end']
+      reached.set(topic, { incarnation: life, offset, hasEnded })
+      return
+    }
     if (seen.kind === 'end') {
       if (before?.hasEnded && life <= before.incarnation) faults.push(`${topic} ${life} ends twice`)
       reached.set(topic, { incarnation: life, offset: 0, hasEnded: true })
@@ -103,7 +112,7 @@ function faultsOf(tab: FakeTab, log: FakeLog): string[] {
     }
     const [from, to] = seen.kind === 'gap' ? [seen.from, seen.to] : [seen.offset, seen.offset]
     const told = `${seen.kind} ${topic} ${life}: ${from} to ${to}`
-    const isLate = at >= tab.past && isFirst.delete(topic) && seen.kind === 'gap'
+    const isLate = isFirst.delete(topic) && seen.kind === 'gap'
     const isNewLife = before !== undefined && life > before.incarnation
     const next = isNewLife ? 1 : (before?.offset ?? from - 1) + 1
     if (before !== undefined && life < before.incarnation) faults.push(`${told} of an older life`)

@@ -49,7 +49,16 @@ export class Progress {
     const life = incarnation ?? (isFirst ? undefined : reached.incarnation)
     this.#set(topic, { incarnation: life, offset, hasEnded: false })
     const from = isFirst ? (pending?.from ?? offset) : reached.offset + 1
-    return from < offset ? [{ kind: 'gap', topic, from, to: offset - 1, cursor: before }, event] : [event]
+    const news: Read[] = from < offset ? [{ kind: 'gap', topic, from, to: offset - 1, cursor: before }] : []
+    return [...this.#untoldEnd(topic, reached, isFirst, before), ...news, event]
+  }
+
+  /** A topic that was deleted and created again unheard: its next life says so. */
+  #untoldEnd(topic: string, reached: Reached | undefined, isFirst: boolean, before: string): Read[] {
+    if (reached === undefined || reached.hasEnded || !isFirst) return []
+    const { incarnation } = reached
+    const life = incarnation === undefined ? {} : { incarnation }
+    return [{ kind: 'end', topic, ...life, cursor: before, reason: 'deleted' }]
   }
 
   #isOfNextLife({ incarnation, offset }: ReceivedEvent, reached: Reached, isNext: boolean): boolean {
@@ -72,7 +81,7 @@ export class Progress {
     const isFirst = isNumbered ? incarnation !== reached?.incarnation : (reached?.hasEnded ?? true)
     if (reached === undefined || isFirst) {
       this.#set(topic, { incarnation, offset: to, hasEnded: false })
-      return [gap]
+      return [...this.#untoldEnd(topic, reached, isFirst, gap.cursor), gap]
     }
     if (to <= reached.offset) return []
     this.#set(topic, { ...reached, offset: to })
