@@ -1,5 +1,5 @@
 import type { Notice, ReceivedEvent, SubscriberOptions } from '../../clients/typescript/src/index.ts'
-import type { Channel, Message, Surroundings } from '../../clients/typescript/src/shared.ts'
+import type { Channel, Message, SharedOptions, Surroundings } from '../../clients/typescript/src/shared.ts'
 import { SharedSubscriber } from '../../clients/typescript/src/shared.ts'
 import { type FakeLog, FakeReading } from './fake-log.ts'
 
@@ -126,6 +126,7 @@ export class FakeTab {
   readonly past: number
   readonly subscriber: SharedSubscriber
   readonly options: SubscriberOptions
+  readonly subscriberOptions: SharedOptions
   readonly done: Promise<unknown>
   isFrozen = false
   isDead = false
@@ -146,7 +147,7 @@ export class FakeTab {
         return () => this.ticks.delete(tick)
       },
     }
-    this.subscriber = new SharedSubscriber('http://peer', ['a', 's/*'], {
+    this.subscriberOptions = {
       ...options,
       surroundings,
       retryMinMs: 0,
@@ -154,7 +155,8 @@ export class FakeTab {
       fetch: (url, init) => this.#fetch(String(url), init!),
       onGap: gap => this.seen.push(gap),
       onEnd: end => this.seen.push(end),
-    })
+    }
+    this.subscriber = new SharedSubscriber('http://peer', ['a', 's/*'], this.subscriberOptions)
     this.done = this.subscriber.subscribeAndListen(event => void this.seen.push(seenOf(event)))
   }
 
