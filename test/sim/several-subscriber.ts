@@ -74,10 +74,12 @@ export class SeveralSubscriber {
     return missing && `the subscriber ${this.name} of ${this.#selected.wants.join()} ${missing}`
   }
 
-  #recordOpening({ seen }: Journey): void {
+  /** It goes on behind what it was given or told to be gone. */
+  #recordOpening(journey: Journey): void {
     const atMs = this.#cluster.world.nowMs
     for (const { name: topic } of this.#selected.topics) {
-      const after = seen.get(topic)
+      const seen = journey.seen.get(topic)
+      const after = seen && { ...seen, offset: Math.max(seen.offset, journey.goneUpTo(topic)) }
       this.#cluster.record({ kind: 'open', client: this.name, topic, atMs, ...(after && { after }) })
     }
   }

@@ -1,5 +1,4 @@
 import type { SseFrame } from '../../clients/typescript/src/sse.ts'
-import { isLevelWith } from '../../services/peer/topics/positions.ts'
 import { isSince, parseVectorCursor, type SlotPlace } from '../../services/peer/topics/vector-cursor.ts'
 import { type Cluster, idOf } from './cluster.ts'
 import type { Journey } from './journey.ts'
@@ -127,7 +126,7 @@ export class SeveralView {
       }
       if (!this.#firstIndex.has(slot)) this.#firstIndex.set(slot, after.index)
       if (isSince(before)) this.#journey.begin(slot, after)
-      else if (!isLevelWith(after, before)) {
+      else if (after.sequence < before.sequence || after.index < before.index) {
         this.#violation(`went from ${text(before)} of slot ${slot} back to ${text(after)}`)
       }
       const from = isSince(before) ? 0 : before.sequence
