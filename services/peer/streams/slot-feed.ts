@@ -16,6 +16,8 @@ interface Entry {
 interface Want {
   readonly entries: Set<Entry>
   isCovered: boolean
+  /** Last incarnation that the slot had given out when it was known whether the topic exists. */
+  incarnation: number
 }
 
 export interface SlotFeedOptions {
@@ -41,7 +43,6 @@ export class SlotFeed implements SlotNews {
   readonly #audiences = new Map<string, readonly Entry[]>()
   #source: SlotSource
   #position: SlotPosition = { sequence: 0, index: 0 }
-  #incarnation = 0
   #isClosed = false
 
   constructor(options: SlotFeedOptions) {
@@ -73,7 +74,7 @@ export class SlotFeed implements SlotNews {
       const known = this.#wants.get(want)
       if (known) known.entries.add(entry)
       else {
-        this.#wants.set(want, { entries: new Set([entry]), isCovered: false })
+        this.#wants.set(want, { entries: new Set([entry]), isCovered: false, incarnation: 0 })
         if (isPattern(want)) this.#patterns.add(want)
         fresh.push(want)
       }
@@ -106,12 +107,12 @@ export class SlotFeed implements SlotNews {
     rows: ReadonlyMap<string, TopicGlance>,
   ): void {
     this.#position = position
-    this.#incarnation = incarnation
     const affected = new Set<Entry>()
     for (const name of wants) {
       const want = this.#wants.get(name)
       if (!want) continue
       want.isCovered = true
+      want.incarnation = incarnation
       if (!isPattern(name)) this.#rows.set(name, rows.get(name) ?? null)
       for (const entry of want.entries) {
         entry.missing.delete(name)
@@ -126,7 +127,6 @@ export class SlotFeed implements SlotNews {
     if (last === undefined) return
     this.#position = { sequence: last.sequence, index }
     const { incarnation } = last
-    this.#incarnation = Math.max(this.#incarnation, incarnation)
     const row = this.#rows.get(topic)
     if (row !== undefined) {
       const earliest = row?.incarnation === incarnation ? row.earliest : 1
@@ -137,7 +137,11 @@ export class SlotFeed implements SlotNews {
 
   ended(topic: string, incarnation: number, latest: number, index: number): void {
     this.#position = { ...this.#position, index }
-    if (this.#rows.get(topic)?.incarnation === incarnation) this.#rows.set(topic, null)
+    const want = this.#wants.get(topic)
+    if (want && this.#rows.get(topic)?.incarnation === incarnation) {
+      this.#rows.set(topic, null)
+      want.incarnation = Math.max(want.incarnation, incarnation)
+    }
     for (const { isLive, tap } of this.#audience(topic)) {
       if (isLive) tap.ended(topic, incarnation, latest, index)
     }
@@ -187,8 +191,13 @@ export class SlotFeed implements SlotNews {
   #cover(entry: Entry): void {
     entry.isLive = true
     const rows = new Map<string, TopicGlance | null>()
-    for (const want of entry.tap.wants) if (!isPattern(want)) rows.set(want, this.#rows.get(want) ?? null)
-    entry.tap.covered(this.#position, rows, this.#incarnation)
+    let incarnation = Number.POSITIVE_INFINITY
+    for (const name of entry.tap.wants) {
+      if (!isPattern(name)) rows.set(name, this.#rows.get(name) ?? null)
+      // A topic that was created since is not known before its first event.
+      incarnation = Math.min(incarnation, this.#wants.get(name)!.incarnation)
+    }
+    entry.tap.covered(this.#position, rows, incarnation)
   }
 
   #entries(): Set<Entry> {
