@@ -212,9 +212,9 @@ export const LIMITS = {
   MAX_KNOWN_ENDS: 64,
   /** Topics whose last offset is remembered for a stream that reads the log, to say where a gap in them begins. */
   MAX_KNOWN_OFFSETS: 1_000,
-  /** Reads of slots under way for streams over several topics, of those that failed before, and how long each may take. */
+  /** Reads of slots under way for streams over several topics, of each slot those that failed before, and how long each may take. */
   MAX_SLOT_READS: 16,
-  MAX_SLOT_RETRIES: 8,
+  MAX_SLOT_RETRIES: 2,
   SLOT_READ_PATIENCE_MS: 1_000,
   /** Events read from the log at a time for one subscriber that is behind. */
   REPLAY_EVENTS: 500,

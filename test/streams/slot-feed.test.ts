@@ -84,6 +84,27 @@ t.test('who wants what others have wanted is covered at once, from where they ar
   t.same([...sources[0]!.wants], ['a'], 'it is asked for once')
 })
 
+t.test('whoever was told of no event is told, too, how far the slot is', async t => {
+  const { feed, cover, event } = setUp()
+  const told: string[] = []
+  feed.add(tapOf(told, 'a'))
+  feed.add(tapOf([], 'b'))
+  cover(3, 'a', 'b')
+  event('b', 4)
+  feed.passed({ sequence: 4, index: 4 })
+  t.same(told, ['covered 3', 'passed 4'])
+  feed.passed({ sequence: 4, index: 4 })
+  feed.add(tapOf([], 'c'))
+  cover(5, 'c')
+  feed.passed({ sequence: 5, index: 1 })
+  feed.passed({ sequence: 5, index: 1 })
+  t.same(told, ['covered 3', 'passed 4', 'passed 5'], 'once each')
+  feed.interrupted()
+  cover(4, 'a', 'b', 'c')
+  feed.passed({ sequence: 5, index: 1 })
+  t.same(told.slice(3), ['interrupted', 'covered 4', 'passed 5'], 'anew when the order was broken')
+})
+
 t.test('an interruption is told, and then nothing until all is covered anew', async t => {
   const { feed, cover, event } = setUp()
   const told: string[] = []

@@ -91,7 +91,7 @@ export class Beginning {
     over: AbortSignal,
   ): Promise<SlotPosition | undefined> {
     if (!('kind' in wish)) return wish
-    if (wish.kind === 'latest') return channel.covered(at)
+    if (wish.kind === 'latest') return channel.covered(at, over)
     return (await this.#ask(channel, at, wish, over))?.position
   }
 

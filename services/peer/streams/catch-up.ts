@@ -5,6 +5,7 @@ import { isLevelWith } from '../topics/positions.ts'
 import { isSince } from '../topics/vector-cursor.ts'
 import type { Channel } from './channel.ts'
 import type { ChannelSubscriber } from './channel-subscriber.ts'
+import { Slices } from './slices.ts'
 import type { SlotReads } from './slot-reads.ts'
 import type { Trail } from './trail.ts'
 
@@ -17,11 +18,13 @@ export class CatchUp {
   readonly #reads: SlotReads
   readonly #clock: Clock
   readonly #random: () => number
+  readonly #slices: Slices
 
   constructor(reads: SlotReads, clock: Clock, random: () => number) {
     this.#reads = reads
     this.#clock = clock
     this.#random = random
+    this.#slices = new Slices(clock)
   }
 
   /** Starts what is to be done for a subscriber and is not under way. */
@@ -89,6 +92,8 @@ export class CatchUp {
     if (!trail.mustRead(log, at)) return true
     const asked = trail.vector.position(at)
     const slice = await this.#reads.read(selection.scopes[at]!, asked, again)
+    const turn = this.#slices.turn()
+    if (turn) await turn
     if (!subscriber.open || subscriber.trail !== trail || trail.vector.place(at) !== asked) return true
     if (slice === null || !isLevelWith(slice.position, asked)) return false
     subscriber.deliver(trail.read(log, at, slice), subscriber.next)

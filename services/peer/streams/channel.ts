@@ -35,7 +35,7 @@ export class Channel implements ChannelHome, Flushable {
   readonly #subscribers = new Set<ChannelSubscriber>()
   readonly #stops: (() => void)[] = []
   /** By slot: who waits for it to be covered. */
-  readonly #waits = new Map<number, (() => void)[]>()
+  readonly #waits = new Map<number, Set<() => void>>()
   /** Chunks made for this flush, by first item. */
   readonly #chunks = new Map<number, Chunk>()
   /** The place from which somebody last left the others. */
@@ -63,14 +63,27 @@ export class Channel implements ChannelHome, Flushable {
     return { cursor: this.log.cursor, number: this.log.last }
   }
 
-  /** Resolves with where the channel stands in a slot once that is covered. */
-  async covered(at: number): Promise<SlotPosition> {
-    while (this.log.now(at) === undefined) {
-      await new Promise<void>(resolve => {
-        this.#waits.set(at, [...(this.#waits.get(at) ?? []), resolve])
-      })
-    }
-    return this.log.now(at)!
+  /** Who waits for a slot to be covered. */
+  get waiting(): number {
+    return [...this.#waits.values()].reduce((sum, { size }) => sum + size, 0)
+  }
+
+  /** Resolves with where the channel stands in a slot once that is covered; undefined when it is `over` before. */
+  covered(at: number, over: AbortSignal): Promise<SlotPosition | undefined> {
+    const now = this.log.now(at)
+    if (now !== undefined || over.aborted) return Promise.resolve(now)
+    const waits = this.#waits.get(at) ?? new Set()
+    this.#waits.set(at, waits)
+    return new Promise(resolve => {
+      const done = () => {
+        // A slot may never be covered, while streams come and go.
+        waits.delete(done)
+        over.removeEventListener('abort', done)
+        resolve(this.log.now(at))
+      }
+      waits.add(done)
+      over.addEventListener('abort', done)
+    })
   }
 
   /** Takes a subscriber that has not begun yet. */
@@ -148,7 +161,7 @@ export class Channel implements ChannelHome, Flushable {
         if (!trail.undecided.has(at)) trail.behind.add(at)
       }
     }
-    for (const resolve of this.#waits.get(at) ?? []) resolve()
+    for (const done of this.#waits.get(at) ?? []) done()
     this.#waits.delete(at)
     this.#flusher.request(this)
   }

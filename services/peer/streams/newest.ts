@@ -7,20 +7,37 @@ import type { SlotPlace } from '../topics/vector-cursor.ts'
  * @param nowMs from when on slots of which nobody said are shown if no event is known at all
  */
 export function newest(placed: readonly (Placed | undefined)[], count: number, nowMs: number): SlotPlace[] {
-  const all = placed.flatMap((one, at) =>
-    (one?.tail ?? []).map(([, timeMs], place) => ({ at, place, timeMs })),
-  )
-  // Newest first. Along a slot stamps never fall, so that what is kept of it is its end.
-  all.sort((one, other) => other.timeMs - one.timeMs || other.at - one.at || other.place - one.place)
-  const kept = all.slice(0, count)
-  const firstMs = kept.at(-1)?.timeMs ?? nowMs
-  const first = new Map(kept.map(({ at, place }) => [at, place]))
+  // Along a slot stamps never fall, so that what is kept of it is its end: only the ends are compared. With as many
+  // slots and events as there may be, a list of all would take a long turn.
+  const kept = placed.map(() => 0)
+  const stamps = placed.map(one => one?.tail.at(-1)?.[1] ?? Number.NEGATIVE_INFINITY)
+  let firstMs = nowMs
+  for (let left = count; left > 0; left -= 1) {
+    const at = latestOf(stamps)
+    if (at === undefined) break
+    firstMs = stamps[at]!
+    kept[at]! += 1
+    const { tail } = placed[at]!
+    stamps[at] = tail[tail.length - 1 - kept[at]!]?.[1] ?? Number.NEGATIVE_INFINITY
+  }
   return placed.map((one, at) => {
     if (one === undefined) return { sinceMs: firstMs }
-    const { index } = one.position
-    const place = first.get(at)
-    if (place !== undefined) return { sequence: one.tail[place]![0] - 1, index }
-    const last = one.tail.at(-1)
-    return last === undefined ? one.position : { sequence: last[0], index }
+    const { position, tail } = one
+    const { index } = position
+    if (kept[at]! > 0) return { sequence: tail[tail.length - kept[at]!]![0] - 1, index }
+    const last = tail.at(-1)
+    return last === undefined ? position : { sequence: last[0], index }
   })
+}
+
+/** Where the highest stamp is, of several the last; undefined when there is none. */
+function latestOf(stamps: readonly number[]): number | undefined {
+  let found: number | undefined
+  let highest = Number.NEGATIVE_INFINITY
+  for (let at = stamps.length - 1; at >= 0; at -= 1) {
+    if (stamps[at]! <= highest) continue
+    highest = stamps[at]!
+    found = at
+  }
+  return found
 }

@@ -43,6 +43,8 @@ export class SlotFeed implements SlotNews {
   readonly #audiences = new Map<string, readonly Entry[]>()
   #source: SlotSource
   #position: SlotPosition = { sequence: 0, index: 0 }
+  /** What everybody live was told to have passed since the last interruption. */
+  #passed: SlotPosition | undefined
   #isClosed = false
 
   constructor(options: SlotFeedOptions) {
@@ -148,13 +150,15 @@ export class SlotFeed implements SlotNews {
   }
 
   passed(position: SlotPosition): void {
-    const { sequence, index } = this.#position
-    if (position.sequence === sequence && position.index === index) return
+    // The place may have been told by an event, or a cover, of which most taps know nothing.
+    if (position.sequence === this.#passed?.sequence && position.index === this.#passed.index) return
     this.#position = position
+    this.#passed = position
     for (const { isLive, tap } of this.#entries()) if (isLive) tap.passed(position)
   }
 
   interrupted(): void {
+    this.#passed = undefined
     for (const want of this.#wants.values()) want.isCovered = false
     for (const entry of this.#entries()) {
       for (const want of entry.tap.wants) entry.missing.add(want)

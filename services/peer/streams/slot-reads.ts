@@ -21,14 +21,18 @@ interface Lane {
 
 /**
  * All reads of slots for streams of this peer: those of the same place are one, a bounded number runs at a time in the
- * order in which they were asked for, and live events are flushed in between. What has failed before waits in a lane of
- * its own, so that slots nobody answers for, and cursors from the future, hold up nobody else.
+ * order in which they were asked for, and live events are flushed in between. What has failed before, and all reads of a
+ * slot of which nobody could say where a stream begins, wait in a lane of the slot's own: slots nobody answers for hold
+ * up no others, and cursors from the future nobody who has not failed himself.
  */
 export class SlotReads {
   readonly #reader: SlotReader
   readonly #clock: Clock
   readonly #first: Lane = { most: LIMITS.MAX_SLOT_READS, running: 0, waiting: [] }
-  readonly #again: Lane = { most: LIMITS.MAX_SLOT_RETRIES, running: 0, waiting: [] }
+  /** By slot, while it is in use. */
+  readonly #apart = new Map<number, Lane>()
+  /** Slots for which nobody was found when it was last asked where a stream begins. */
+  readonly #silent = new Set<number>()
   readonly #underWay = new Map<string, Promise<unknown>>()
 
   constructor(reader: SlotReader, clock: Clock) {
@@ -39,7 +43,7 @@ export class SlotReads {
   /** Events behind `position`; null when nobody new enough was found. `again`: the same has failed before. */
   read(scope: SlotScope, position: SlotPosition, again: boolean): Promise<Slice | null> {
     const { key, slot, wants } = scope
-    return this.#share(`${key}:${position.sequence}.${position.index}:${again}`, again, () =>
+    return this.#share(`${key}:${position.sequence}.${position.index}`, slot, again, () =>
       this.#reader.read(slot, wants, position, LIMITS.SLOT_READ_PATIENCE_MS),
     )
   }
@@ -47,32 +51,56 @@ export class SlotReads {
   /** Where a stream begins; null when nobody was found. */
   place(scope: SlotScope, start: SlotStart, again: boolean): Promise<Placed | null> {
     const { key, slot, wants } = scope
-    return this.#share(`${key}:${JSON.stringify(start)}:${again}`, again, () =>
-      this.#reader.place(slot, wants, start, LIMITS.SLOT_READ_PATIENCE_MS),
-    )
+    return this.#share(`${key}:${JSON.stringify(start)}`, slot, again, async () => {
+      const placed = await this.#reader.place(slot, wants, start, LIMITS.SLOT_READ_PATIENCE_MS)
+      if (placed === null) this.#silent.add(slot)
+      return placed
+    })
   }
 
-  #share<Result>(key: string, again: boolean, read: () => Promise<Result>): Promise<Result> {
+  #share<Result>(
+    what: string,
+    slot: number,
+    again: boolean,
+    read: () => Promise<Result | null>,
+  ): Promise<Result | null> {
+    const isApart = again || this.#silent.has(slot)
+    const key = `${what}:${isApart}`
     const known = this.#underWay.get(key)
-    if (known !== undefined) return known as Promise<Result>
-    const result = this.#run(again ? this.#again : this.#first, read).finally(() =>
+    if (known !== undefined) return known as Promise<Result | null>
+    const run = async () => {
+      const result = await read()
+      if (result !== null) this.#silent.delete(slot)
+      return result
+    }
+    const result = (isApart ? this.#runApart(slot, run) : runIn(this.#first, this.#clock, run)).finally(() =>
       this.#underWay.delete(key),
     )
     this.#underWay.set(key, result)
     return result
   }
 
-  async #run<Result>(lane: Lane, read: () => Promise<Result>): Promise<Result> {
-    if (lane.running >= lane.most) await new Promise<void>(resolve => lane.waiting.push(resolve))
-    else lane.running += 1
+  async #runApart<Result>(slot: number, read: () => Promise<Result>): Promise<Result> {
+    const lane = this.#apart.get(slot) ?? { most: LIMITS.MAX_SLOT_RETRIES, running: 0, waiting: [] }
+    this.#apart.set(slot, lane)
     try {
-      await new Promise<void>(resolve => this.#clock.endOfTurn(resolve))
-      return await read()
+      return await runIn(lane, this.#clock, read)
     } finally {
-      // The place in the lane is handed on.
-      const next = lane.waiting.shift()
-      if (next === undefined) lane.running -= 1
-      else next()
+      if (lane.running === 0 && this.#apart.get(slot) === lane) this.#apart.delete(slot)
     }
+  }
+}
+
+async function runIn<Result>(lane: Lane, clock: Clock, read: () => Promise<Result>): Promise<Result> {
+  if (lane.running >= lane.most) await new Promise<void>(resolve => lane.waiting.push(resolve))
+  else lane.running += 1
+  try {
+    await new Promise<void>(resolve => clock.endOfTurn(resolve))
+    return await read()
+  } finally {
+    // The place in the lane is handed on.
+    const next = lane.waiting.shift()
+    if (next === undefined) lane.running -= 1
+    else next()
   }
 }

@@ -1,0 +1,91 @@
+import t from 'tap'
+import { LIMITS } from '../../services/peer/limits.ts'
+import type { Placed, Slice } from '../../services/peer/links/slot-operations.ts'
+import type { SlotReader } from '../../services/peer/streams/slot-reader.ts'
+import { SlotReads, type SlotScope } from '../../services/peer/streams/slot-reads.ts'
+import { ManualClock } from './clock.ts'
+
+const POSITION = { sequence: 0, index: 0 }
+
+function scopeOf(slot: number): SlotScope {
+  return { key: `${slot}\na`, slot, wants: ['a'] }
+}
+
+/** Slots that answer at once, but for silent ones, which take their whole patience. */
+function setUp() {
+  const clock = new ManualClock()
+  const silent = new Set<number>()
+  let running = 0
+  let most = 0
+  const answer = async <Result>(slot: number, patienceMs: number, result: Result): Promise<Result | null> => {
+    if (!silent.has(slot)) return result
+    running += 1
+    most = Math.max(most, running)
+    await new Promise<void>(resolve => clock.after(patienceMs, resolve))
+    running -= 1
+    return null
+  }
+  const slice: Slice = { kind: 'slice', events: [], gaps: [], position: POSITION, latest: 0 }
+  const placed: Placed = { kind: 'placed', position: POSITION, tail: [] }
+  const reader: SlotReader = {
+    read: (slot, _wants, _position, patienceMs) => answer(slot, patienceMs, slice),
+    place: (slot, _wants, _start, patienceMs) => answer(slot, patienceMs, placed),
+  }
+  return { clock, silent, reads: new SlotReads(reader, clock), most: () => most }
+}
+
+/** Whether something comes without time going on. */
+async function isPrompt(clock: ManualClock, promise: Promise<unknown>): Promise<boolean> {
+  let isThere = false
+  void promise.then(result => {
+    isThere = result !== null
+  })
+  await clock.settle()
+  return isThere
+}
+
+t.test('retries in a slot nobody answers for hold up none of another slot', async t => {
+  const { clock, silent, reads, most } = setUp()
+  silent.add(0)
+  for (let timeMs = 1; timeMs <= 500; timeMs += 1)
+    void reads.place(scopeOf(0), { kind: 'time', timeMs }, true)
+  await clock.settle()
+  t.equal(most(), LIMITS.MAX_SLOT_RETRIES)
+  t.ok(await isPrompt(clock, reads.read(scopeOf(1), POSITION, true)))
+  t.ok(await isPrompt(clock, reads.place(scopeOf(1), { kind: 'earliest' }, true)))
+})
+
+t.test('first reads of a slot that is known to be silent hold up none of the others', async t => {
+  const { clock, silent, reads } = setUp()
+  silent.add(0)
+  void reads.place(scopeOf(0), { kind: 'earliest' }, false)
+  await clock.advance(LIMITS.SLOT_READ_PATIENCE_MS)
+  for (let timeMs = 1; timeMs <= 500; timeMs += 1)
+    void reads.place(scopeOf(0), { kind: 'time', timeMs }, false)
+  await clock.settle()
+  t.ok(await isPrompt(clock, reads.read(scopeOf(1), POSITION, false)))
+  silent.delete(0)
+  // Those under way still take their time; the ones behind them are answered then.
+  await clock.advance(LIMITS.SLOT_READ_PATIENCE_MS)
+  t.ok(await isPrompt(clock, reads.read(scopeOf(0), POSITION, false)), 'it has answered: as any other slot')
+})
+
+t.test('a cursor that nobody has got to holds up nobody who has not failed', async t => {
+  const { clock, silent, reads } = setUp()
+  silent.add(0)
+  for (let sequence = 1; sequence <= 50; sequence += 1) {
+    void reads.read(scopeOf(0), { sequence, index: sequence }, true)
+  }
+  await clock.settle()
+  silent.delete(0)
+  t.ok(await isPrompt(clock, reads.read(scopeOf(0), POSITION, false)))
+})
+
+t.test('the same is read once, and again when that is done', async t => {
+  const { clock, reads } = setUp()
+  const one = reads.read(scopeOf(0), POSITION, false)
+  t.equal(reads.read(scopeOf(0), POSITION, false), one)
+  await clock.settle()
+  t.not(reads.read(scopeOf(0), POSITION, false), one)
+  await clock.settle()
+})
