@@ -131,6 +131,25 @@ t.test('a topic that was deleted while the log was read is told to have ended', 
   t.same(told(sink), ['a/0 1', 'a/0 2', 'end a/0 deleted', 'b/0 1'])
 })
 
+t.test(
+  'what is gone of a new life is told behind the end of the one before, from its own beginning',
+  async t => {
+    const world = new ChannelWorld({ bounds: { replayEvents: 2 } })
+    world.create('a/0')
+    for (let at = 1; at <= 6; at += 1) world.publish('a/0', `event ${at}`)
+    const sink = world.connect(['*/0'], EARLIEST, stoppingAt(3))
+    await world.clock.advance(10)
+    world.commit('a/0', { kind: 'delete' })
+    world.create('a/0')
+    for (let at = 1; at <= 3; at += 1) world.publish('a/0', `new ${at}`)
+    world.trim('a/0', 2)
+    world.level()
+    sink.resume()
+    await world.clock.advance(10)
+    t.same(told(sink), ['a/0 1', 'a/0 2', 'end a/0 deleted', 'gap a/0 1-1', 'a/0 2', 'a/0 3'])
+  },
+)
+
 t.test('a socket that does not take everything is served from the log later', async t => {
   const bounds = { channelEvents: 8, channelBytes: 1e6, bufferBytes: 2_000, replayEvents: 5 }
   const world = new ChannelWorld({ bounds })

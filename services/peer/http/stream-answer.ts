@@ -28,6 +28,11 @@ export async function answerStream(
   if (api.streams.stats().streams >= LIMITS.MAX_STREAMS) return retry(new HypercastError('OVERLOADED'))
   try {
     await app.turnstile.pass()
+    // Its client has left meanwhile.
+    if (reply.raw.destroyed) {
+      reply.hijack()
+      return
+    }
     const opened = await open(deadline(api))
     if (opened.kind === 'ended') reply.code(204).send()
     else opened.attach(new StreamSink(beginStream(reply)))

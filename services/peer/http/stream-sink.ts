@@ -38,7 +38,8 @@ export class StreamSink implements Sink {
     const { socket, writableEnded } = this.#response
     if (!this.#isChunked || !socket) return this.#response.write(bytes)
     // An empty chunk would be the last one.
-    if (bytes.length === 0 || writableEnded || socket.destroyed) return false
+    if (bytes.length === 0) return true
+    if (writableEnded || socket.destroyed) return false
     return socket.write(chunkOf(bytes))
   }
 

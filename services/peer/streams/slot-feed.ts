@@ -1,7 +1,8 @@
 import { LIMITS } from '../limits.ts'
+import { PatternTree } from '../topics/pattern-tree.ts'
 import type { SlotPosition } from '../topics/positions.ts'
 import type { StoredEvent } from '../topics/types.ts'
-import { isPattern, matchesWant } from '../topics/wants.ts'
+import { isPattern } from '../topics/wants.ts'
 import type { SlotNews, SlotSource } from './slot-source.ts'
 import type { SlotTap, TopicGlance } from './taps.ts'
 
@@ -36,7 +37,8 @@ export class SlotFeed implements SlotNews {
   readonly slot: number
   readonly #options: SlotFeedOptions
   readonly #wants = new Map<string, Want>()
-  readonly #patterns = new Set<string>()
+  readonly #entries = new Set<Entry>()
+  readonly #patterns = new PatternTree()
   /** Topics wanted by name, as of the position; null for one that does not exist. */
   readonly #rows = new Map<string, TopicGlance | null>()
   /** Who gets the events of a topic, as last found out. */
@@ -70,6 +72,7 @@ export class SlotFeed implements SlotNews {
   /** Begins to tell `tap`; returns the way to stop. */
   add(tap: SlotTap): () => void {
     const entry: Entry = { tap, missing: new Set(tap.wants), isLive: false }
+    this.#entries.add(entry)
     this.#audiences.clear()
     const fresh: string[] = []
     for (const want of entry.missing) {
@@ -154,13 +157,13 @@ export class SlotFeed implements SlotNews {
     if (position.sequence === this.#passed?.sequence && position.index === this.#passed.index) return
     this.#position = position
     this.#passed = position
-    for (const { isLive, tap } of this.#entries()) if (isLive) tap.passed(position)
+    for (const { isLive, tap } of [...this.#entries]) if (isLive) tap.passed(position)
   }
 
   interrupted(): void {
     this.#passed = undefined
     for (const want of this.#wants.values()) want.isCovered = false
-    for (const entry of this.#entries()) {
+    for (const entry of [...this.#entries]) {
       for (const want of entry.tap.wants) entry.missing.add(want)
       if (!entry.isLive) continue
       entry.isLive = false
@@ -180,12 +183,13 @@ export class SlotFeed implements SlotNews {
   #remove(entry: Entry): void {
     // It may be among those who are being told of something just now.
     entry.isLive = false
+    this.#entries.delete(entry)
     this.#audiences.clear()
     for (const name of entry.tap.wants) {
       const want = this.#wants.get(name)
       if (!want?.entries.delete(entry) || want.entries.size > 0) continue
       this.#wants.delete(name)
-      this.#patterns.delete(name)
+      if (isPattern(name)) this.#patterns.delete(name)
       this.#rows.delete(name)
       this.#source.unwant(name)
     }
@@ -204,18 +208,11 @@ export class SlotFeed implements SlotNews {
     entry.tap.covered(this.#position, rows, incarnation)
   }
 
-  #entries(): Set<Entry> {
-    const all = new Set<Entry>()
-    for (const { entries } of this.#wants.values()) for (const entry of entries) all.add(entry)
-    return all
-  }
-
   #audience(topic: string): readonly Entry[] {
     const known = this.#audiences.get(topic)
     if (known) return known
     const found = new Set(this.#wants.get(topic)?.entries)
-    for (const pattern of this.#patterns) {
-      if (!matchesWant(pattern, topic)) continue
+    for (const pattern of this.#patterns.matching(topic)) {
       for (const entry of this.#wants.get(pattern)!.entries) found.add(entry)
     }
     const audience = [...found]

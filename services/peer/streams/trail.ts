@@ -71,8 +71,14 @@ export class Trail {
   /** Takes what was read of a slot. Subscribers on the same way share the frames. */
   read(log: ChannelLog, at: number, slice: Slice): Batch {
     const { index } = this.vector.position(at)
-    const gaps = slice.gaps.map(({ topic, to }) => ({ topic, from: (this.#offsets.get(topic) ?? 0) + 1, to }))
     const ends = log.ends(at, index, slice.position.index)
+    // What is gone is of the life after.
+    for (const { topic } of ends) this.#offsets.delete(topic)
+    const gaps = slice.gaps.map(({ topic, to }) => {
+      const shown = this.#offsets.get(topic) ?? 0
+      // The end of the life of which so much was shown may not be remembered.
+      return { topic, from: shown < to ? shown + 1 : 1, to }
+    })
     const shared = batchesOf(slice)
     const key = `${this.vector.text} ${gaps.map(({ from }) => from)} ${ends.length}`
     let batch = shared.get(key)
@@ -82,8 +88,7 @@ export class Trail {
     }
     this.vector.set(at, slice.position)
     this.hidden.delete(at)
-    for (const { topic, event } of slice.events) this.#offsets.set(topic, event.offset)
-    if (this.#offsets.size > LIMITS.MAX_KNOWN_OFFSETS) this.#offsets.clear()
+    for (const { topic, event } of slice.events) this.#show(topic, event.offset)
     return batch
   }
 
@@ -95,6 +100,11 @@ export class Trail {
       const now = log.now(at)!
       return own.sequence <= now.sequence && own.index <= now.index
     })
+  }
+
+  #show(topic: string, offset: number): void {
+    this.#offsets.set(topic, offset)
+    if (this.#offsets.size > LIMITS.MAX_KNOWN_OFFSETS) this.#offsets.clear()
   }
 
   #isNew(item: ChannelItem): boolean {
@@ -111,9 +121,11 @@ export class Trail {
     const { vector } = this
     if (item.kind === 'ended') {
       vector.advance(item.at, item.index)
+      this.#offsets.delete(item.topic)
       return channelEnd(vector.text, item.topic)
     }
     vector.advance(item.at, item.index, item.event.sequence)
+    this.#show(item.topic, item.event.offset)
     return channelEvent(vector.text, item.topic, item.event)
   }
 
@@ -126,8 +138,8 @@ export class Trail {
   ): Batch {
     const { vector } = this
     const before = vector.place(at)
-    const frames = gaps.map(({ topic, from, to }) => channelGap(vector.text, topic, from, to))
-    for (const end of ends) frames.push(channelEnd(vector.text, end.topic))
+    const frames = ends.map(({ topic }) => channelEnd(vector.text, topic))
+    for (const { topic, from, to } of gaps) frames.push(channelGap(vector.text, topic, from, to))
     for (const { topic, event } of events) {
       vector.set(at, { sequence: event.sequence, index: position.index })
       frames.push(channelEvent(vector.text, topic, event))
