@@ -155,6 +155,25 @@ const CASES: readonly Case[] = [
     status: 400,
     code: 'UNKNOWN_PARAMETER',
   },
+  ...(
+    [
+      ['no topic at all', '', 'INVALID_REQUEST'],
+      ['a pattern within a segment', '?topic=a*', 'INVALID_REQUEST'],
+      ['a topic that is no UTF-8', '?topic=%ff', 'INVALID_REQUEST'],
+      ['an empty topic', '?topic=a&topic', 'INVALID_TOPIC_NAME'],
+      ['a cursor of one topic for several', '?topic=a&lastEventId=3-1', 'INVALID_CURSOR'],
+      ['a cursor of a larger cluster', '?topic=a&lastEventId=zz.1.1', 'INVALID_CURSOR'],
+      ['an offset for several', '?topic=a&from=3', 'INVALID_REQUEST'],
+      ['a parameter of another path', '?topic=a&named=true', 'UNKNOWN_PARAMETER'],
+    ] as const
+  ).map(([what, query, code]) => ({ what, path: `/v1/events${query}`, status: 400, code })),
+  {
+    what: 'several topics as JSON',
+    path: '/v1/events?topic=a',
+    headers: { accept: 'application/json' },
+    status: 406,
+    code: 'NOT_ACCEPTABLE',
+  },
   { what: 'an unknown path', path: '/v2', status: 404, code: 'NOT_FOUND' },
   { what: 'a wrong method', method: 'DELETE', path: '/v1/cube', status: 405, code: 'METHOD_NOT_ALLOWED' },
   {
