@@ -11,7 +11,7 @@ const seed = Date.now() % 1_000_000
 const text = fc
   .string({ unit: 'binary', minLength: 1, maxLength: 20 })
   .filter(value => !/[\p{Cc}\p{Noncharacter_Code_Point}]/u.test(value) && value === value.trim())
-const OURS = ['topic', 'offset']
+const OURS = ['topic', 'offset', 'incarnation']
 /** Attributes that the SDK gives a meaning of its own, or that every object has. */
 const THEIRS = ['schemaurl', 'datacontentencoding', 'constructor', 'emit', 'data']
 const CORE = ['id', 'type', 'source', 'time', 'subject', 'specversion', 'dataschema', 'datacontenttype']

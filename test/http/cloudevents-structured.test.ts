@@ -22,7 +22,7 @@ t.test('a structured event is kept with its attributes, and comes out as it went
   t.equal(answer.statusCode, 201, answer.body)
   t.match(answer.json(), { topic: 'sports', offset: 1, id: 'e1', cursor: '1-1' })
   const { missing: _, ...kept } = event
-  const own = { topic: 'sports', offset: 1, datacontenttype: 'application/json' }
+  const own = { topic: 'sports', offset: 1, incarnation: 1, datacontenttype: 'application/json' }
   t.same(JSON.parse(out()[0]!), { ...kept, ...own })
 
   const page = await app.inject({

@@ -84,6 +84,7 @@ t.test('a payload that is not text comes as a cloudevent', async t => {
       datacontenttype: 'application/octet-stream',
       topic: 'sports',
       offset: 42,
+      incarnation: 1,
       data_base64: '/wAB',
     })
   }
@@ -119,7 +120,7 @@ t.test('format=cloudevents makes every event a CloudEvents object', async t => {
     text.toString(),
     'id: 42-1\ndata: {"specversion":"1.0","id":"m-1","source":"/v1/topics/sports","type":"goal",' +
       '"time":"2023-11-14T22:13:20.123Z","datacontenttype":"text/plain; charset=utf-8","topic":"sports",' +
-      '"offset":42,"data":"a\\nb"}\n\n',
+      '"offset":42,"incarnation":1,"data":"a\\nb"}\n\n',
   )
   const json = event('{"n":\n12345678901234567890}', { contentType: 'application/json' })
   const [message] = read(cloud.event(json)).messages

@@ -20,9 +20,9 @@ t.test('a stream on the wire, byte by byte', async t => {
     sink.text,
     'retry: 500\n\nid: 0.0.1~1.0.1\n\n' +
       'id: 0.0.1~1.1.2\ndata: {"specversion":"1.0","id":"1-1","source":"/v1/topics/b%2F1","type":"hypercast.event",' +
-      '"time":"2023-11-14T22:13:20.000Z","datacontenttype":"text/plain; charset=utf-8","topic":"b/1","offset":1,' +
+      '"time":"2023-11-14T22:13:20.000Z","datacontenttype":"text/plain; charset=utf-8","topic":"b/1","offset":1,"incarnation":1,' +
       '"data":"one\\ntwo"}\n\n' +
-      'event: end\nid: 0.0.2~1.1.2\ndata: {"topic":"a/0","reason":"deleted"}\n\n',
+      'event: end\nid: 0.0.2~1.1.2\ndata: {"topic":"a/0","incarnation":1,"reason":"deleted"}\n\n',
   )
   t.notOk(sink.ended, 'the others go on')
   world.create('a/0')

@@ -17,9 +17,15 @@ t.test('a gap begins behind what was shown, also when that came live', t => {
   log.publish(0, 'a', [eventOf(1), eventOf(2)], 1)
   trail.take(log, 1, 2, () => true)
   const position = { sequence: 9, index: 9 }
-  const slice = { kind: 'slice', events: [], gaps: [{ topic: 'a', to: 8 }], position, latest: 9 } as const
+  const slice = {
+    kind: 'slice',
+    events: [],
+    gaps: [{ topic: 'a', incarnation: 1, to: 8 }],
+    position,
+    latest: 9,
+  } as const
   const stream = new EventStream()
   stream.push(trail.read(log, 0, slice).bytes)
-  t.same(JSON.parse(stream.messages[0]!.data), { topic: 'a', from: 3, to: 8 })
+  t.same(JSON.parse(stream.messages[0]!.data), { topic: 'a', incarnation: 1, from: 3, to: 8 })
   t.end()
 })

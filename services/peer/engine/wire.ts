@@ -1,7 +1,7 @@
 import { type Roster, rosterFault } from '../cube/roster.ts'
 import { ERRORS, type ErrorCode, HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import type { SlotEvent, SlotStart } from '../links/slot-operations.ts'
+import type { SlotEvent, SlotGap, SlotStart } from '../links/slot-operations.ts'
 import type { Forwarded, ForwardedAnswer, Operation, OperationResult, TopicView } from '../links/types.ts'
 import type { Configuration, Entry, Member, Message, SnapshotMeta } from '../raft/types.ts'
 import type { RunRecord } from '../store/types.ts'
@@ -309,7 +309,7 @@ const operationResult = variant<OperationResult, 'kind'>('kind', {
     9,
     record({
       events: list(record<SlotEvent>({ topic: text, event: storedEvent })),
-      gaps: list(record({ topic: text, to: uint }), LIMITS.MAX_TOPICS_PER_SLOT),
+      gaps: list(record<SlotGap>({ topic: text, incarnation: uint, to: uint }), LIMITS.MAX_TOPICS_PER_SLOT),
       position: slotPosition,
       latest: uint,
     }),

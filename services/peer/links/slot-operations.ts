@@ -7,6 +7,13 @@ export interface SlotEvent {
   readonly event: StoredEvent
 }
 
+/** Events of one life of a topic up to an offset are gone. */
+export interface SlotGap {
+  readonly topic: string
+  readonly incarnation: number
+  readonly to: number
+}
+
 /** Where a stream over several topics begins in one slot. */
 export type SlotStart =
   | { readonly kind: 'latest' }
@@ -46,7 +53,7 @@ export type SlotResult =
       readonly kind: 'slice'
       readonly events: readonly SlotEvent[]
       /** Topics of which events up to `to` are gone that the position had not passed; they come before the events. */
-      readonly gaps: readonly { readonly topic: string; readonly to: number }[]
+      readonly gaps: readonly SlotGap[]
       /** Where the reading got to, also without events. */
       readonly position: SlotPosition
       /** The slot's last sequence there. */

@@ -1,3 +1,4 @@
+import type { SlotGap } from '../links/slot-operations.ts'
 import type { StoredEvent } from '../topics/types.ts'
 import { toCloudEvent } from './cloudevents.ts'
 import { dataLines } from './frames.ts'
@@ -23,13 +24,18 @@ export function channelEvent(cursor: string, topic: string, event: StoredEvent):
 }
 
 /** A topic's life is over; the stream goes on. */
-export function channelEnd(cursor: string, topic: string): Buffer {
-  return named('end', cursor, { topic, reason: 'deleted' })
+export function channelEnd(cursor: string, topic: string, incarnation: number): Buffer {
+  return named('end', cursor, { topic, incarnation, reason: 'deleted' })
 }
 
-/** Events `from` to `to` of a topic were removed by retention. `cursor` stands before them. */
-export function channelGap(cursor: string, topic: string, from: number, to: number): Buffer {
-  return named('gap', cursor, { topic, from, to })
+/** A gap as it is told: events `from` to `to` of this life were removed by retention. */
+export interface ChannelGap extends SlotGap {
+  readonly from: number
+}
+
+/** `cursor` stands before what is gone. */
+export function channelGap(cursor: string, { topic, incarnation, from, to }: ChannelGap): Buffer {
+  return named('gap', cursor, { topic, incarnation, from, to })
 }
 
 /** Where the stream stands: what a reconnect resumes behind. */

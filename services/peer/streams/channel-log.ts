@@ -15,7 +15,13 @@ export type ChannelItem =
       readonly index: number
       readonly event: StoredEvent
     }
-  | { readonly kind: 'ended'; readonly at: number; readonly topic: string; readonly index: number }
+  | {
+      readonly kind: 'ended'
+      readonly at: number
+      readonly topic: string
+      readonly incarnation: number
+      readonly index: number
+    }
 export type Ended = Extract<ChannelItem, { kind: 'ended' }>
 
 /** Frames that leave together. */
@@ -133,10 +139,10 @@ export class ChannelLog {
     }
   }
 
-  end(at: number, topic: string, index: number): void {
+  end(at: number, topic: string, incarnation: number, index: number): void {
     const now = this.#now[at]
     if (now === undefined || index <= now.index) return
-    const item: Ended = { kind: 'ended', at, topic, index }
+    const item: Ended = { kind: 'ended', at, topic, incarnation, index }
     this.#now[at] = { sequence: now.sequence, index }
     this.#ends.push(item)
     if (this.#ends.length > LIMITS.MAX_KNOWN_ENDS) this.#ends.shift()
@@ -202,7 +208,9 @@ export class ChannelLog {
   #frame(item: ChannelItem): Buffer {
     this.#advance(item)
     const { text } = this.#vector
-    return item.kind === 'event' ? channelEvent(text, item.topic, item.event) : channelEnd(text, item.topic)
+    return item.kind === 'event'
+      ? channelEvent(text, item.topic, item.event)
+      : channelEnd(text, item.topic, item.incarnation)
   }
 
   /** The slots, ascending. */

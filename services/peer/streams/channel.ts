@@ -142,8 +142,8 @@ export class Channel implements ChannelHome, Flushable {
         log.publish(at, topic, events, index)
         this.#flusher.request(this)
       },
-      ended: (topic, _incarnation, _latest, index) => {
-        log.end(at, topic, index)
+      ended: (topic, incarnation, _latest, index) => {
+        log.end(at, topic, incarnation, index)
         this.#flusher.request(this)
       },
       passed: position => {

@@ -22,6 +22,7 @@ const OWN_ATTRIBUTES = new Set([
   'datacontenttype',
   'topic',
   'offset',
+  'incarnation',
   'data',
   'data_base64',
 ])
@@ -40,7 +41,8 @@ export function payloadKind(event: Pick<StoredEvent, 'contentType' | 'data'>): P
 }
 
 /**
- * The event as a CloudEvents 1.0 object in the JSON format, with the extension attributes `topic` and `offset`.
+ * The event as a CloudEvents 1.0 object in the JSON format, with the extension attributes `topic`, `offset` and
+ * `incarnation`: which life of the topic’s name it is.
  * A JSON payload stands in `data` exactly as it was published, text as a string, anything else in `data_base64`; an
  * empty one that should be JSON is no data at all (CloudEvents JSON format 1.0.2, section 3.1). Extensions have the
  * type they came with.
@@ -61,6 +63,7 @@ export function toCloudEvent(topic: string, event: StoredEvent): string {
     member('datacontenttype', event.contentType ?? DEFAULT_CONTENT_TYPE),
     member('topic', topic),
     member('offset', event.offset > MAX_INTEGER ? String(event.offset) : event.offset),
+    member('incarnation', event.incarnation),
     ...dataMember(event),
   )
   return `{${members.join(',')}}`

@@ -1,7 +1,7 @@
 import { LIMITS } from '../limits.ts'
 import type { Slice } from '../links/slot-operations.ts'
-import { channelEnd, channelEvent, channelGap, channelPlace } from './channel-frames.ts'
-import type { Batch, ChannelItem, ChannelLog, Chunk } from './channel-log.ts'
+import { type ChannelGap, channelEnd, channelEvent, channelGap, channelPlace } from './channel-frames.ts'
+import type { Batch, ChannelItem, ChannelLog, Chunk, Ended } from './channel-log.ts'
 import type { Vector } from './vector.ts'
 
 /**
@@ -74,10 +74,11 @@ export class Trail {
     const ends = log.ends(at, index, slice.position.index)
     // What is gone is of the life after.
     for (const { topic } of ends) this.#offsets.delete(topic)
-    const gaps = slice.gaps.map(({ topic, to }) => {
+    const gaps = slice.gaps.map(gap => {
+      const { topic, to } = gap
       const shown = this.#offsets.get(topic) ?? 0
       // The end of the life of which so much was shown may not be remembered.
-      return { topic, from: shown < to ? shown + 1 : 1, to }
+      return { ...gap, from: shown < to ? shown + 1 : 1 }
     })
     const shared = batchesOf(slice)
     const key = `${this.vector.text} ${gaps.map(({ from }) => from)} ${ends.length}`
@@ -122,7 +123,7 @@ export class Trail {
     if (item.kind === 'ended') {
       vector.advance(item.at, item.index)
       this.#offsets.delete(item.topic)
-      return channelEnd(vector.text, item.topic)
+      return channelEnd(vector.text, item.topic, item.incarnation)
     }
     vector.advance(item.at, item.index, item.event.sequence)
     this.#show(item.topic, item.event.offset)
@@ -133,13 +134,13 @@ export class Trail {
   #batch(
     at: number,
     { events, position }: Slice,
-    gaps: readonly { readonly topic: string; readonly from: number; readonly to: number }[],
-    ends: readonly ChannelItem[],
+    gaps: readonly ChannelGap[],
+    ends: readonly Ended[],
   ): Batch {
     const { vector } = this
     const before = vector.place(at)
-    const frames = ends.map(({ topic }) => channelEnd(vector.text, topic))
-    for (const { topic, from, to } of gaps) frames.push(channelGap(vector.text, topic, from, to))
+    const frames = ends.map(({ topic, incarnation }) => channelEnd(vector.text, topic, incarnation))
+    for (const gap of gaps) frames.push(channelGap(vector.text, gap))
     for (const { topic, event } of events) {
       vector.set(at, { sequence: event.sequence, index: position.index })
       frames.push(channelEvent(vector.text, topic, event))

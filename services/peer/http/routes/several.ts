@@ -49,14 +49,14 @@ const STREAM = {
   type: 'string',
   description:
     'Server-Sent Events (WHATWG). It opens with a frame that has only an `id`, once it is known where the stream begins. ' +
-    'The `id` is one cursor over all topics; the `data` of each event is a CloudEvents 1.0 JSON object with its `topic` ' +
-    'and `offset`. The order of each topic holds; topics may overtake each other. `event: gap` with {"topic","from","to"} ' +
-    'names offsets that retention removed; `event: end` with {"topic","reason"} says that a topic was deleted, and the ' +
+    'The `id` is one cursor over all topics; the `data` of each event is a CloudEvents 1.0 JSON object with its `topic`, ' +
+    '`offset` and `incarnation` (which life of the name it is). The order of each topic holds; topics may overtake each ' +
+    'other. `event: gap` with {"topic","incarnation","from","to"} names offsets that retention removed; `event: end` with {"topic","incarnation","reason"} says that a topic was deleted, and the ' +
     'stream goes on. Frames that have only an `id` say how far the stream got; comments are heartbeats.',
   examples: [
     'retry: 500\n\nid: 1.0.0~u.3.7\n\nid: 1.1.2~u.3.7\n' +
       'data: {"specversion":"1.0","id":"1-1","source":"/v1/topics/sports","type":"hypercast.event",' +
-      '"time":"2025-01-31T12:00:00.000Z","datacontenttype":"text/plain; charset=utf-8","topic":"sports","offset":1,' +
+      '"time":"2025-01-31T12:00:00.000Z","datacontenttype":"text/plain; charset=utf-8","topic":"sports","offset":1,"incarnation":1,' +
       '"data":"Match Update 1"}\n\n',
   ],
 }
