@@ -9,7 +9,8 @@ export interface Received {
 }
 
 export interface ListenerOptions {
-  readonly topic: string
+  /** Of the stream: `eventsPath` of a topic, or `severalPath` of topics and patterns. */
+  readonly path: string
   /** Base URLs, tried in turn when a connection ends. */
   readonly urls: readonly string[]
   /** Query of the first connection, such as `from=earliest`. */
@@ -18,12 +19,22 @@ export interface ListenerOptions {
   readonly reconnectMs?: number
 }
 
+/** Path of one topic's stream. */
+export function eventsPath(topic: string): string {
+  return `/v1/topics/${encodeURIComponent(topic)}/events`
+}
+
+/** Path and query of the stream over topics and patterns. */
+export function severalPath(wants: readonly string[]): string {
+  return `/v1/events?${wants.map(want => `topic=${encodeURIComponent(want)}`).join('&')}`
+}
+
 /**
  * A subscriber as plain as can be, written apart from the client so that it can judge both client and service:
  * it remembers the last id, and when its connection ends for whatever reason it reconnects with it to the next URL.
  */
 export class Listener {
-  /** Resolves when the first stream is open and its opening frame is here. */
+  /** Resolves when the first stream has told where it begins. */
   readonly open: Promise<void>
   /** The last id received: the place from which the next connection resumes. */
   lastEventId = ''
@@ -61,10 +72,11 @@ export class Listener {
     }
   }
 
-  /** Resolves true when the topic has ended. */
+  /** Resolves true when nothing will ever come any more. */
   async #connect(base: string): Promise<boolean> {
-    const query = this.lastEventId === '' && this.#options.query ? `?${this.#options.query}` : ''
-    const url = `${base}/v1/topics/${encodeURIComponent(this.#options.topic)}/events${query}`
+    const { path } = this.#options
+    const first = this.lastEventId === '' && this.#options.query
+    const url = `${base}${path}${first ? `${path.includes('?') ? '&' : '?'}${first}` : ''}`
     const headers = {
       accept: 'text/event-stream',
       ...(this.lastEventId && { 'last-event-id': this.lastEventId }),
@@ -101,7 +113,8 @@ export class Listener {
       if (field === 'event') event = value!
       if (field === 'data') data.push(value!)
     }
-    this.#opened.resolve()
+    // A frame that only tells how long to wait says nothing of where the stream begins.
+    if (this.lastEventId !== '') this.#opened.resolve()
     if (data.length > 0) this.#options.onEvent({ event, data: data.join('\n'), id: this.lastEventId })
   }
 }

@@ -1,5 +1,5 @@
 import { History } from './history.ts'
-import { Listener, offsetOf } from './listener.ts'
+import { eventsPath, Listener, offsetOf } from './listener.ts'
 import { SteadyPublisher } from './steady.ts'
 import type { TestCube } from './test-cube.ts'
 
@@ -20,7 +20,7 @@ export class WatchedTopic {
     this.#listeners = cube.ids.map((id, index) => {
       const others = cube.ids.filter(other => other !== id)
       return new Listener({
-        topic,
+        path: eventsPath(topic),
         urls: cube.urls([id, ...others.slice(index), ...others.slice(0, index)]),
         query: 'from=earliest',
         onEvent: ({ event, id: cursor, data }) => {

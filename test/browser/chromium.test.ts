@@ -1,55 +1,12 @@
-import { accessSync, constants, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import t from 'tap'
 import { askJson } from '../../scripts/lib/http.ts'
 import { TestCube } from '../../scripts/lib/test-cube.ts'
-import { ROOT, runNode } from '../e2e/support.ts'
+import { builtClient, MISSING, openBrowser, servePage } from './support.ts'
 
 const NAME =
   'EventSource of a page in Chromium sees events live, and again after its peer was killed and came back'
 const CLIENT_NAME = 'the built client publishes and subscribes from a page in Chromium'
-const PAGE = `<!doctype html><title>a page</title><script type="importmap">
-{ "imports": { "@hypercast/client": "/client/index.js", "openapi-fetch": "/openapi-fetch/index.mjs" } }
-</script>`
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const ARGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-
-/** Why the test does not run, for its name. */
-const MISSING = isExecutable(CHROMIUM)
-  ? false
-  : `there is no ${CHROMIUM}: install the package chromium or set CHROMIUM`
-
-/** A page on an origin of its own, as an application's would be, with the files it asks for. */
-async function servePage(
-  t: { teardown(run: () => void): void },
-  folders: Readonly<Record<string, string>> = {},
-): Promise<string> {
-  const server = createServer(({ url = '/' }, response) => {
-    const [, folder = '', file = ''] = /^\/([^/]+)\/([\w.-]+)$/.exec(url) ?? []
-    const path = folders[folder]
-    if (path === undefined) response.setHeader('content-type', 'text/html').end(PAGE)
-    else response.setHeader('content-type', 'text/javascript').end(readFileSync(join(path, file)))
-  })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 /** Opens `new EventSource(url)` in the page; what it sees gathers in `window.seen`. */
 async function subscribe(page: Page, url: string): Promise<void> {
@@ -71,15 +28,6 @@ async function seenBy(page: Page, count: number): Promise<string[]> {
   return page.evaluate(() => (window as unknown as { seen: string[] }).seen)
 }
 
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 t.test(NAME, { skip: MISSING }, async t => {
   const cube = await TestCube.start({ peers: 3 })
   t.teardown(() => cube.close())
@@ -88,8 +36,7 @@ t.test(NAME, { skip: MISSING }, async t => {
   const publish = (body: string, through: string) =>
     askJson(`${cube.topicUrl('sports', through)}/publish`, { method: 'POST', body })
 
-  const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS })
-  t.teardown(() => browser.close())
+  const browser = await openBrowser(t)
   const page = await browser.newPage()
   await page.goto(await servePage(t))
   await subscribe(page, `${cube.topicUrl('sports', home)}/events`)
@@ -122,18 +69,10 @@ async function useTheClient(peers: string[]): Promise<unknown[]> {
 }
 
 t.test(CLIENT_NAME, { skip: MISSING }, async t => {
-  const built = t.testdir()
-  const build = ['-p', 'clients/typescript/tsconfig.build.json', '--outDir', built]
-  const compiler = runNode(['node_modules/typescript/bin/tsc', ...build], { cwd: ROOT })
-  t.equal((await compiler.exited).code, 0, compiler.output())
-  const origin = await servePage(t, {
-    client: built,
-    'openapi-fetch': dirname(fileURLToPath(import.meta.resolve('openapi-fetch'))),
-  })
+  const origin = await servePage(t, await builtClient(t))
   const cube = await TestCube.start({ peers: 2, environment: { HYPERCAST_ALLOW_ORIGIN: origin } })
   t.teardown(() => cube.close())
-  const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS })
-  t.teardown(() => browser.close())
+  const browser = await openBrowser(t)
   const page = await browser.newPage()
   await page.goto(origin)
   const urls = cube.plans.map(plan => plan.url)

@@ -54,7 +54,7 @@ t.test('events arrive whole and the end ends it', async t => {
   const text = `retry: 5\n\nid: 0-1\n\n${frame(1, 'line 1\r\nline 2')}:\n\n${frame(2, 0, goal)}${frame(3, 0, bytes)}${END}`
   const { subscriber, peers } = await subscribe(t, [[stream(text)]])
   const { events, end } = await collect(subscriber)
-  t.same(end, { kind: 'end', reason: 'deleted' })
+  t.same(end, { kind: 'end', topic: 'a', incarnation: 1, cursor: '9-1', reason: 'deleted' })
   t.match(events[0], {
     topic: 'a',
     offset: 1,
@@ -180,7 +180,7 @@ t.test('a gap is told with what is missing', async t => {
     [nothing],
   ])
   await collect(subscriber)
-  t.same(notices[1], { kind: 'gap', from: 2, to: 7, cursor: '7-1' })
+  t.same(notices[1], { kind: 'gap', topic: 'a', incarnation: 1, from: 2, to: 7, cursor: '7-1' })
   t.equal(peers[1]?.requests[0]?.headers['last-event-id'], '7-1', 'it is not asked for again')
 })
 

@@ -93,6 +93,46 @@ t.test('hypercast pub and sub go on at another peer when theirs is killed', asyn
   await cube.primaryIs('piped', home, outsider)
 })
 
+t.test('hypercast sub of several topics goes on at another peer when its own is killed', async t => {
+  const { home, replicas } = await cube.createTopic('matches/tennis')
+  for (const topic of ['matches/golf', 'forecast']) await cube.createTopic(topic)
+  const outsider = cube.ids.find(id => !replicas.some(replica => replica.id === id))!
+  const hypercast = (line: string, ids: readonly string[]) => {
+    const peers = cube.urls(ids).map(url => `--url ${url}`)
+    return `'${process.execPath}' services/peer/bin/hypercast.js ${line} ${peers.join(' ')}`
+  }
+  const sub = "sub forecast 'matches/*' --from earliest"
+  const reading = runShell(`exec ${hypercast(`${sub} --count 3000`, [home, outsider])}`)
+  const topics = ['matches/tennis', 'matches/golf', 'forecast']
+  const numbers = Array.from({ length: 1_000 }, (_, at) => String(at + 1))
+  const write = (range: string) =>
+    topics.map(topic => runShell(`set -o pipefail; seq ${range} | ${hypercast(`pub ${topic}`, [outsider])}`))
+  const writing = write('1 500')
+  await Promise.all(topics.map(topic => reading.until(new RegExp(`^${topic}\\t500$`, 'm'))))
+  await cube.kill(home)
+  writing.push(...write('501 1000'))
+  for (const { exited, errors } of writing) t.same(await exited, { code: 0, signal: null }, errors())
+  t.same(await reading.exited, { code: 0, signal: null }, reading.errors())
+  const lines = reading.output().split('\n').slice(0, -1)
+  for (const topic of topics) {
+    const own = lines.filter(line => line.startsWith(`${topic}\t`)).map(line => line.split('\t')[1])
+    t.same(own, numbers, `${topic}: each once and in order`)
+  }
+  t.equal(lines.length, 3_000)
+  t.match(reading.errors(), new RegExp(`trying ${cube.url(outsider)}\ngoing on at ${cube.url(outsider)}\n$`))
+  const head = runShell(`set -o pipefail; ${hypercast(sub, [outsider])} | head -1`)
+  let isOver = false
+  void head.exited.then(() => {
+    isOver = true
+  })
+  while (!isOver)
+    await ask(`${cube.topicUrl('matches/golf', outsider)}/publish`, { method: 'POST', body: 'more' })
+  t.same(await head.exited, { code: 0, signal: null }, 'a broken pipe is a quiet end')
+  t.match([head.output(), head.errors()], [/^[a-z/]+\t1\n$/, ''])
+  await cube.restart(home)
+  await cube.primaryIs('matches/tennis', home, outsider)
+})
+
 t.test(
   'a primary that stands still is replaced, and continued it acknowledges nothing it should not',
   async t => {

@@ -22,9 +22,10 @@ t.test('the commands of the README that publish and subscribe work as they are p
     )
 
   const lines = commands()
-  t.ok(lines.length >= 13, `${lines.length} commands`)
+  t.ok(lines.length >= 17, `${lines.length} commands`)
   t.ok(lines.includes('curl -X PUT localhost:5555/v1/topics/sports'))
   const watching: Running[] = []
+  let several: Running | undefined
   const outputs = new Map<string, string>()
   for (const line of lines) {
     // Without npx between them, so that the signal below reaches what follows a topic.
@@ -32,7 +33,8 @@ t.test('the commands of the README that publish and subscribe work as they are p
     const running = runShell(`${command.includes('|') ? '' : 'exec '}${here(command)}`)
     if (line.startsWith('curl -N')) {
       await running.until(/^id: ?\S+$/m)
-      watching.push(running)
+      if (line.includes('/v1/events?')) several = running
+      else watching.push(running)
       continue
     }
     if (/^npx hypercast sub [^|]*earliest$/.test(line)) {
@@ -56,7 +58,11 @@ t.test('the commands of the README that publish and subscribe work as they are p
     'Match Update 5',
     '{"home":3,"away":2}',
   ]
-  const [last, first] = [...outputs.values()].slice(-2)
+  const printed = [...outputs]
+    .filter(([line]) => line.startsWith('npx hypercast sub '))
+    .map(([, text]) => text)
+  const [last, first] = printed
+  t.equal(printed.length, 2)
   t.match(
     last,
     /"data":"Match Update 4"}\n.*"data":"Match Update 5"}\n.*"type":"goal".*"data":{"home":3,"away":2}}\n$/,
@@ -72,4 +78,10 @@ t.test('the commands of the README that publish and subscribe work as they are p
     child.kill('SIGTERM')
     t.equal((await exited).signal, isStream ? 'SIGTERM' : null)
   }
+  await several!.until(/"data":"Check"/)
+  const found = [...several!.output().matchAll(/^data: ?(.*)$/gm)].map(([, text]) => JSON.parse(text!))
+  t.match(found, [{ specversion: '1.0', topic: 'news/chess', offset: 1, data: 'Check' }])
+  t.equal(found.length, 1, 'the stream of several topics began when it was opened')
+  several!.child.kill('SIGTERM')
+  await several!.exited
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { askJson } from '../../scripts/lib/http.ts'
-import { Listener } from '../../scripts/lib/listener.ts'
+import { eventsPath, Listener } from '../../scripts/lib/listener.ts'
 import { TestCube } from '../../scripts/lib/test-cube.ts'
 
 for (const peers of [1, 2, 5]) {
@@ -24,7 +24,7 @@ for (const peers of [1, 2, 5]) {
       const listeners = cube.ids.map(
         id =>
           new Listener({
-            topic: 'sports',
+            path: eventsPath('sports'),
             urls: [cube.url(id)],
             onEvent: ({ data }) => void seen.get(id)!.push(data),
           }),

@@ -130,6 +130,9 @@ t.test('what is wrong for good is a 4xx that says what to do', async t => {
     [`topic=a&last=${LIMITS.MAX_LAST_EVENTS + 1}`, 'INVALID_REQUEST', /"last"/],
     ['topic=a&last=1&from=earliest', 'INVALID_REQUEST', /either/],
     ['topic=a&lastEventId=3-1', 'INVALID_CURSOR', /one topic/],
+    ['topic=a&lastEventId=1s.1.1', 'INVALID_CURSOR', /slot 64; this cluster has 64/],
+    ['topic=%ff', 'INVALID_REQUEST', /percent-encoded/],
+    ['topic=a&topic=100%', 'INVALID_REQUEST', /percent-encoded/],
     ['topic=a&format=plain', 'UNKNOWN_PARAMETER', /"format"/],
     ['topic=a&named=true', 'UNKNOWN_PARAMETER', /"named"/],
     ['topic=a&from=latest&from=latest', 'INVALID_REQUEST', /more than once/],
@@ -159,7 +162,8 @@ t.test('HEAD answers at once', async t => {
 })
 
 t.test('1,000 topics of 60 characters fit, with a cursor over as many slots as there can be', async t => {
-  const { open } = await setUp(t)
+  const { peer, open } = await setUp(t)
+  peer.current = { ...peer.current!, slots: LIMITS.MAX_STREAM_SLOTS }
   const names = Array.from({ length: LIMITS.MAX_WANTS }, (_, at) => `${at}`.padStart(60, 'sports%2F'))
   const cursor = Array.from({ length: LIMITS.MAX_STREAM_SLOTS }, (_, slot) => {
     const sequence = 1e12 + slot

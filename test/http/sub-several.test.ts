@@ -206,8 +206,8 @@ t.test('what is asked for of several topics is checked before anybody is asked',
   })
   t.equal(parseSub(['a', 'b'], { url, lastEventId: '1.2s.4f~30.0.0~31.tlx3k9a2' }).cursor?.length, 26)
   const bad: readonly [readonly string[], object, RegExp][] = [
-    [['a', 'b*'], {}, /"b\*" cannot be a topic: the pattern holds "b\*": "\*" stands for one whole part/],
-    [['a/***'], {}, /the pattern holds "\*\*\*"/],
+    [['a', 'b*'], {}, /"b\*" cannot be a topic: the pattern holds "\*" beside other characters of a segment/],
+    [['a/***'], {}, /"a\/\*\*\*" cannot be a topic: the pattern holds "\*" beside other characters/],
     [['a', ''], {}, /"" cannot be a topic: the name is empty/],
     [[`${'x'.repeat(254)}/*`], {}, /the pattern is longer than 255 bytes/],
     [['a', 'b'], { from: '7' }, /--from=7 is an offset, which is of one topic/],

@@ -1,5 +1,5 @@
 import { History } from '../../scripts/lib/history.ts'
-import { Listener, offsetOf } from '../../scripts/lib/listener.ts'
+import { eventsPath, Listener, offsetOf } from '../../scripts/lib/listener.ts'
 import { SteadyPublisher } from '../../scripts/lib/steady.ts'
 
 const RATE_PER_S = 20
@@ -14,7 +14,7 @@ export class Loaded {
   constructor(topic: string, through: () => string, urls: readonly string[]) {
     this.publisher = new SteadyPublisher({ history: this.history, topic, ratePerS: RATE_PER_S, through })
     this.listener = new Listener({
-      topic,
+      path: eventsPath(topic),
       urls,
       query: 'from=earliest',
       onEvent: ({ event, id, data }) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { History } from '../../scripts/lib/history.ts'
 import { ask, askJson, askUntil } from '../../scripts/lib/http.ts'
-import { Listener, offsetOf } from '../../scripts/lib/listener.ts'
+import { eventsPath, Listener, offsetOf } from '../../scripts/lib/listener.ts'
 import { SteadyPublisher } from '../../scripts/lib/steady.ts'
 import { TestCube } from '../../scripts/lib/test-cube.ts'
 import { DAMAGED_FOLDER, NEXT_FOLDER } from '../../services/peer/store/aside.ts'
@@ -57,7 +57,7 @@ t.test('a peer with a corrupt record repairs itself under load, and is home agai
     through: () => cube.url(through),
   })
   const listener = new Listener({
-    topic: TOPIC,
+    path: eventsPath(TOPIC),
     urls: [cube.url(through)],
     query: 'from=earliest',
     onEvent: ({ event, id, data }) =>

@@ -14,12 +14,17 @@ async function run(t: { fail(message: string): void }, command: string, cwd: str
 
 const USE_THE_CLIENT = `
 import { PeerClient, Publisher, Subscriber } from '@hypercast/client'
+import { SharedSubscriber } from '@hypercast/client/shared'
 const url = process.argv[2]
 await new PeerClient(url).createTopic('sports')
 const subscriber = new Subscriber(url, 'sports', { from: 'earliest' })
 const { offset } = await new Publisher(url, 'sports').publish('Match Update 1')
 for await (const event of subscriber) {
   console.log(offset, event.offset, event.data)
+  break
+}
+for await (const event of new SharedSubscriber(url, ['sports'], { from: 'earliest' })) {
+  console.log(event.topic, event.offset)
   break
 }
 `
@@ -45,7 +50,10 @@ t.test('the packed peer and client install and run in an empty folder', async t 
   const cube = runShell(`exec node_modules/.bin/hypercast cube --peers 1 --base-port ${port}`, { cwd: empty })
   await cube.until(/every slot has its primary/)
   writeFileSync(join(empty, 'use-the-client.js'), USE_THE_CLIENT)
-  t.equal(await run(t, `node use-the-client.js http://127.0.0.1:${port}`, empty), '1 1 Match Update 1\n')
+  t.equal(
+    await run(t, `node use-the-client.js http://127.0.0.1:${port}`, empty),
+    '1 1 Match Update 1\nsports 1\n',
+  )
   cube.child.kill('SIGTERM')
   t.equal((await cube.exited).code, 0)
 })

@@ -2,7 +2,7 @@ import { LIMITS } from '../../services/peer/limits.ts'
 
 /**
  * Small bounds, so that what is rare in use is common in a short run: compaction, snapshots in many chunks, sweeps in
- * many slices, appends in several messages, peers that are given up. They hold for this whole process.
+ * many slices, appends in several messages, reads of a slot in many steps, peers that are given up. They hold for this whole process.
  */
 export const SMALL_BOUNDS = {
   KEEP_LOG_ENTRIES: 25,
@@ -16,6 +16,17 @@ export const SMALL_BOUNDS = {
   DEPARTURE_LOOK_MS: 500,
   DEPARTURE_PATIENCE_MS: 2_500,
   EVICTION_PAUSE_MAX_MS: 4_000,
+  LIVE_CHUNK_BYTES: 1_000,
+  SLOT_READ_RUNS: 10,
+  SLOT_SEEK_TOPICS: 2,
+  MAX_KNOWN_ENDS: 4,
+  MAX_KNOWN_OFFSETS: 3,
+  MAX_SLOT_READS: 2,
+  MAX_SLOT_RETRIES: 1,
+  MAX_COVER_WANTS: 2,
+  MAX_AUDIENCES: 3,
+  TRUNK_RETURN_MS: 2_000,
+  TRUNK_IDLE_MS: 1_000,
 } as const satisfies Partial<Record<keyof typeof LIMITS, number>>
 
 export function useSmallBounds(): void {

@@ -15,6 +15,7 @@ export class Callers {
   readonly counts = {
     ...{ calls: 0, published: 0, acknowledged: 0, refused: 0, unknown: 0 },
     ...{ barriers: 0, reads: 0, opened: 0, received: 0, gaps: 0, ends: 0, resumed: 0 },
+    ...{ severalOpened: 0, severalResumed: 0, severalReceived: 0, severalGaps: 0, severalEnds: 0 },
   }
   readonly #cluster: Cluster
   readonly #chance: Chance

@@ -9,13 +9,18 @@ import { Callers, definiteCode } from './callers.ts'
 import { type Cluster, idOf } from './cluster.ts'
 import type { Ingress } from './ingress.ts'
 import { Publisher } from './publisher.ts'
+import { drawSelection } from './selections.ts'
+import { SeveralSubscriber } from './several-subscriber.ts'
 import { Subscriber } from './subscriber.ts'
 import { FIRST_SETTINGS, KINDS, type PlannedTopic } from './topics.ts'
 import type { Chance } from './world.ts'
 
 const PATIENCE_MS = 3_000
 const PUBLISHERS = 5
-const SUBSCRIBERS = 6
+const SUBSCRIBERS = 5
+/** Most subscribers of several topics, and how many different selections they share. */
+const MAX_SEVERAL = 5
+const SELECTIONS = 2
 /** More lives than the topics of a slot have in a run. */
 const MAX_LIVES = 100
 /** Virtual time in which every peer must give every topic. */
@@ -31,7 +36,9 @@ export class Clients {
   readonly #callers: Callers
   readonly #publishers: readonly Publisher[]
   readonly #subscribers: readonly Subscriber[]
+  readonly #several: readonly SeveralSubscriber[]
   readonly #prober: Publisher
+  readonly #late: SeveralSubscriber[] = []
   #underWay = 0
   #isActive = false
 
@@ -48,6 +55,11 @@ export class Clients {
       const topic = cluster.topicOf(chance.pick(cluster.slots), kind)
       return new Subscriber(`s${i}`, topic, cluster, this.#callers, chance.fork())
     })
+    const { topics, slots } = cluster
+    const selections = Array.from({ length: SELECTIONS }, () => drawSelection(topics, slots.length, chance))
+    this.#several = Array.from({ length: chance.int(0, MAX_SEVERAL) }, (_, i) => {
+      return new SeveralSubscriber(`m${i}`, chance.pick(selections), cluster, this.#callers, chance.fork())
+    })
   }
 
   get counts(): Readonly<Callers['counts']> {
@@ -56,7 +68,7 @@ export class Clients {
 
   /** What clients have asked for so far. */
   get operations(): number {
-    return this.counts.calls + this.counts.opened
+    return this.counts.calls + this.counts.opened + this.counts.severalOpened
   }
 
   /** Those that come and go more often than the others: publishes meet their deletions and creations. */
@@ -70,6 +82,14 @@ export class Clients {
     return this.#underWay === 0
   }
 
+  /** Those that listen before there is anything to listen to. */
+  listen(): void {
+    for (const subscriber of this.#several) {
+      if (this.#chance.yes(0.4)) subscriber.open()
+      else this.#late.push(subscriber)
+    }
+  }
+
   start(): void {
     this.#isActive = true
     for (const publisher of this.#publishers) {
@@ -81,13 +101,13 @@ export class Clients {
       void this.#repeat(100, () => this.#look(`r${i}`))
       void this.#repeat(250, () => this.#administer(`a${i}`))
     }
-    for (const subscriber of this.#subscribers) subscriber.open()
+    for (const subscriber of [...this.#subscribers, ...this.#late]) subscriber.open()
   }
 
   /** No more but what is under way; the subscribers stay and read on. */
   stop(): void {
     this.#isActive = false
-    for (const subscriber of this.#subscribers) subscriber.calm()
+    for (const subscriber of [...this.#subscribers, ...this.#several]) subscriber.calm()
   }
 
   /** Creates the topics, each over and over until it is done. */
@@ -115,6 +135,10 @@ export class Clients {
       if (!row || subscriber.isLevel(row)) continue
       const at = position ? `${position.offset}-${position.incarnation}` : 'nowhere'
       return `the subscriber ${name} of ${topic.name} is at ${at}, not at ${row.latest}-${row.incarnation}`
+    }
+    for (const subscriber of this.#several) {
+      const missing = subscriber.behind()
+      if (missing !== undefined) return missing
     }
     return undefined
   }

@@ -18,6 +18,7 @@ import { Member, nameOf, uidOf } from './member.ts'
 import type { MemberEvents, MemberIdentity } from './member-events.ts'
 import { Network, urlOf } from './network.ts'
 import { Questions } from './questions.ts'
+import { SlotStory } from './slot-story.ts'
 import { type PlannedTopic, planTopics, type TopicKind } from './topics.ts'
 import type { Trace } from './trace.ts'
 import { Transports } from './transports.ts'
@@ -46,6 +47,8 @@ export class Cluster {
   readonly connections: Connections
   readonly questions: Questions
   readonly topics: readonly PlannedTopic[]
+  /** What happened to the topics of each slot. */
+  readonly stories: readonly SlotStory[]
   readonly violations: string[] = []
   /** What the clients did and saw, in the order in which it happened. */
   readonly history: Operation[] = []
@@ -76,6 +79,7 @@ export class Cluster {
     this.#rosters.set(1, this.#roster)
     this.#wall = new MachineClock(world)
     this.topics = planTopics(size.slots)
+    this.stories = this.slots.map(() => new SlotStory())
     this.network = new Network(world, chance.fork(), this.members)
     this.transports = new Transports(this.network, this.members, trace)
     this.connections = new Connections({ world, network: this.network, members: this.members })
@@ -234,7 +238,10 @@ export class Cluster {
         this.network.died(member)
         this.connections.died(member.life)
       },
-      notice: (member, slot, notice) => this.checks.notice(member, slot, notice),
+      notice: (member, slot, notice) => {
+        this.stories[slot]?.told(notice)
+        this.checks.notice(member, slot, notice)
+      },
       follows: (member, slot) => this.checks.follows(member, slot),
       violation: what => this.violation(what),
       store: store => this.checks.store(name, this.#wrapStore(store)),

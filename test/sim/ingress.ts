@@ -2,7 +2,7 @@ import type { Roster } from '../../services/peer/cube/roster.ts'
 import type { EngineLog } from '../../services/peer/engine/settings.ts'
 import { ERRORS, type ErrorCode, HypercastError } from '../../services/peer/errors.ts'
 import { asHypercastError } from '../../services/peer/http/problems.ts'
-import { readStart, type StartRequest } from '../../services/peer/http/start.ts'
+import { readSeveralStart, readStart, type StartRequest } from '../../services/peer/http/start.ts'
 import { LinkHandlers } from '../../services/peer/links/handlers.ts'
 import { InboundSockets } from '../../services/peer/links/inbound.ts'
 import { packedHeaders } from '../../services/peer/links/replicate.ts'
@@ -13,6 +13,7 @@ import type { JoinWish } from '../../services/peer/membership/admission.ts'
 import type { JoinAnswer } from '../../services/peer/membership/joining.ts'
 import type { Configuration } from '../../services/peer/raft/types.ts'
 import type { TopicStreams } from '../../services/peer/streams/hub.ts'
+import type { OpenedStream } from '../../services/peer/streams/types.ts'
 import type { Request } from '../../services/peer/topics/types.ts'
 import { membersOf, type Wiring, wire } from '../../services/peer/wiring.ts'
 import type { Connections, Response } from './connections.ts'
@@ -23,10 +24,10 @@ import { urlOf } from './network.ts'
 import type { Questions } from './questions.ts'
 import type { Chance } from './world.ts'
 
-/** Small bounds, so that subscribers fall behind the ring and fill their buffers in a short run. */
+/** Small bounds, so that subscribers fall behind what is held, and buffers and trunks are full, in a short run. */
 const STREAM_BOUNDS = {
   ...{ ringEvents: 12, ringBytes: 6_000, bufferBytes: 900, replayEvents: 8 },
-  ...{ channelEvents: 8, channelBytes: 4_000, trunkBytes: 65_536 },
+  ...{ channelEvents: 8, channelBytes: 4_000, trunkBytes: 700 },
 }
 const STREAM_SETTINGS = { heartbeatMs: 1_000, stallTimeoutMs: 2_500, retryMs: 500, flushMs: 2 }
 
@@ -222,15 +223,26 @@ export class Ingress {
 
   /** `GET …/events` as SSE, answered as http/routes/events.ts does. */
   async events(topic: string, query: StartRequest, patienceMs: number, response: Response): Promise<void> {
+    await this.#stream(response, () => {
+      const start = readStart(query, { kind: 'latest' })
+      const options = { topic, start, named: false, format: 'plain' } as const
+      return this.streams.open(options, this.#deadline(patienceMs))
+    })
+  }
+
+  /** `GET /v1/events`, answered as http/routes/several.ts does. */
+  several(wants: readonly string[], query: StartRequest, response: Response): void {
+    void this.#stream(response, () => this.streams.openSeveral({ wants, start: readSeveralStart(query) }))
+  }
+
+  async #stream(response: Response, open: () => OpenedStream | Promise<OpenedStream>): Promise<void> {
     const retry = ({ code }: HypercastError) => {
       response.write(`retry: ${STREAM_SETTINGS.retryMs}\n: ${code}\n\n`)
       response.end()
     }
     if (this.#isStopping) return retry(new HypercastError('STOPPING'))
     try {
-      const start = readStart(query, { kind: 'latest' })
-      const options = { topic, start, named: false, format: 'plain' } as const
-      const opened = await this.streams.open(options, this.#deadline(patienceMs))
+      const opened = await open()
       if (opened.kind === 'ended') {
         response.finish(204)
         return

@@ -72,6 +72,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   process.on('unhandledRejection', onRejection)
   try {
     for (const member of cluster.members.values()) member.start()
+    clients.listen()
     void clients.createTopics().then(() => clients.start())
     await world.runUntil(START_MS, isBroken)
     faults.start()

@@ -1,21 +1,13 @@
-import { SseParser } from '../../clients/typescript/src/sse.ts'
 import type { StartRequest } from '../../services/peer/http/start.ts'
 import { formatCursor, type TopicCursor } from '../../services/peer/topics/cursor.ts'
 import type { Callers } from './callers.ts'
 import type { Cluster } from './cluster.ts'
-import type { Asked } from './connections.ts'
+import { drawManner, Reading } from './reading.ts'
 import { StreamView } from './stream-view.ts'
 import type { PlannedTopic } from './topics.ts'
 import type { Chance } from './world.ts'
 
-/** A stream that says nothing for so long, no heartbeat either, is left. */
-const SILENCE_MS = 4_000
-/** A subscriber that reads nothing gives up when nobody closes its stream. */
-const STALL_MS = 8_000
 const PATIENCE_MS = 3_000
-
-/** How a subscriber reads: at once, with pauses, or not at all any more after a while. */
-type Manner = 'quick' | 'slow' | 'stalls'
 
 /**
  * One subscriber outside: it holds a stream of a topic open at some peer, reads it as a browser does, leaves it at
@@ -32,6 +24,7 @@ export class Subscriber {
   #isCalm = false
   #query: StartRequest = {}
   #stream: Reading | undefined
+  #view: StreamView | undefined
 
   constructor(name: string, topic: PlannedTopic, cluster: Cluster, callers: Callers, chance: Chance) {
     this.name = name
@@ -61,10 +54,14 @@ export class Subscriber {
       firstOffset: isWhole ? 0 : undefined,
     })
     const { cluster, chance } = { cluster: this.#cluster, chance: this.#chance }
-    const manner = this.#isCalm ? 'quick' : this.#manner()
+    const manner = this.#isCalm ? 'quick' : drawManner(chance)
     const leaveAfterMs = !this.#isCalm && chance.yes(0.5) ? chance.between(100, 4_000) : undefined
+    this.#view = view
     this.#stream = new Reading({
-      ...{ cluster, chance, topic: topic.name, peer, query, view, manner, leaveAfterMs },
+      ...{ cluster, chance, peer, manner, leaveAfterMs },
+      serve: (member, response) =>
+        void cluster.ingress(member).events(topic.name, query, PATIENCE_MS, response),
+      take: frames => view.take(frames),
       over: (end, pauseMs) => this.#over(view, end, pauseMs),
     })
   }
@@ -99,7 +96,7 @@ export class Subscriber {
 
   /** The position as of now, also within the stream that is open. */
   get position(): TopicCursor | undefined {
-    return this.#stream?.isOver ? this.cursor : (this.#stream?.view.cursor ?? this.cursor)
+    return this.#stream?.isOver ? this.cursor : (this.#view?.cursor ?? this.cursor)
   }
 
   /** Whether it has all there is of a topic that ends there; from an offset in the future it is told nothing yet. */
@@ -118,101 +115,5 @@ export class Subscriber {
     if (dice < 0.85) return { last: this.#chance.int(0, 15) }
     if (dice < 0.95) return { from: String(this.#chance.int(1, 30)) }
     return { from: new Date(this.#cluster.wallMs - this.#chance.int(0, 5_000)).toISOString() }
-  }
-
-  #manner(): Manner {
-    const dice = this.#chance.next()
-    return dice < 0.6 ? 'quick' : dice < 0.9 ? 'slow' : 'stalls'
-  }
-}
-
-interface ReadingOptions {
-  readonly cluster: Cluster
-  readonly chance: Chance
-  readonly topic: string
-  readonly peer: string
-  readonly query: StartRequest
-  readonly view: StreamView
-  readonly manner: Manner
-  readonly leaveAfterMs: number | undefined
-  /** The stream is over; `end` says why when that is for good. */
-  over(end: string | undefined, pauseMs: number): void
-}
-
-/** One stream as it is read. */
-class Reading {
-  readonly view: StreamView
-  isOver = false
-  readonly #options: ReadingOptions
-  readonly #parser = new SseParser()
-  readonly #asked: Asked
-  readonly #cancels: (() => void)[] = []
-  #cancelSilence = () => {}
-
-  constructor(options: ReadingOptions) {
-    this.#options = options
-    this.view = options.view
-    const { cluster, topic, peer, query, leaveAfterMs } = options
-    this.#watch(SILENCE_MS)
-    if (leaveAfterMs !== undefined) this.#after(leaveAfterMs, () => this.leave())
-    this.#asked = cluster.connections.ask(
-      { from: 'client', life: undefined, to: peer },
-      (member, response) => void cluster.ingress(member).events(topic, query, PATIENCE_MS, response),
-      {
-        head: status => {
-          if (status !== 200) this.#end(String(status))
-        },
-        data: chunk => this.#data(chunk),
-        end: () => this.#over(undefined, 0, 500),
-        fail: () => this.#over(undefined, 10, 500),
-      },
-    )
-  }
-
-  /** Goes, and stays away for a moment or a while. */
-  leave(): void {
-    if (this.isOver) return
-    this.#asked.abort()
-    if (this.#options.chance.yes(0.3)) this.#over(undefined, 500, 3_000)
-    else this.#over(undefined, 0, 300)
-  }
-
-  #data(chunk: Buffer): void {
-    this.#watch(SILENCE_MS)
-    const end = this.view.take(this.#parser.push(chunk))
-    if (end !== undefined) {
-      this.#end(end)
-      return
-    }
-    const { manner, chance } = this.#options
-    if (manner === 'slow' && chance.yes(0.4)) {
-      this.#asked.pause()
-      this.#after(chance.between(20, 1_200), () => this.#asked.resume())
-    } else if (manner === 'stalls' && chance.yes(0.1)) {
-      this.#asked.pause()
-      this.#watch(STALL_MS)
-    }
-  }
-
-  #end(why: string): void {
-    this.#asked.abort()
-    this.#over(why, 50, 600)
-  }
-
-  #over(end: string | undefined, lowMs: number, highMs: number): void {
-    if (this.isOver) return
-    this.isOver = true
-    this.#cancelSilence()
-    for (const cancel of this.#cancels) cancel()
-    this.#options.over(end, this.#options.chance.between(lowMs, highMs))
-  }
-
-  #after(delayMs: number, run: () => void): void {
-    this.#cancels.push(this.#options.cluster.world.after(delayMs, run))
-  }
-
-  #watch(limitMs: number): void {
-    this.#cancelSilence()
-    this.#cancelSilence = this.#options.cluster.world.after(limitMs, () => this.leave())
   }
 }

@@ -27,6 +27,14 @@ export const FIRST_SETTINGS: Readonly<Record<TopicKind, TopicSettings>> = {
   churn: UNLIMITED,
 }
 
+/** How names begin: some have segments, for patterns to match. */
+const STEMS: Readonly<Record<TopicKind, string>> = {
+  keep: 'keep',
+  trim: 'trim/old',
+  aged: 'aged/old/very',
+  churn: 'churn/new',
+}
+
 /** One topic of each kind for each slot. */
 export function planTopics(slots: number): readonly PlannedTopic[] {
   const topics: PlannedTopic[] = []
@@ -38,7 +46,7 @@ export function planTopics(slots: number): readonly PlannedTopic[] {
 
 function nameIn(kind: TopicKind, slot: number, slots: number): string {
   for (let salt = 0; ; salt++) {
-    const name = `${kind}-${salt}`
+    const name = `${STEMS[kind]}-${salt}`
     if (slotOf(createHash('sha256').update(name).digest(), slots) === slot) return name
   }
 }
@@ -50,5 +58,5 @@ export function isTrimmed(topic: string): boolean {
 
 /** The kind that a planned topic's name tells. */
 export function kindOf(name: string): TopicKind {
-  return name.split('-', 1)[0] as TopicKind
+  return name.split(/[-/]/, 1)[0] as TopicKind
 }

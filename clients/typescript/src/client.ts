@@ -1,4 +1,5 @@
 import createClient, { type Client } from 'openapi-fetch'
+import type { SubscriberOptions } from './listening.ts'
 import type { components, paths } from './openapi.ts'
 import {
   type BatchEvent,
@@ -11,6 +12,8 @@ import {
 } from './payload.ts'
 import { Peers } from './peers.ts'
 import { type RequestOptions, requestAny } from './requests.ts'
+import { Subscriber } from './subscriber.ts'
+import { type CallbackOptions, Subscription } from './subscription.ts'
 
 type Schemas = components['schemas']
 /** A topic, where it lives and what it holds. */
@@ -151,6 +154,27 @@ export class PeerClient {
       ...signalOf(options),
     })
     return published!
+  }
+
+  /**
+   * Follows a topic, a pattern such as `sports/*` or `sports/**`, or a list of both.
+   * @returns with `onEvent` a subscription that runs, else a Subscriber to iterate over
+   * @throws TypeError for no topic, and for `from` together with `last`
+   */
+  subscribe(topics: string | readonly string[], options: CallbackOptions): Subscription
+  subscribe(topics: string | readonly string[], options?: SubscriberOptions): Subscriber
+  subscribe(
+    topics: string | readonly string[],
+    options: SubscriberOptions | CallbackOptions = {},
+  ): Subscriber | Subscription {
+    const { retryMinMs, retryMaxMs, random, attemptTimeoutMs, fetch } = this.#options
+    const own = Object.entries({ retryMinMs, retryMaxMs, random, attemptTimeoutMs, fetch })
+    const defaults = Object.fromEntries(own.filter(([, value]) => value !== undefined))
+    // A list of its own: a peer that lost a stream may still be the one to publish through.
+    const subscriber = new Subscriber(this.peers.urls, topics, { ...defaults, ...options })
+    return 'onEvent' in options && options.onEvent !== undefined
+      ? new Subscription(subscriber, options.onEvent)
+      : subscriber
   }
 
   /** The topology as the peer that is asked sees it. */

@@ -11,6 +11,8 @@ export {
   type Topic,
   type TopicSettings,
 } from './client.ts'
+export type { End } from './feed.ts'
+export type { SubscriberOptions } from './listening.ts'
 export type { components, operations, paths } from './openapi.ts'
 export type { BatchEvent, EventData, EventOptions } from './payload.ts'
 export { Peers } from './peers.ts'
@@ -19,4 +21,5 @@ export { Publisher } from './publisher.ts'
 export { type Notice, type ReceivedEvent, StreamError } from './received.ts'
 export type { RequestOptions } from './requests.ts'
 export { type SseFrame, SseParser } from './sse.ts'
-export { type End, Subscriber, type SubscriberOptions } from './subscriber.ts'
+export { Subscriber } from './subscriber.ts'
+export { type CallbackOptions, Subscription } from './subscription.ts'

@@ -15,4 +15,16 @@ export const LIMITS = {
   PATIENCE_MS: 30_000,
   /** Silence after which a stream counts as dead: three of the peers' heartbeats. */
   SILENCE_MS: 45_000,
+  /** Topics of one subscription whose offsets are remembered: about 10 MB. */
+  MAX_TRACKED_TOPICS: 100_000,
+  /** Events that wait for a tab's own use; with more, it leaves the shared stream and reads on later by its own. */
+  MAX_WAITING: 1_000,
+  /** Shared events kept while a tab catches up: where it may join the shared stream. */
+  MAX_SHARED_KEPT: 10_000,
+  /** How often a tab asks whether the leader is there, unless it heard of it. */
+  HEARTBEAT_MS: 3_000,
+  /** Questions without an answer after which the leader counts as frozen. */
+  UNANSWERED: 3,
+  /** How long a tab lets another one catch up before it does so beside it. */
+  CATCH_UP_WAIT_MS: 10_000,
 } as const

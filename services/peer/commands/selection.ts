@@ -1,5 +1,8 @@
+import { LIMITS } from '../limits.ts'
 import { parseCursor } from '../topics/cursor.ts'
 import { topicNameProblem } from '../topics/names.ts'
+import { parseVectorCursor } from '../topics/vector-cursor.ts'
+import { isPattern, patternProblem } from '../topics/wants.ts'
 
 /** Which topics `hypercast sub` prints: by their names, and by patterns. */
 export interface Selection {
@@ -17,12 +20,10 @@ export function selectionOf(wants: readonly string[]): Selection {
 
 /** What is wrong with a topic's name, or with a pattern; undefined for nothing. */
 export function wantProblem(want: string): string | undefined {
-  if (!isPattern(want)) return undefinedOr('the name', topicNameProblem(want))
-  const mixed = want.split('/').find(part => part.includes('*') && part !== '*' && part !== '**')
-  if (mixed !== undefined) {
-    return `the pattern holds "${mixed}": "*" stands for one whole part between "/", "**" for any number of them`
-  }
-  return undefinedOr('the pattern', topicNameProblem(want.replaceAll('*', '-'), 'system'))
+  const [what, problem] = isPattern(want)
+    ? ['the pattern', patternProblem(want)]
+    : ['the name', topicNameProblem(want)]
+  return problem === undefined ? undefined : `${what} ${problem}`
 }
 
 /** Path and query of the selection's stream, to which `&name=value` may be added. */
@@ -50,10 +51,10 @@ export function sameWants(one: readonly string[], other: readonly string[]): boo
   return left.size === right.size && one.every(want => right.has(want))
 }
 
-/** The form of a cursor: that of one topic is `<offset>-<incarnation>`; that of several is for peers alone to read. */
+/** The form of a cursor: that of one topic is `<offset>-<incarnation>`, that of several a vector; undefined for none. */
 export function cursorForm(cursor: string): 'one' | 'several' | undefined {
   if (parseCursor(cursor) !== undefined) return 'one'
-  return /^[0-9a-z]+\.[0-9a-z.~]+$/.test(cursor) ? 'several' : undefined
+  return parseVectorCursor(cursor, LIMITS.MAX_STREAM_SLOTS) === undefined ? undefined : 'several'
 }
 
 /** True when a stream of the selection can be resumed behind the cursor. */
@@ -62,11 +63,3 @@ export function fits(cursor: string, { several }: Selection): boolean {
 }
 
 const SHOWN = 3
-
-function isPattern(want: string): boolean {
-  return want.includes('*')
-}
-
-function undefinedOr(what: string, problem: string | undefined): string | undefined {
-  return problem === undefined ? undefined : `${what} ${problem}`
-}

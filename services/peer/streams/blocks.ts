@@ -41,6 +41,8 @@ export class Blocks<Owner extends object> {
   readonly #clock: Clock
   /** By owner, then by encoding and first offset. */
   #blocks = new Map<Owner, Map<string, Block>>()
+  /** Being read, by owner and key. */
+  readonly #coming = new Map<Owner, Map<string, Promise<Block | undefined>>>()
   /** Oldest first. */
   #order: { readonly owner: Owner; readonly key: string; readonly block: Block }[] = []
   #sizeBytes = 0
@@ -54,6 +56,35 @@ export class Blocks<Owner extends object> {
   get(owner: Owner, encoding: Encoding, first: number): Block | undefined {
     this.#isUsed = true
     return this.#blocks.get(owner)?.get(keyOf(encoding, first))
+  }
+
+  /**
+   * The block that begins at `first` and reaches `to`: the one held, or else what `read` gives, which is asked once at a
+   * time. That may reach less far, and is then of no use.
+   */
+  async fetch(
+    owner: Owner,
+    encoding: Encoding,
+    { first, to }: { readonly first: number; readonly to: number },
+    read: () => Promise<Block | undefined>,
+  ): Promise<Block | undefined> {
+    const known = this.get(owner, encoding, first)
+    if (known && known.last >= to) return known
+    const key = keyOf(encoding, first)
+    const coming = this.#coming.get(owner) ?? new Map<string, Promise<Block | undefined>>()
+    this.#coming.set(owner, coming)
+    const started = coming.get(key)
+    if (started) return started
+    const reading = read()
+    coming.set(key, reading)
+    try {
+      const block = await reading
+      if (block) this.put(owner, encoding, block)
+      return block
+    } finally {
+      coming.delete(key)
+      if (coming.size === 0) this.#coming.delete(owner)
+    }
   }
 
   put(owner: Owner, encoding: Encoding, block: Block): void {
@@ -71,7 +102,8 @@ export class Blocks<Owner extends object> {
     const { owner, key, block } = this.#order.shift()!
     this.#sizeBytes -= block.bytes.length
     const own = this.#blocks.get(owner)
-    own?.delete(key)
+    // The end of a topic's history is put in again when it has grown.
+    if (own?.get(key) === block) own.delete(key)
     if (own?.size === 0) this.#blocks.delete(owner)
   }
 

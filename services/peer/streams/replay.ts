@@ -115,8 +115,8 @@ export class Replayer {
     return read
   }
 
-  async #serve({ feed, block, subscribers }: Read): Promise<void> {
-    const first = block * this.#blockEvents + 1
+  async #serve({ feed, block: number, subscribers }: Read): Promise<void> {
+    const first = number * this.#blockEvents + 1
     // Those at the same place are next to each other: they share what is made for them.
     subscribers.sort((one, other) => one.next - other.next)
     let made: Made | undefined
@@ -130,8 +130,12 @@ export class Replayer {
       const isSame = made?.from === from && made.encoding === encoding.name
       // Who stands further on than somebody for whom nothing could be read waits with that one.
       if (subscriber.open && !isSame && made?.batch !== null) {
-        const whole = await this.#whole(feed, encoding, first)
-        const batch = whole ? tailOf(whole, from) : await this.#piece(feed, encoding, from)
+        const wanted = { first, to: from }
+        const block = await this.#blocks.fetch(feed, encoding, wanted, () =>
+          this.#read(feed, encoding, first),
+        )
+        const batch =
+          block && block.last >= from ? tailOf(block, from) : await this.#piece(feed, encoding, from)
         made = { from, encoding: encoding.name, batch }
       }
       if (!subscriber.open) subscriber.replaying = false
@@ -146,19 +150,12 @@ export class Replayer {
     this.#schedule()
   }
 
-  /** The whole block that begins at an offset, framed; undefined where it cannot be had whole by one read. */
-  async #whole(feed: Feed, encoding: Encoding, first: number): Promise<Block | undefined> {
-    const known = this.#blocks.get(feed, encoding, first)
-    if (known) return known
-    if (feed.head < first + this.#blockEvents - 1) return undefined
+  /** The block that begins at an offset, as far as there are events; undefined where one read does not give it so. */
+  async #read(feed: Feed, encoding: Encoding, first: number): Promise<Block | undefined> {
     const slice = await feed.slice(first)
     const events = slice?.events.slice(0, this.#blockEvents) ?? []
-    const last = events.at(-1)?.offset
-    const isWhole = events[0]?.offset === first && last === first + this.#blockEvents - 1
-    if (!isWhole || events.length < this.#blockEvents) return undefined
-    const block = new Block(encoding, events)
-    this.#blocks.put(feed, encoding, block)
-    return block
+    const isWhole = events.length > 0 && events.every(({ offset }, at) => offset === first + at)
+    return isWhole ? new Block(encoding, events) : undefined
   }
 
   /** What one read gives from an offset on. */

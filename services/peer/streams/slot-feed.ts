@@ -17,6 +17,8 @@ interface Entry {
 interface Want {
   readonly entries: Set<Entry>
   isCovered: boolean
+  /** Last incarnation that the slot had given out when it was known whether the topic exists. */
+  incarnation: number
 }
 
 export interface SlotFeedOptions {
@@ -45,7 +47,6 @@ export class SlotFeed implements SlotNews {
   #position: SlotPosition = { sequence: 0, index: 0 }
   /** What everybody live was told to have passed since the last interruption. */
   #passed: SlotPosition | undefined
-  #incarnation = 0
   #isClosed = false
 
   constructor(options: SlotFeedOptions) {
@@ -78,7 +79,7 @@ export class SlotFeed implements SlotNews {
       const known = this.#wants.get(want)
       if (known) known.entries.add(entry)
       else {
-        this.#wants.set(want, { entries: new Set([entry]), isCovered: false })
+        this.#wants.set(want, { entries: new Set([entry]), isCovered: false, incarnation: 0 })
         if (isPattern(want)) this.#patterns.add(want)
         fresh.push(want)
       }
@@ -111,12 +112,12 @@ export class SlotFeed implements SlotNews {
     rows: ReadonlyMap<string, TopicGlance>,
   ): void {
     this.#position = position
-    this.#incarnation = incarnation
     const affected = new Set<Entry>()
     for (const name of wants) {
       const want = this.#wants.get(name)
       if (!want) continue
       want.isCovered = true
+      want.incarnation = incarnation
       if (!isPattern(name)) this.#rows.set(name, rows.get(name) ?? null)
       for (const entry of want.entries) {
         entry.missing.delete(name)
@@ -131,7 +132,6 @@ export class SlotFeed implements SlotNews {
     if (last === undefined) return
     this.#position = { sequence: last.sequence, index }
     const { incarnation } = last
-    this.#incarnation = Math.max(this.#incarnation, incarnation)
     const row = this.#rows.get(topic)
     if (row !== undefined) {
       const earliest = row?.incarnation === incarnation ? row.earliest : 1
@@ -142,7 +142,11 @@ export class SlotFeed implements SlotNews {
 
   ended(topic: string, incarnation: number, latest: number, index: number): void {
     this.#position = { ...this.#position, index }
-    if (this.#rows.get(topic)?.incarnation === incarnation) this.#rows.set(topic, null)
+    const want = this.#wants.get(topic)
+    if (want && this.#rows.get(topic)?.incarnation === incarnation) {
+      this.#rows.set(topic, null)
+      want.incarnation = Math.max(want.incarnation, incarnation)
+    }
     for (const { isLive, tap } of this.#audience(topic)) {
       if (isLive) tap.ended(topic, incarnation, latest, index)
     }
@@ -195,8 +199,13 @@ export class SlotFeed implements SlotNews {
   #cover(entry: Entry): void {
     entry.isLive = true
     const rows = new Map<string, TopicGlance | null>()
-    for (const want of entry.tap.wants) if (!isPattern(want)) rows.set(want, this.#rows.get(want) ?? null)
-    entry.tap.covered(this.#position, rows, this.#incarnation)
+    let incarnation = Number.POSITIVE_INFINITY
+    for (const name of entry.tap.wants) {
+      if (!isPattern(name)) rows.set(name, this.#rows.get(name) ?? null)
+      // A topic that was created since is not known before its first event.
+      incarnation = Math.min(incarnation, this.#wants.get(name)!.incarnation)
+    }
+    entry.tap.covered(this.#position, rows, incarnation)
   }
 
   #audience(topic: string): readonly Entry[] {

@@ -18,7 +18,8 @@ export interface SlotTap {
   /**
    * From now on every matching event behind `position` is told; what lies between the tap's own place and it must be read
    * from the log. Comes first, and again whenever the order of events was interrupted. `rows`: what is known there of
-   * each topic that is wanted by its name; null: there is none. `incarnation`: the last one the slot has given out there.
+   * each topic that is wanted by its name; null: there was none when `incarnation` was the last one the slot had given out
+   * there.
    */
   covered(position: SlotPosition, rows: ReadonlyMap<string, TopicGlance | null>, incarnation: number): void
   /** The next events of one topic, all of the log entry at `index`. */

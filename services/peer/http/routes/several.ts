@@ -2,14 +2,15 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
+import type { SeveralStart } from '../../streams/types.ts'
 import { isPattern, patternProblem } from '../../topics/wants.ts'
 import { negotiate } from '../accept.ts'
-import type { HttpOptions } from '../api.ts'
+import type { HttpOptions, PeerApi } from '../api.ts'
 import { problemResponses } from '../schemas.ts'
 import { answerHead, SSE_ROUTE } from '../sse.ts'
 import { readSeveralStart, shorten } from '../start.ts'
 import { answerStream } from '../stream-answer.ts'
-import { checkTopicName } from '../views.ts'
+import { checkTopicName, rosterOf } from '../views.ts'
 
 const SeveralQuery = Type.Object(
   {
@@ -99,6 +100,7 @@ const several: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => 
     async (request, reply) => {
       const { query, headers } = request
       reply.header('vary', 'Accept')
+      checkEncoding(request.raw.url)
       for (const want of query.topic) checkWant(want)
       if (negotiate(headers.accept, ['text/event-stream']) === undefined) {
         throw new HypercastError('NOT_ACCEPTABLE', 'This path gives text/event-stream.')
@@ -109,10 +111,32 @@ const several: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => 
       })
       if (request.method === 'HEAD') return answerHead(reply)
       const wants = query.topic
-      return answerStream(app, api, reply, { topics: wants.slice(0, 3) }, () =>
-        api.streams.openSeveral({ wants, start }),
-      )
+      return answerStream(app, api, reply, { topics: wants.slice(0, 3) }, () => {
+        checkSlots(start, api)
+        return api.streams.openSeveral({ wants, start })
+      })
     },
+  )
+}
+
+/** What is wrongly encoded would be taken for a name of its own, whose events never come. */
+function checkEncoding(url = ''): void {
+  try {
+    decodeURIComponent(url.slice(url.indexOf('?') + 1))
+  } catch {
+    throw new HypercastError('INVALID_REQUEST', 'The query is not valid percent-encoded UTF-8.')
+  }
+}
+
+/** A cursor of another cluster would silently begin at the latest event. */
+function checkSlots(start: SeveralStart, api: PeerApi): void {
+  if (start.kind !== 'cursor') return
+  const { slots } = rosterOf(api)
+  const strange = [...start.places.keys()].find(slot => slot >= slots)
+  if (strange === undefined) return
+  throw new HypercastError(
+    'INVALID_CURSOR',
+    `The cursor names slot ${strange}; this cluster has ${slots}, counted from 0.`,
   )
 }
 
