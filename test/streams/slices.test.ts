@@ -2,6 +2,8 @@ import t from 'tap'
 import { LIMITS } from '../../services/peer/limits.ts'
 import { Pulse } from '../../services/peer/streams/pulse.ts'
 import { Slices } from '../../services/peer/streams/slices.ts'
+import { SlotFeeds } from '../../services/peer/streams/slot-feeds.ts'
+import { SlotReads } from '../../services/peer/streams/slot-reads.ts'
 import { ChannelWorld, cursorStart, told } from './channel-world.ts'
 import { ManualClock } from './clock.ts'
 
@@ -67,6 +69,60 @@ t.test('the streams that share a read of the log are written to in slices', asyn
   t.ok(sinks.every(sink => told(sink).join() === 'a/0 1'))
   t.equal(world.reads, 1)
   t.ok(Math.max(...doneByTurn) <= LIMITS.FLUSH_SLICE_MS + 1, `${doneByTurn}`)
+})
+
+t.test('reads of the replica here are not all done in one turn', async t => {
+  const clock = new ManualClock()
+  const { work, doneByTurn } = busy(clock)
+  const position = { sequence: 0, index: 0 }
+  const read = async () => {
+    for (let ms = 0; ms < 5; ms += 1) work()
+    return { kind: 'slice', events: [], gaps: [], position, latest: 0 } as const
+  }
+  const reads = new SlotReads({ read, place: async () => null }, clock)
+  const all = Array.from({ length: 16 }, (_, slot) =>
+    reads.read({ key: `${slot}`, slot, wants: ['a'] }, position, false),
+  )
+  await clock.settle()
+  t.ok((await Promise.all(all)).every(slice => slice !== null))
+  t.ok(Math.max(...doneByTurn) <= 10, `${doneByTurn}`)
+})
+
+t.test('what very many taps are told at a beat is cut into slices, too', async t => {
+  const clock = new ManualClock()
+  const { work, doneByTurn } = busy(clock)
+  let index = 1
+  const slots = {
+    holds: () => true,
+    follow: () => () => undefined,
+    position: () => ({ sequence: 0, index }),
+    incarnation: () => 0,
+    status: () => ({ primary: null }),
+  }
+  const feeds = new SlotFeeds({
+    ...{ self: '00', slots: slots as never, slotCount: 64, clock, random: () => 0, log: { debug() {} } },
+    ...{ links: {} as never, parentsOf: () => [], askPrimary() {}, flusher: {} as never },
+    ...{ bufferBytes: 1, stallTimeoutMs: 1_000 },
+  })
+  const tap = { covered() {}, events() {}, ended() {}, passed: work }
+  const stops = Array.from({ length: 64 }, (_, slot) => feeds.tap(slot, { ...tap, wants: ['**'] }))
+  index = 2
+  await clock.advance(LIMITS.FOLLOW_MARK_MS)
+  t.equal(
+    doneByTurn.reduce((sum, count) => sum + count, 0),
+    64,
+  )
+  t.ok(Math.max(...doneByTurn) <= LIMITS.FLUSH_SLICE_MS, `${doneByTurn}`)
+  index = 3
+  await clock.advance(2 * LIMITS.FOLLOW_MARK_MS)
+  t.equal(
+    doneByTurn.reduce((sum, count) => sum + count, 0),
+    128,
+    'and so at the next one',
+  )
+  for (const stop of stops) stop()
+  await clock.settle()
+  t.equal(clock.timers, 0)
 })
 
 t.test('a beat of very many is cut into slices, and reaches each once', async t => {

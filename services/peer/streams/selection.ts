@@ -22,9 +22,10 @@ export function select(
   const sorted = [...new Set(wants)].sort()
   const key = sorted.join('\n')
   const patterns = sorted.filter(isPattern)
-  const bySlot = new Map<number, string[]>()
+  // Slots with nothing but patterns share their list: there may be thousands of selections, each in all slots.
+  const bySlot = new Map<number, readonly string[]>()
   if (patterns.length > 0) {
-    for (let slot = 0; slot < slotCount; slot += 1) bySlot.set(slot, [...patterns])
+    for (let slot = 0; slot < slotCount; slot += 1) bySlot.set(slot, patterns)
   }
   for (const name of sorted) {
     if (isPattern(name)) continue

@@ -43,6 +43,8 @@ export class SlotFeeds implements SlotTaps {
   readonly #trunks = new Map<PeerId, Trunk>()
   readonly #server: TrunkServer
   #cancelBeat: (() => void) | undefined
+  /** A beat that is not through yet. */
+  #isBeating = false
   #isClosed = false
 
   constructor(options: SlotFeedsOptions) {
@@ -156,12 +158,28 @@ export class SlotFeeds implements SlotTaps {
     if (this.#cancelBeat || this.#isClosed) return
     this.#cancelBeat = this.#options.clock.after(LIMITS.FOLLOW_MARK_MS, () => {
       this.#cancelBeat = undefined
-      for (const feed of [...this.#feeds.values()]) {
-        feed.relocate()
-        feed.source.beat()
-      }
-      this.#server.beat()
-      if (this.#feeds.size + this.#server.size > 0) this.#planBeat()
+      if (this.#isBeating) this.#planBeat()
+      else this.#beat([...this.#feeds.values()].values())
     })
+  }
+
+  /** Slot by slot, in slices: thousands of streams may want something of every slot. */
+  #beat(feeds: Iterator<SlotFeed>): void {
+    const { clock } = this.#options
+    const untilMs = clock.monotonicMs() + LIMITS.FLUSH_SLICE_MS
+    for (let next = feeds.next(); !next.done; next = feeds.next()) {
+      const feed = next.value
+      if (this.#feeds.get(feed.slot) !== feed) continue
+      feed.relocate()
+      feed.source.beat()
+      this.#isBeating = clock.monotonicMs() >= untilMs
+      if (!this.#isBeating) continue
+      clock.endOfTurn(() => this.#beat(feeds))
+      return
+    }
+    this.#isBeating = false
+    if (this.#isClosed) return
+    this.#server.beat()
+    if (this.#feeds.size + this.#server.size > 0) this.#planBeat()
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { Placed, Slice, SlotStart } from '../links/slot-operations.ts'
 import type { SlotPosition } from '../topics/positions.ts'
+import { Slices } from './slices.ts'
 import type { SlotReader } from './slot-reader.ts'
 
 /** What is read of a slot: events of these wants. */
@@ -28,6 +29,8 @@ interface Lane {
 export class SlotReads {
   readonly #reader: SlotReader
   readonly #clock: Clock
+  /** A read of the replica here takes its time at once. */
+  readonly #slices: Slices
   readonly #first: Lane = { most: LIMITS.MAX_SLOT_READS, running: 0, waiting: [] }
   /** By slot, while it is in use. */
   readonly #apart = new Map<number, Lane>()
@@ -38,6 +41,7 @@ export class SlotReads {
   constructor(reader: SlotReader, clock: Clock) {
     this.#reader = reader
     this.#clock = clock
+    this.#slices = new Slices(clock)
   }
 
   /** Events behind `position`; null when nobody new enough was found. `again`: the same has failed before. */
@@ -69,11 +73,14 @@ export class SlotReads {
     const known = this.#underWay.get(key)
     if (known !== undefined) return known as Promise<Result | null>
     const run = async () => {
+      await new Promise<void>(resolve => this.#clock.endOfTurn(resolve))
+      const turn = this.#slices.turn()
+      if (turn) await turn
       const result = await read()
       if (result !== null) this.#silent.delete(slot)
       return result
     }
-    const result = (isApart ? this.#runApart(slot, run) : runIn(this.#first, this.#clock, run)).finally(() =>
+    const result = (isApart ? this.#runApart(slot, run) : runIn(this.#first, run)).finally(() =>
       this.#underWay.delete(key),
     )
     this.#underWay.set(key, result)
@@ -84,18 +91,17 @@ export class SlotReads {
     const lane = this.#apart.get(slot) ?? { most: LIMITS.MAX_SLOT_RETRIES, running: 0, waiting: [] }
     this.#apart.set(slot, lane)
     try {
-      return await runIn(lane, this.#clock, read)
+      return await runIn(lane, read)
     } finally {
       if (lane.running === 0 && this.#apart.get(slot) === lane) this.#apart.delete(slot)
     }
   }
 }
 
-async function runIn<Result>(lane: Lane, clock: Clock, read: () => Promise<Result>): Promise<Result> {
+async function runIn<Result>(lane: Lane, read: () => Promise<Result>): Promise<Result> {
   if (lane.running >= lane.most) await new Promise<void>(resolve => lane.waiting.push(resolve))
   else lane.running += 1
   try {
-    await new Promise<void>(resolve => clock.endOfTurn(resolve))
     return await read()
   } finally {
     // The place in the lane is handed on.

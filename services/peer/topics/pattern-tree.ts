@@ -3,7 +3,8 @@ const ANY = '**'
 
 /** What patterns that begin with the same segments have in common. */
 class Node {
-  readonly children = new Map<string, Node>()
+  /** Undefined until there are some: most patterns end alone. */
+  children: Map<string, Node> | undefined
   /** Stands for any number of segments. */
   readonly isAny: boolean
   /** The pattern that ends here. */
@@ -24,7 +25,8 @@ export class PatternTree {
   add(pattern: string): void {
     let node = this.#root
     for (const segment of pattern.split('/')) {
-      const next = node.children.get(segment) ?? new Node(segment === ANY)
+      node.children ??= new Map()
+      const next: Node = node.children.get(segment) ?? new Node(segment === ANY)
       node.children.set(segment, next)
       node = next
     }
@@ -36,16 +38,16 @@ export class PatternTree {
     const way: [Node, string][] = []
     let node = this.#root
     for (const segment of pattern.split('/')) {
-      const next = node.children.get(segment)
+      const next = node.children?.get(segment)
       if (next === undefined) return
       way.push([node, segment])
       node = next
     }
     node.pattern = undefined
     for (const [parent, segment] of way.reverse()) {
-      const child = parent.children.get(segment)!
-      if (child.pattern !== undefined || child.children.size > 0) return
-      parent.children.delete(segment)
+      const child = parent.children!.get(segment)!
+      if (child.pattern !== undefined || (child.children?.size ?? 0) > 0) return
+      parent.children!.delete(segment)
     }
   }
 
@@ -58,9 +60,9 @@ export class PatternTree {
       const next = new Set<Node>()
       for (const node of nodes) {
         if (node.isAny) next.add(node)
-        enter(node.children.get(segment), next)
+        enter(node.children?.get(segment), next)
         // Only a pattern that begins with `$` matches the system's topics.
-        if (at > 0 || !isOfSystem) enter(node.children.get(ONE), next)
+        if (at > 0 || !isOfSystem) enter(node.children?.get(ONE), next)
       }
       if (next.size === 0) return []
       nodes = next
@@ -71,5 +73,5 @@ export class PatternTree {
 
 /** Comes to a node, and with it to what stands behind it for no segment at all. */
 function enter(node: Node | undefined, nodes: Set<Node>): void {
-  for (let next = node; next !== undefined; next = next.children.get(ANY)) nodes.add(next)
+  for (let next = node; next !== undefined; next = next.children?.get(ANY)) nodes.add(next)
 }
