@@ -72,7 +72,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     find: '    next = Math.max(next, begun.earliest)\n',
     replace: '',
     shownBy: ['a page'],
-    seed: 304,
+    seed: 2004,
   },
   {
     name: 'ignore the index of a position when reading',
