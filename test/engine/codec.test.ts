@@ -353,7 +353,7 @@ const answers: ForwardedAnswer[] = [
     result: {
       kind: 'slice',
       events: [{ topic: 'a', event: stored }],
-      gaps: [{ topic: 'b', incarnation: 1, to: 4 }],
+      gaps: [{ topic: 'b', incarnation: 1, to: 4, index: 6 }],
       position: { sequence: 5, index: 6 },
       latest: 7,
     },

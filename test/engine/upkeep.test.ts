@@ -141,7 +141,7 @@ t.test('a trim says how far it gets as soon as every peer knows that', async t =
   t.match(rows(), each({ earliest: 5, floor: { sequence: 4 } }), 'the fourth event of the topic')
   for (const id of THREE) {
     const read = (sequence: number) => cube.peer(id).engine.readSlot(0, ['a'], { sequence, index }, 10, 1_000)
-    t.same(read(3).gaps, [{ topic: 'a', incarnation: 1, to: 4 }])
+    t.match(read(3).gaps, [{ topic: 'a', incarnation: 1, to: 4 }])
     t.same(read(4).gaps, [], 'it was passed')
     t.same(
       read(4).events.map(({ event }) => [event.offset, event.sequence]),

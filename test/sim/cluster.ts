@@ -238,6 +238,7 @@ export class Cluster {
         this.network.died(member)
         this.connections.died(member.life)
       },
+      told: (slot, notice) => this.stories[slot]?.told(notice),
       notice: (member, slot, notice) => {
         this.stories[slot]?.told(notice)
         this.checks.notice(member, slot, notice)

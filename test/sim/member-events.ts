@@ -21,6 +21,8 @@ export interface MemberEvents {
   /** The process ended, for whatever reason. */
   ended(member: Member): void
   notice(member: Member, slot: number, notice: SlotNotice): void
+  /** A notice of a replica that had said that it is gone, and is in again. */
+  told(slot: number, notice: SlotNotice): void
   /** Its replica of the slot is about to be told of notices, from the first one on. */
   follows(member: Member, slot: number): void
   /** Who takes part in a slot, asked through what stands above the engine. */

@@ -8,6 +8,7 @@ import { slotOf, TABLES } from '../../services/peer/store/keys.ts'
 import { MemoryDisk } from '../../services/peer/store/memory.ts'
 import { openMemoryStore } from '../../services/peer/store/open.ts'
 import { CorruptRecord, type LogStore } from '../../services/peer/store/types.ts'
+import type { SlotNotice } from '../../services/peer/topics/types.ts'
 import { belong } from './belonging.ts'
 import { Life } from './life.ts'
 import { MachineClock } from './machine-clock.ts'
@@ -258,16 +259,30 @@ export class Member {
   }
 
   #follow(life: Life, engine: Engine, slot: number): void {
+    const isServed = this.#listen(life, engine, slot, notice => {
+      this.#events.notice(this, slot, notice)
+      if (notice.kind === 'gone') this.#listenOn(life, engine, slot)
+    })
+    if (isServed) this.#events.follows(this, slot)
+  }
+
+  /** A replica that was out may be a voter again before it is deleted, and then serves streams as before. */
+  #listenOn(life: Life, engine: Engine, slot: number): void {
+    const listen = () => this.#listen(life, engine, slot, notice => this.#events.told(slot, notice))
+    queueMicrotask(() => life.run(listen))
+  }
+
+  /** False where the slot is not served: a corrupt record keeps it out of service, or it is deleted. */
+  #listen(life: Life, engine: Engine, slot: number, heard: (notice: SlotNotice) => void): boolean {
     try {
       engine.follow(slot, notice => {
-        if (!life.isDead) this.#events.notice(this, slot, notice)
+        if (!life.isDead) heard(notice)
       })
+      return true
     } catch (error) {
-      // A corrupt record keeps it out of service.
-      if (!(error instanceof SlotError)) throw error
-      return
+      if (error instanceof SlotError) return false
+      throw error
     }
-    this.#events.follows(this, slot)
   }
 
   /** It is off the list, and its process ends in order; none is started on its disk again. */

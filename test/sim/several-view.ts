@@ -177,9 +177,10 @@ export class SeveralView {
 
   /** Events up to `to` are gone; that is said once, and only of what is. */
   #gap(told: Places, { topic: of, from, to }: { topic: string; from: number; to: number }): void {
-    this.#move(told)
     const topic = this.#topic(of)
-    if (topic === undefined) return
+    const before = topic && this.#journey.places.get(topic.slot)
+    this.#move(told)
+    if (topic === undefined || before === undefined) return
     const gap = `a gap of ${of} from ${from} to ${to}`
     const place = told.get(topic.slot)!
     const story = this.#story(topic.slot)
@@ -187,9 +188,10 @@ export class SeveralView {
       this.#violation(`was told of ${gap} at ${text(place)}`)
       return
     }
-    const isTold = [...story.trims(of)].some(trim => trim.earliest === to + 1 && trim.index > place.index)
+    const isNews = (index: number) => index <= place.index && (isSince(before) || index > before.index)
+    const isTold = [...story.trims(of)].some(trim => trim.earliest === to + 1 && isNews(trim.index))
     if (to < from || !isTrimmed(of) || !isTold) {
-      this.#violation(`was told of ${gap}, which nobody trimmed behind ${text(place)}`)
+      this.#violation(`was told of ${gap}, which nobody trimmed between ${text(before)} and ${text(place)}`)
     }
     const key = `${of} ${to}`
     if (this.#toldGaps.has(key)) this.#violation(`was told twice of ${gap}`)

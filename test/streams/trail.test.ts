@@ -20,7 +20,7 @@ t.test('a gap begins behind what was shown, also when that came live', t => {
   const slice = {
     kind: 'slice',
     events: [],
-    gaps: [{ topic: 'a', incarnation: 1, to: 8 }],
+    gaps: [{ topic: 'a', incarnation: 1, to: 8, index: 5 }],
     position,
     latest: 9,
   } as const

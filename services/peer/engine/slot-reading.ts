@@ -130,7 +130,12 @@ function gapsBehind(slot: AppliedSlot, wants: WantSet, position: SlotPosition): 
     : [...wants.names].map(name => machine.topic(name)).filter(row => row !== undefined)
   return rows
     .filter(({ floor }) => floor && floor.sequence > position.sequence && floor.index > position.index)
-    .map(({ name, incarnation, earliest }) => ({ topic: name, incarnation, to: earliest - 1 }))
+    .map(({ name, incarnation, earliest, floor }) => ({
+      topic: name,
+      incarnation,
+      to: earliest - 1,
+      index: floor!.index,
+    }))
 }
 
 /**

@@ -309,7 +309,10 @@ const operationResult = variant<OperationResult, 'kind'>('kind', {
     9,
     record({
       events: list(record<SlotEvent>({ topic: text, event: storedEvent })),
-      gaps: list(record<SlotGap>({ topic: text, incarnation: uint, to: uint }), LIMITS.MAX_TOPICS_PER_SLOT),
+      gaps: list(
+        record<SlotGap>({ topic: text, incarnation: uint, to: uint, index: uint }),
+        LIMITS.MAX_TOPICS_PER_SLOT,
+      ),
       position: slotPosition,
       latest: uint,
     }),

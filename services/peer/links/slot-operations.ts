@@ -12,6 +12,8 @@ export interface SlotGap {
   readonly topic: string
   readonly incarnation: number
   readonly to: number
+  /** Log index of the trim that took the last of them. */
+  readonly index: number
 }
 
 /** Where a stream over several topics begins in one slot. */

@@ -33,7 +33,7 @@ export interface ChannelGap extends SlotGap {
   readonly from: number
 }
 
-/** `cursor` stands before what is gone. */
+/** `cursor` stands before what comes next, with the state that it is missing from taken into account. */
 export function channelGap(cursor: string, { topic, incarnation, from, to }: ChannelGap): Buffer {
   return named('gap', cursor, { topic, incarnation, from, to })
 }

@@ -130,7 +130,10 @@ export class Trail {
     return channelEvent(vector.text, item.topic, item.event)
   }
 
-  /** The ends, then the gaps, then the events; a reconnect in between is told of what it has not been told. */
+  /**
+   * What is over and what is gone, in the order in which that happened, then the events. Each has its own cursor, so that
+   * a reconnect in between is told of what it has not been told, and of nothing twice.
+   */
   #batch(
     at: number,
     { events, position }: Slice,
@@ -139,8 +142,13 @@ export class Trail {
   ): Batch {
     const { vector } = this
     const before = vector.place(at)
-    const frames = ends.map(({ topic, incarnation }) => channelEnd(vector.text, topic, incarnation))
-    for (const gap of gaps) frames.push(channelGap(vector.text, gap))
+    const frames = [...ends, ...gaps]
+      .sort((one, other) => one.index - other.index)
+      .map(one => {
+        vector.advance(at, one.index)
+        const isEnd = 'kind' in one
+        return isEnd ? channelEnd(vector.text, one.topic, one.incarnation) : channelGap(vector.text, one)
+      })
     for (const { topic, event } of events) {
       vector.set(at, { sequence: event.sequence, index: position.index })
       frames.push(channelEvent(vector.text, topic, event))
