@@ -72,7 +72,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     find: '    next = Math.max(next, begun.earliest)\n',
     replace: '',
     shownBy: ['a page'],
-    seed: 2004,
+    seed: 5072,
   },
   {
     name: 'ignore the index of a position when reading',
@@ -137,6 +137,6 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     find: 'incarnation = Math.min(incarnation, this.#wants.get(name)!.incarnation)',
     replace: 'incarnation = Math.max(...[...this.#wants.values()].map(want => want.incarnation))',
     shownBy: ['the subscriber', 'false-end'],
-    seed: 275,
+    seed: 276,
   },
 ]
