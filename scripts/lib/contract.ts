@@ -6,7 +6,11 @@ import { openapiYaml } from '../../services/peer/http/openapi.ts'
 /** openapi.yaml as the routes say it. No peer stands behind them: nothing is asked of them. */
 export async function contractText(): Promise<string> {
   const settings = { maxPayloadBytes: 1, maxBatchBytes: 1, requestTimeoutMs: 1_000 }
-  const app = await buildApp({ settings, streams: { close() {} } } as unknown as PeerApi)
+  const app = await buildApp({
+    settings,
+    streams: { close() {} },
+    links: { closeLanes() {} },
+  } as unknown as PeerApi)
   try {
     return openapiYaml(app)
   } finally {

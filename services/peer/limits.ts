@@ -136,14 +136,16 @@ export const LIMITS = {
   JOIN_MARGIN_MS: 2_000,
   /** Requests waiting at one peer for a slot's primary to appear. */
   MAX_WAITING_APPENDS: 10_000,
-  /** Raft messages of one POST /v1/replicate. */
+  /** Raft messages of one frame on a lane, or of one POST /v1/replicate. */
   MAX_MESSAGES_PER_BATCH: 4_096,
   /** Body of a request between peers: the largest batch of events and its envelope. */
   MAX_PEER_BODY_BYTES: 67_108_864,
   /** Messages queued for a peer whose link is busy; the oldest are dropped (Raft sends again). */
   MAX_LINK_QUEUE_BYTES: 67_108_864,
-  /** Requests under way on one link. */
+  /** Frames under way on one link that the other side has not said to have taken in. */
   MAX_LINK_INFLIGHT: 32,
+  /** Answers that wait to be taken on a lane; beyond them the other side is taken for gone. */
+  MAX_LANE_ANSWER_BYTES: 4_194_304,
   /** Operations forwarded together on one edge. */
   MAX_FORWARDED_PER_BATCH: 1_024,
   /** Requests with forwarded operations under way to one peer: a slot without a primary may hold some for seconds. */
@@ -155,11 +157,11 @@ export const LIMITS = {
   /** Time for one chunk of a snapshot to arrive. */
   SNAPSHOT_CHUNK_TIMEOUT_MS: 30_000,
   /**
-   * The answer to a batch of messages waits so much of the time after which the link is given up for what the batch causes
-   * here: a slow disk must not look like a batch that did not arrive.
+   * The answer to a batch of messages, or a frame on a lane, waits so much of the time after which the link is given up for
+   * what it causes here: a slow disk must not look like a batch that did not arrive.
    */
   PIGGYBACK_WAIT_SHARE: 0.25,
-  /** Answers to batches of one peer in the making at once; a peer that keeps to MAX_LINK_INFLIGHT stays below. */
+  /** Answers to batches of one peer in the making at once; those on lanes do not count. */
   MAX_PARKED_ANSWERS: 128,
   /** A forwarded request whose answer takes longer than this is told to have arrived. */
   ACCEPT_AFTER_MS: 25,

@@ -82,10 +82,12 @@ function streamsApi({ parts }: PeerState, founded: () => Parts): StreamsApi {
   }
 }
 
-function linksApi({ store, run, founding }: PeerState, founded: () => Parts): LinksApi {
+function linksApi({ store, run, founding, parts }: PeerState, founded: () => Parts): LinksApi {
   return {
     uid: store.identity.uid,
     said: (from, url) => founded().whereabouts.said(from, url),
+    lane: (from, socket, head) => founded().handlers.lane(from, socket, head),
+    closeLanes: () => parts()?.handlers.closeLanes(),
     replicate: async (from, type, body) => founded().handlers.replicate(from, type, body),
     heartbeat: async (from, type, body, socket) => founded().handlers.heartbeat(from, type, body, socket),
     operations: (from, type, body) => founded().handlers.operations(from, type, body),

@@ -1,5 +1,4 @@
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import type { SlotMessage } from '../../services/peer/engine/types.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
@@ -89,22 +88,32 @@ t.test('batches sent one after the other arrive in order without waiting for ans
     order,
     Array.from({ length: count }, (_, i) => i),
   )
-  t.ok(b.count('/v1/replicate') <= count)
+  t.equal(b.count('lane'), 1)
   t.same(a.engine.lost, [])
 })
 
-t.test('an append and its answer cost one request', async t => {
+t.test('an answer comes back on the lane that brought its append', async t => {
   const { a, b } = await pair(t)
   const all = answersAt(a.engine, 1)
   a.transport.send('1', [append(5)])
   await all
   t.match(a.engine.received, [{ from: '1', messages: [{ message: { type: 'appendResponse', index: 5 } }] }])
-  t.equal(b.count('/v1/replicate'), 1)
-  t.equal(a.count('/v1/replicate'), 0)
+  t.equal(b.count('lane'), 1)
+  t.equal(a.count('lane'), 0)
 })
 
-t.test('several requests are under way before the first is answered', async t => {
-  const { a, b } = await pair(t)
+/** A lane from the first to the second that is open and has carried one append. */
+async function open({ a, b }: Awaited<ReturnType<typeof pair>>): Promise<void> {
+  const first = answersAt(a.engine, 1)
+  a.transport.send('1', [append(0)])
+  await first
+  for (const engine of [a.engine, b.engine]) engine.received.length = 0
+}
+
+t.test('appends follow each other before the first is answered', async t => {
+  const peers = await pair(t)
+  const { a, b } = peers
+  await open(peers)
   const gate = signal()
   const third = signal()
   const answer = b.engine.onReceive
@@ -122,7 +131,21 @@ t.test('several requests are under way before the first is answered', async t =>
   t.equal(answered(a.engine).length, 3)
 })
 
-t.test('what is no answer leaves by a request of its own', async t => {
+t.test('a frame that brings no answer is told to have been taken in: the peer is not silent', async t => {
+  const peers = await pair(t)
+  const { a, b } = peers
+  await open(peers)
+  b.engine.onReceive = () => {}
+  for (let i = 0; i < 3 * LIMITS.MAX_LINK_INFLIGHT; i += 1) {
+    a.transport.send('1', [append(i)])
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  await new Promise(resolve => setTimeout(resolve, 2 * settings.replicateTimeoutMs))
+  t.equal(b.engine.received.length, 3 * LIMITS.MAX_LINK_INFLIGHT, 'all arrived')
+  t.same(a.engine.lost, [])
+})
+
+t.test('what is no answer leaves on an own lane', async t => {
   const { a, b } = await pair(t)
   const arrived = signal()
   b.engine.onReceive = from => b.transport.send(from, [response(1), append(9)])
@@ -132,17 +155,93 @@ t.test('what is no answer leaves by a request of its own', async t => {
   a.transport.send('1', [append(1)])
   await arrived.promise
   t.same([...answered(a.engine)].sort(), ['append', 'appendResponse'])
-  t.equal(a.count('/v1/replicate'), 1)
+  t.equal(a.count('lane'), 1)
 })
 
-t.test('an answer that comes when nobody waits for it leaves by a request of its own', async t => {
+t.test('an answer to a peer that has no lane here leaves on an own one', async t => {
   const { a, b } = await pair(t)
   const arrived = signal()
   a.engine.onReceive = () => arrived.resolve()
   b.transport.send('0', [response(3)])
   await arrived.promise
-  t.equal(a.count('/v1/replicate'), 1)
+  t.equal(a.count('lane'), 1)
 })
+
+t.test('of two lanes of a peer the newer one counts, and the other is closed', async t => {
+  const peers = await pair(t)
+  const { a, b } = peers
+  await open(peers)
+  const lost = signal()
+  a.engine.onLost = () => lost.resolve()
+  const socket = await openRaw(b.url, { 'hypercast-from': '0' })
+  await lost.promise
+  t.same(a.engine.lost, ['1'])
+  socket.destroy()
+})
+
+t.test('a lane that breaks is told, and the next message opens another', async t => {
+  const peers = await pair(t)
+  const { a, b } = peers
+  await open(peers)
+  const broken = signal()
+  a.engine.onLost = () => broken.resolve()
+  b.cut()
+  await broken.promise
+  a.transport.heard('1')
+  const all = answersAt(a.engine, 1)
+  a.transport.send('1', [append(2)])
+  await all
+  t.equal(b.count('lane'), 2)
+})
+
+t.test('what is no frame ends a lane and nothing else', async t => {
+  const { b } = await pair(t)
+  const garbage = [
+    Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+    Buffer.from([0, 0, 0, 3, 1, 2, 3]),
+    Buffer.from([0xff, 0xff, 0xff, 0xff]),
+    Buffer.from([0, 0, 0, 0]),
+  ]
+  for (const bytes of garbage) {
+    const socket = await openRaw(b.url, { 'hypercast-from': '0' })
+    const closed = new Promise(resolve => socket.once('close', resolve))
+    socket.write(bytes)
+    await closed
+  }
+  t.same(b.engine.received, [])
+  t.equal(b.transport.size, 0, 'nothing is held for them')
+})
+
+t.test('answers that are not taken end the lane', async t => {
+  const { a, b } = await pair(t)
+  const socket = await openRaw(b.url, { 'hypercast-from': '0' })
+  socket.pause()
+  const arrived = signal()
+  a.engine.onReceive = () => arrived.resolve()
+  const many = Array.from({ length: 4_096 }, (_, i) => response(i))
+  const closed = new Promise(resolve => socket.once('close', resolve))
+  for (let sent = 0; sent < 2_000 && a.engine.received.length === 0; sent += 1) {
+    b.transport.send('0', many)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  await arrived.promise
+  t.ok(answered(a.engine).length > 0, 'later ones leave on an own lane')
+  socket.resume()
+  await closed
+})
+
+/** Opens a lane by hand. */
+async function openRaw(url: string, headers: Record<string, string>): Promise<Socket> {
+  const { hostname, port } = new URL(url)
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => {})
+  socket.write(
+    `POST /v1/replicate HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: hypercast-lane\r\n${lines.join('')}\r\n`,
+  )
+  await new Promise(resolve => socket.once('data', resolve))
+  return socket
+}
 
 t.test('a refused connection is told once and what comes right after is dropped', async t => {
   const { a, b } = await pair(t)

@@ -150,6 +150,24 @@ t.test('who lost its log stands when it is as good again, and not for an old con
   t.end()
 })
 
+t.test(
+  'who lost its log learns from a heartbeat what is committed as far as the appends since then go',
+  t => {
+    const cluster = withEmpty({ term: 4, vote: 0, commit: 0, floor: { index: 5, term: 4 } })
+    const entries = [configEntry(1, 1, 1, 2, 3), ...logOf(1, 4, 4).slice(1)]
+    cluster.deliver(heartbeatFrom(1, 3, 4, 3))
+    t.equal(cluster.status(3).commit, 0, 'its leader goes by what it held in its earlier life')
+    cluster.deliver(appendFrom(1, 3, 4, { entries: entries.slice(0, 2), commit: 1 }))
+    cluster.deliver(heartbeatFrom(1, 3, 4, 3))
+    t.equal(cluster.status(3).commit, 2)
+    cluster.deliver(heartbeatFrom(2, 3, 5, 3))
+    cluster.deliver(heartbeatFrom(2, 3, 5, 2))
+    t.equal(cluster.status(3).commit, 2, 'what one leader has told says nothing of the next one’s log')
+    t.ok(cluster.host(3).disk.hardState.floor)
+    t.end()
+  },
+)
+
 t.test('a snapshot behind the end of the lost log makes good for it too', t => {
   const cluster = withEmpty({ term: 4, vote: 0, commit: 0, floor: { index: 3, term: 4 } })
   const snapshot = { index: 3, term: 4, configuration: configurationOf(1, 2, 3) }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { InvariantBroken } from '../../services/peer/raft/invariant.ts'
-import type { Entry } from '../../services/peer/raft/types.ts'
+import type { Entry, Message } from '../../services/peer/raft/types.ts'
 import { bytes, Cluster, logOf } from './cluster.ts'
 import { acceptedBy, appendFrom, heartbeatFrom, sent } from './messages.ts'
 
@@ -83,6 +83,24 @@ t.test('followers learn the commit index without waiting for a heartbeat', t => 
     [2, 2, 2],
   )
   t.notOk(cluster.node(1).hasReady(), 'and then nothing more is sent')
+  t.end()
+})
+
+t.test('a commit index alone costs a follower that holds the entries no answer that says so again', t => {
+  const cluster = new Cluster([1, 2, 3])
+  cluster.elect(1)
+  cluster.settle()
+  cluster.propose(1, 'x')
+  const told: Message[] = []
+  cluster.pump()
+  for (let message = cluster.network.shift(); message; message = cluster.network.shift()) {
+    told.push(message)
+    cluster.deliver(message)
+  }
+  const of = (type: Message['type']) => told.filter(message => message.type === type)
+  t.equal(of('append').length, 2, 'one for each follower, with the entry')
+  t.equal(of('appendResponse').length, 2)
+  t.match(of('heartbeat'), [{ commit: 2 }, { commit: 2 }])
   t.end()
 })
 

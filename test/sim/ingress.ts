@@ -117,7 +117,7 @@ export class Ingress {
       return asked
     }
     this.handlers = new LinkHandlers({
-      transport: { handleReplicate: async () => [], heard() {} },
+      transport: { handleReplicate: async () => [], takeLane() {}, closeLanes() {}, heard() {} },
       engine,
       router,
       edges,

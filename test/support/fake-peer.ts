@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { PeerId } from '../../services/peer/cube/labels.ts'
 import { placement } from '../../services/peer/cube/placement.ts'
 import { peerAt, type Roster } from '../../services/peer/cube/roster.ts'
@@ -216,12 +217,21 @@ export class FakeMembership implements MembershipApi {
 class FakeLinks implements LinksApi {
   readonly uid = 'uid-110'
   readonly sockets: Socket[] = []
+  /** Who opened a lane. */
+  readonly lanes: PeerId[] = []
   /** Where peers said that they are, in order. */
   readonly places: (readonly [from: PeerId, url: string])[] = []
 
   said(from: PeerId, url: string) {
     this.places.push([from, url])
   }
+
+  lane(from: PeerId, socket: Duplex, head: Buffer) {
+    this.lanes.push(from)
+    socket.end(`${from}:${head}`)
+  }
+
+  closeLanes() {}
 
   async replicate(from: PeerId, contentType: string, body: Buffer) {
     return say({ from, contentType, body: body.toString() })

@@ -238,8 +238,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A batch of Raft messages
-         * @description Answered when what they caused is durable, with the answers to them.
+         * A batch of Raft messages, or a lane for them
+         * @description Answered when what they caused is durable, with the answers to them. Peers open a lane with it instead: with `Upgrade: hypercast-lane` the connection carries frames of messages one way and of answers the other from then on.
          */
         post: operations["replicate"];
         delete?: never;

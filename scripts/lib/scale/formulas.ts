@@ -158,9 +158,9 @@ export const FORMULAS: readonly Formula[] = [
   },
   {
     what: 'an event: among its replicas',
-    formula: '4(R − 1)',
+    formula: '3(R − 1)',
     measured: ({ events }) => events.raft,
-    allowed: figures => 4 * (replicas(figures) - 1),
+    allowed: figures => 3 * (replicas(figures) - 1),
     exactly: always,
   },
   {

@@ -125,7 +125,7 @@ export class SimulatedPeer {
     this.engine = engine
     this.dispatcher = dispatcher
     this.streams = streams
-    const transport = { handleReplicate: async () => [], heard() {} }
+    const transport = { handleReplicate: async () => [], takeLane() {}, closeLanes() {}, heard() {} }
     const inbound = new InboundSockets(() => {})
     this.handlers = new LinkHandlers({ transport, engine, router, edges, inbound, clock, log })
     await engine.start()

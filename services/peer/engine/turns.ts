@@ -190,7 +190,7 @@ export class Turns {
   }
 }
 
-/** Gathers a turn's messages by peer. The engine beats for all slots at once, so Raft's own plain beats stay here. */
+/** Gathers a turn's messages by peer. The engine beats for all slots at once, so answers to plain beats stay here. */
 class Outbox {
   readonly #rosters: Rosters
   readonly #byPeer = new Map<PeerId, SlotMessage[]>()
@@ -202,7 +202,6 @@ class Outbox {
   add(slot: number, messages: readonly Message[]): void {
     for (const message of messages) {
       if (message.type === 'heartbeatResponse' && message.context === 0) continue
-      if (message.type === 'heartbeat' && message.context === 0) continue
       const peer = this.#rosters.peerOf(message.to)
       if (peer === null) continue
       const batch = this.#byPeer.get(peer)

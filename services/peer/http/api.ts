@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
 import type { Clock, SlotLogs } from '../engine/types.ts'
@@ -50,6 +51,9 @@ export interface LinksApi {
   readonly uid: string
   /** A peer says where it is reached, with each request of its own. */
   said(from: PeerId, url: string): void
+  /** The socket carries another peer's lane from now on. Throws HypercastError NOT_FOUNDED. */
+  lane(from: PeerId, socket: Duplex, head: Buffer): void
+  closeLanes(): void
   replicate(from: PeerId, contentType: string, body: Buffer): Promise<PeerAnswer>
   /** The socket is the sender's heartbeat connection: its end is the first sign of the sender's. */
   heartbeat(from: PeerId, contentType: string, body: Buffer, socket: Socket): Promise<PeerAnswer>

@@ -11,6 +11,7 @@ import type { HttpOptions, PeerApi } from './api.ts'
 import { onClientError, onConnect } from './client-errors.ts'
 import { Connections } from './connections.ts'
 import { HalfOpenWatch } from './half-open.ts'
+import { opensLane, serveLanes } from './lanes.ts'
 import { PathTable } from './paths.ts'
 import { problemHeaders, problemOf } from './problems.ts'
 import { Turnstile } from './turnstile.ts'
@@ -42,6 +43,7 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
       maxHeaderSize: LIMITS.MAX_HEADER_BYTES,
       // Node's own answer would not be a problem document: the guard asks for it.
       requireHostHeader: false,
+      shouldUpgradeCallback: opensLane,
       headersTimeout: requestTimeoutMs,
       connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 4),
     },
@@ -65,9 +67,11 @@ export async function buildApp(api: PeerApi): Promise<FastifyInstance> {
   // The contract's schemas describe the answers and a test holds them to it; nothing is dropped on the way out.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   app.server.on('connect', onConnect)
+  serveLanes(app.server, api, app.halfOpen)
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.addHook('preClose', async () => {
     await api.streams.close()
+    api.links.closeLanes()
     await connections.close()
   })
   app.addHook('onRoute', route => {

@@ -42,20 +42,21 @@ export function onClientError(error: Error & { code?: string }, socket: Duplex):
     })
     return
   }
-  sendRaw(socket, CODES[error.code ?? ''] ?? 'BAD_HTTP')
+  refuseRaw(socket, new HypercastError(CODES[error.code ?? ''] ?? 'BAD_HTTP'))
 }
 
 /** CONNECT asks for a proxy, which no peer is. */
 export function onConnect(_request: IncomingMessage, socket: Duplex): void {
   socket.on('error', () => socket.destroy())
-  sendRaw(socket, 'METHOD_NOT_ALLOWED')
+  refuseRaw(socket, new HypercastError('METHOD_NOT_ALLOWED'))
 }
 
-function sendRaw(socket: Duplex, code: ErrorCode): void {
-  const problem = problemOf(new HypercastError(code), randomUUID())
+/** Answers on a bare socket with a problem, and closes it. */
+export function refuseRaw(socket: Duplex, error: HypercastError): void {
+  const problem = problemOf(error, randomUUID())
   const body = JSON.stringify(problem)
   const headers = {
-    ...problemHeaders(code),
+    ...problemHeaders(problem.code),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
   }

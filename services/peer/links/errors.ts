@@ -32,6 +32,12 @@ export function toLinkError(error: unknown, started: boolean): LinkError {
   return new LinkError(started ? 'broken' : 'unsent', text)
 }
 
+/** A refusal of the request itself did nothing; of any other error status nothing is known. */
+export function statusError(status: number, body: string): LinkError {
+  const harmless = (status >= 400 && status < 500) || status === 503
+  return new LinkError(harmless ? 'rejected' : 'broken', `status ${status}: ${body.slice(0, 200)}`, status)
+}
+
 /** Codes of an error and of those it gathers (several addresses of one name were tried). */
 function codesOf(error: unknown): unknown[] {
   if (typeof error !== 'object' || error === null) return []

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
-import { LinkError, toLinkError } from './errors.ts'
+import { LinkError, statusError, toLinkError } from './errors.ts'
 
 /** One request to another peer. */
 export interface Ask {
@@ -9,8 +9,6 @@ export interface Ask {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Uint8Array
-  /** May follow others on the same connection before they are answered. */
-  readonly pipelined?: boolean
   /** Time for the whole answer; without it the caller watches. */
   readonly timeoutMs?: number
 }
@@ -62,9 +60,8 @@ export function exchange(to: Dispatcher, ask: Ask, listener: ExchangeListener): 
     },
   }
   const { method, path, headers, body } = ask
-  const pipelining = ask.pipelined ? { idempotent: true, blocking: false } : {}
   try {
-    to.dispatch({ method, path, headers, body: body ?? null, ...pipelining }, handler)
+    to.dispatch({ method, path, headers, body: body ?? null }, handler)
   } catch (error) {
     finish(toLinkError(error, false))
   }
@@ -103,10 +100,4 @@ export function collect(to: Dispatcher, ask: Ask, clock: Clock): Promise<Buffer>
       },
     })
   })
-}
-
-/** A refusal of the request itself did nothing; of any other error status nothing is known. */
-function statusError(status: number, body: string): LinkError {
-  const harmless = (status >= 400 && status < 500) || status === 503
-  return new LinkError(harmless ? 'rejected' : 'broken', `status ${status}: ${body.slice(0, 200)}`, status)
 }

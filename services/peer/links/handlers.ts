@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
 import { formatOf } from '../cube/roster-format.ts'
@@ -27,7 +28,7 @@ import type { HttpTransport, LinkLog } from './transport.ts'
 import type { Forwarded, ForwardedAnswer } from './types.ts'
 
 export interface LinkHandlersOptions {
-  readonly transport: Pick<HttpTransport, 'handleReplicate' | 'heard'>
+  readonly transport: Pick<HttpTransport, 'handleReplicate' | 'takeLane' | 'closeLanes' | 'heard'>
   readonly engine: {
     readonly roster: Roster
     heartbeat(from: PeerId, beat: Beat): Beat
@@ -58,7 +59,18 @@ export class LinkHandlers {
     this.#options = options
   }
 
-  /** POST /v1/replicate: Raft's messages; the answer carries what answers them. */
+  /** POST /v1/replicate with `Upgrade`: a lane, which the socket is from now on. */
+  lane(from: PeerId, socket: Duplex, head: Buffer): void {
+    this.#heard(from)
+    this.#options.transport.takeLane(from, socket, head, () => this.#heard(from))
+  }
+
+  /** Ends all of them. */
+  closeLanes(): void {
+    this.#options.transport.closeLanes()
+  }
+
+  /** POST /v1/replicate: one batch of Raft's messages; the answer carries what answers them. */
   async replicate(from: PeerId, contentType: string | undefined, body: Uint8Array): Promise<PeerBody> {
     const format = bodyFormat(contentType)
     const messages = messagesBody.decode(body, format)

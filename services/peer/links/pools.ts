@@ -21,9 +21,8 @@ export interface PeerPoolsOptions {
 }
 
 /**
- * Connections to the other peers: one for heartbeats alone, so that a large append cannot delay them; one for Raft's
- * messages, pipelined, so that batches arrive in the order in which they were sent; a pool for operations; a pool for
- * snapshots and streams.
+ * Connections to the other peers: one for heartbeats alone, so that a large append cannot delay them; one that becomes
+ * the lane for Raft's messages; a pool for operations; a pool for snapshots and streams.
  */
 export class PeerPools {
   readonly #options: PeerPoolsOptions
@@ -46,20 +45,11 @@ export class PeerPools {
     return held.heartbeat
   }
 
-  /** The pipelined connection for Raft's messages. */
+  /** Where a lane for Raft's messages is asked for: its connection is the lane's from then on, and closed with it. */
   replicate(peer: PeerId): Dispatcher {
     const held = this.#connections(peer)
-    held.replicate ??= new Client(held.url, this.#settings(LIMITS.MAX_LINK_INFLIGHT))
+    held.replicate ??= new Client(held.url, this.#settings(1))
     return held.replicate
-  }
-
-  /** Ends the connection for Raft's messages with all that is under way on it; the next use opens another. */
-  resetReplicate(peer: PeerId, reason: LinkError): void {
-    const held = this.#peers.get(peer)
-    const client = held?.replicate
-    if (!held || !client) return
-    held.replicate = undefined
-    client.destroy(reason).catch(() => {})
   }
 
   /** For forwarded operations. */

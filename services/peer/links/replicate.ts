@@ -1,10 +1,10 @@
 import type { Dispatcher } from 'undici'
 import type { Clock, SlotMessage } from '../engine/types.ts'
-import { CONTENT_TYPES, messagesBody } from '../engine/wire.ts'
+import { CONTENT_TYPES } from '../engine/wire.ts'
 import { LIMITS } from '../limits.ts'
 import { Backoff } from './backoff.ts'
 import { LinkError, toLinkError } from './errors.ts'
-import { collect } from './exchange.ts'
+import { Lane } from './lane.ts'
 
 export interface ReplicateLinkOptions {
   readonly clock: Clock
@@ -12,12 +12,10 @@ export interface ReplicateLinkOptions {
   readonly headers: Readonly<Record<string, string>>
   /** The wire format that the peer reads. */
   wireFormat(): number
-  /** An answer later than this means that the peer is silent. */
+  /** Of what was sent nothing taken in for so long means that the peer is silent. */
   readonly timeoutMs: number
-  /** The pipelined connection. */
+  /** Where a lane is asked for. Throws LinkError for a peer that is not known. */
   connection(): Dispatcher
-  /** Ends that connection with all that is under way on it. */
-  reset(reason: LinkError): void
   /** The answers to what was sent. */
   received(messages: readonly SlotMessage[]): void
   /** Something that was sent did not arrive or was not answered; told once for all that was lost with it. */
@@ -33,7 +31,7 @@ interface Batch {
 const MESSAGE_BYTES = 64
 
 /**
- * Raft's messages to one peer, in order: requests follow each other on one connection without waiting for answers.
+ * Raft's messages to one peer, in order, on a lane (lane.ts) that is opened when there is something to say and stays open.
  * After a failure what waits is dropped, and so is all that comes until a short pause is over: Raft sends again.
  */
 export class ReplicateLink {
@@ -41,9 +39,9 @@ export class ReplicateLink {
   readonly #backoff: Backoff
   #queue: Batch[] = []
   #queuedBytes = 0
+  /** Frames that the other side has not said to have taken in. */
   #inFlight = 0
-  /** Rises with each failure: what was sent before it is of no interest any more. */
-  #life = 0
+  #lane: Lane | undefined
   #retryAtMs = 0
   #progressMs = 0
   #cancelWatch: (() => void) | undefined
@@ -72,7 +70,7 @@ export class ReplicateLink {
   }
 
   close(): void {
-    this.#life += 1
+    this.#drop(new LinkError('broken', 'the link is closed'))
     this.#queue = []
     this.#queuedBytes = 0
     this.#retryAtMs = Number.POSITIVE_INFINITY
@@ -80,10 +78,37 @@ export class ReplicateLink {
   }
 
   #pump(): void {
-    while (this.#inFlight < LIMITS.MAX_LINK_INFLIGHT && this.#queue.length > 0) this.#post(this.#next())
+    if (this.#queue.length === 0) return
+    const lane = this.#lane ?? this.#open()
+    if (!lane?.isOpen) return
+    while (this.#inFlight < LIMITS.MAX_LINK_INFLIGHT && this.#queue.length > 0) {
+      this.#begins()
+      this.#inFlight += 1
+      lane.send(this.#next(), this.#options.wireFormat())
+    }
   }
 
-  /** The next request's messages: all that wait, within the bounds of one. */
+  #open(): Lane | undefined {
+    const { headers, connection } = this.#options
+    this.#begins()
+    const lane = new Lane({
+      opened: () => {
+        this.#progressMs = this.#options.clock.monotonicMs()
+        this.#pump()
+      },
+      answered: (taken, answers) => this.#answered(taken, answers),
+      failed: error => this.#fail(error),
+    })
+    this.#lane = lane
+    try {
+      lane.open(connection(), headers)
+    } catch (error) {
+      this.#fail(toLinkError(error, false))
+    }
+    return this.#lane
+  }
+
+  /** The next frame's messages: all that wait, within the bounds of one. */
   #next(): SlotMessage[] {
     const messages: SlotMessage[] = []
     let sizeBytes = 0
@@ -102,25 +127,8 @@ export class ReplicateLink {
     return messages
   }
 
-  #post(messages: readonly SlotMessage[]): void {
-    const { clock, headers } = this.#options
-    const life = this.#life
-    this.#inFlight += 1
-    if (this.#inFlight === 1) this.#progressMs = clock.monotonicMs()
-    this.#watch()
-    const body = messagesBody.encode(messages, 'msgpack', this.#options.wireFormat())
-    this.#ask({ method: 'POST', path: '/v1/replicate', headers, body, pipelined: true }).then(
-      answers => life === this.#life && this.#answered(answers),
-      error => life === this.#life && this.#fail(toLinkError(error, true)),
-    )
-  }
-
-  async #ask(ask: Parameters<typeof collect>[1]): Promise<SlotMessage[]> {
-    return [...messagesBody.decode(await collect(this.#options.connection(), ask, this.#options.clock))]
-  }
-
-  #answered(answers: readonly SlotMessage[]): void {
-    this.#inFlight -= 1
+  #answered(taken: number, answers: readonly SlotMessage[]): void {
+    this.#inFlight = Math.max(0, this.#inFlight - taken)
     this.#progressMs = this.#options.clock.monotonicMs()
     this.#backoff.reset()
     if (answers.length > 0) this.#options.received(answers)
@@ -128,32 +136,41 @@ export class ReplicateLink {
   }
 
   #fail(error: LinkError): void {
-    this.#life += 1
-    this.#inFlight = 0
+    this.#drop(error)
     this.#queue = []
     this.#queuedBytes = 0
     this.#retryAtMs = this.#options.clock.monotonicMs() + this.#backoff.nextMs()
-    // Without this, undici would send again what was under way, and it would arrive behind newer messages.
-    this.#options.reset(error)
     this.#options.failed(error)
   }
 
-  /** One timer for all requests: it looks again only when the time of the oldest progress could be over. */
-  #watch(): void {
-    if (this.#cancelWatch) return
+  #drop(reason: LinkError): void {
+    const lane = this.#lane
+    this.#lane = undefined
+    this.#inFlight = 0
+    lane?.close(reason)
+  }
+
+  get #isWaiting(): boolean {
+    return this.#inFlight > 0 || (this.#lane !== undefined && !this.#lane.isOpen)
+  }
+
+  /** From here on the other side has `timeoutMs`, if it is not already waited for. One timer for all that is under way. */
+  #begins(): void {
     const { clock, timeoutMs } = this.#options
+    if (!this.#isWaiting) this.#progressMs = clock.monotonicMs()
+    if (this.#cancelWatch) return
     const look = () => {
       this.#cancelWatch = undefined
-      if (this.#inFlight === 0) return
+      if (!this.#isWaiting) return
       const leftMs = this.#progressMs + timeoutMs - clock.monotonicMs()
       if (leftMs > 0) this.#cancelWatch = clock.after(leftMs, look)
-      else this.#fail(new LinkError('silent', `no answer in ${timeoutMs} ms`))
+      else this.#fail(new LinkError('silent', `nothing was taken in for ${timeoutMs} ms`))
     }
     this.#cancelWatch = clock.after(timeoutMs, look)
   }
 }
 
-/** Cuts messages into batches within the bounds of a request. */
+/** Cuts messages into batches within the bounds of a frame. */
 function cut(messages: readonly SlotMessage[]): Batch[] {
   const batches: { messages: SlotMessage[]; sizeBytes: number }[] = []
   for (const message of messages) {

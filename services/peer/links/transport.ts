@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
 import type { Beat, Clock, DialResult, SlotMessage, SnapshotChunk, Transport } from '../engine/types.ts'
@@ -9,6 +10,7 @@ import { RESPONSE_TYPES } from '../raft/types.ts'
 import { dial } from './dial.ts'
 import { LinkError } from './errors.ts'
 import { collect } from './exchange.ts'
+import { InboundLanes } from './inbound-lanes.ts'
 import { PeerPools } from './pools.ts'
 import { packedHeaders, ReplicateLink } from './replicate.ts'
 import type { Whereabouts } from './whereabouts.ts'
@@ -56,8 +58,8 @@ export interface HttpTransportOptions {
 }
 
 /**
- * The engine's way to other peers over HTTP. What answers a message travels on the answer of the request that
- * brought it, so an append costs one round trip.
+ * The engine's way to other peers over HTTP. Raft's messages go on a lane to each peer; what answers a message goes back
+ * on the lane that brought it.
  */
 export class HttpTransport implements Transport {
   readonly pools: PeerPools
@@ -65,7 +67,8 @@ export class HttpTransport implements Transport {
   readonly identity: Readonly<Record<string, string>>
   readonly #options: HttpTransportOptions
   readonly #links = new Map<PeerId, ReplicateLink>()
-  /** Answers in the making, by the peer that waits for them, oldest first. */
+  readonly #inbound: InboundLanes
+  /** Answers in the making to single batches, by the peer that waits for them, oldest first. */
   readonly #parked = new Map<PeerId, SlotMessage[][]>()
   readonly #piggybackMs: number
   #engine: EngineSide | undefined
@@ -80,6 +83,13 @@ export class HttpTransport implements Transport {
       'hypercast-uid': options.uid,
       'hypercast-url': options.url,
     }
+    this.#inbound = new InboundLanes({
+      clock: options.clock,
+      wireFormat: options.wireFormat,
+      receiptMs: this.#piggybackMs,
+      log: options.log,
+      received: (from, messages) => this.#take(from, messages),
+    })
     this.pools = new PeerPools({
       urlOf: peer => options.whereabouts.urlOf(peer),
       connectTimeoutMs: options.settings.connectTimeoutMs,
@@ -92,17 +102,30 @@ export class HttpTransport implements Transport {
     this.#engine = engine
   }
 
-  /** See Transport.send. Answers leave with the request that waits for them, if one does. */
+  /** See Transport.send. Answers leave on the lane of the peer that they are for, if it has one here. */
   send(to: PeerId, messages: readonly SlotMessage[]): void {
     if (this.#stopped || messages.length === 0) return
-    const waiting = this.#parked.get(to)?.[0]
-    const own = waiting ? messages.filter(message => !park(waiting, message)) : messages
+    const own: SlotMessage[] = []
+    const answers: SlotMessage[] = []
+    for (const message of messages) (RESPONSE_TYPES.has(message.message.type) ? answers : own).push(message)
+    if (answers.length > 0 && !this.#inbound.answer(to, answers)) own.unshift(...this.#unparked(to, answers))
     if (own.length > 0) this.#link(to).send(own)
   }
 
+  /** Another peer opened a lane to this one: the one it had before is closed. `heard` is called with all that comes. */
+  takeLane(from: PeerId, socket: Duplex, head: Buffer, heard: () => void): void {
+    if (this.#stopped || !this.#engine) socket.destroy()
+    else this.#inbound.take(from, socket, head, heard)
+  }
+
+  /** Ends the lanes of other peers; what waits to be answered on them is lost. */
+  closeLanes(): void {
+    this.#inbound.close()
+  }
+
   /**
-   * Takes in what another peer sent and gives back the answers it caused: when they are durable, or what there is of
-   * them when that takes too long; the others leave by requests of their own then. Rejects with HypercastError
+   * Takes in a single batch of another peer and gives back the answers it caused: when they are durable, or what there is of
+   * them when that takes too long; the others leave by themselves then. Rejects with HypercastError
    * OVERLOADED when too many wait already, NOT_FOUNDED before there is an engine.
    */
   async handleReplicate(from: PeerId, messages: readonly SlotMessage[]): Promise<readonly SlotMessage[]> {
@@ -187,7 +210,7 @@ export class HttpTransport implements Transport {
 
   /** Links, sets of connections and senders that wait for answers, all together. */
   get size(): number {
-    return this.#links.size + this.pools.size + this.#parked.size
+    return this.#links.size + this.#inbound.size + this.pools.size + this.#parked.size
   }
 
   /**
@@ -201,6 +224,7 @@ export class HttpTransport implements Transport {
       this.#forget(peer)
       lost.push(peer)
     }
+    this.#inbound.retain(isKept)
     this.pools.retain(isKept, reason)
     for (const peer of lost)
       if (this.#options.whereabouts.urlOf(peer) !== undefined) this.#engine?.unreachable(peer)
@@ -209,6 +233,7 @@ export class HttpTransport implements Transport {
   async close(): Promise<void> {
     this.#stopped = true
     for (const link of this.#links.values()) link.close()
+    this.#inbound.close()
     await this.pools.close()
   }
 
@@ -227,8 +252,11 @@ export class HttpTransport implements Transport {
         url = whereabouts.urlOf(to)
         return this.pools.replicate(to)
       },
-      reset: reason => this.pools.resetReplicate(to, reason),
-      received: messages => this.#received(to, messages),
+      received: answers =>
+        this.#take(
+          to,
+          answers.filter(({ message }) => RESPONSE_TYPES.has(message.type)),
+        ),
       failed: error => {
         log.debug({ peer: to, failure: error.failure, error: error.message }, 'messages were not delivered')
         if (this.#stopped) return
@@ -253,10 +281,21 @@ export class HttpTransport implements Transport {
     this.#links.delete(peer)
   }
 
-  #received(from: PeerId, messages: readonly SlotMessage[]): void {
-    const answers = messages.filter(({ message }) => RESPONSE_TYPES.has(message.type))
-    this.#engine?.receive(from, answers).catch(error => {
-      this.#options.log.error({ peer: from, error: String(error) }, 'answers of a peer could not be taken in')
+  /** Gives answers to whoever waits for a single batch's; the rest is given back. */
+  #unparked(to: PeerId, answers: SlotMessage[]): SlotMessage[] {
+    const waiting = this.#parked.get(to)?.[0]
+    if (!waiting) return answers
+    const room = LIMITS.MAX_MESSAGES_PER_BATCH - waiting.length
+    waiting.push(...answers.slice(0, room))
+    return answers.slice(room)
+  }
+
+  #take(from: PeerId, messages: readonly SlotMessage[]): void {
+    this.#engine?.receive(from, messages).catch(error => {
+      this.#options.log.error(
+        { peer: from, error: String(error) },
+        'messages of a peer could not be taken in',
+      )
     })
   }
 }
@@ -270,11 +309,4 @@ function isMiss(error: unknown): boolean {
 /** Somebody else answers there, or somebody who goes by another roster. */
 function isElsewhere({ status }: LinkError): boolean {
   return status === STRANGER_STATUS || status === MISDIRECTED_STATUS
-}
-
-function park(waiting: SlotMessage[], message: SlotMessage): boolean {
-  if (!RESPONSE_TYPES.has(message.message.type) || waiting.length >= LIMITS.MAX_MESSAGES_PER_BATCH)
-    return false
-  waiting.push(message)
-  return true
 }

@@ -21,15 +21,19 @@ export function onAppend(state: RaftState, message: Append): void {
   if (fresh >= 0) append(state, message.entries.slice(fresh))
   const last = message.prevIndex + message.entries.length
   log.commitTo(Math.min(message.commit, last))
+  state.matchedIndex = state.matchedTerm === state.term ? Math.max(state.matchedIndex, last) : last
+  state.matchedTerm = state.term
   accept(state, message.from, last)
 }
 
 /**
  * Learns the commit index, which the leader keeps within what this member has acknowledged: in an earlier life perhaps,
- * so one that lost its log waits for the appends to tell.
+ * so one that lost its log goes no further than the appends of this one have told.
  */
 export function onHeartbeat(state: RaftState, message: Heartbeat): void {
-  if (state.log.floor === undefined) state.log.commitTo(message.commit)
+  const matched = state.matchedTerm === state.term ? state.matchedIndex : 0
+  const { log } = state
+  log.commitTo(log.floor === undefined ? message.commit : Math.min(message.commit, matched))
   const { from, context } = message
   state.send({ type: 'heartbeatResponse', from: state.number, to: from, term: state.term, context })
 }

@@ -141,6 +141,10 @@ function sendOne(state: RaftState, to: number, progress: Progress): void {
     offerSnapshot(state, to, progress)
     return
   }
+  if (isCommitAlone(state, progress)) {
+    tellCommit(state, to, progress)
+    return
+  }
   const prevIndex = progress.next - 1
   const prevTerm = log.term(prevIndex)
   if (prevTerm === undefined || progress.next < log.firstIndex) {
@@ -155,6 +159,19 @@ function sendOne(state: RaftState, to: number, progress: Progress): void {
   const { number: from, term } = state
   state.send({ type: 'append', from, to, term, prevIndex, prevTerm, commit: log.commit, entries })
   progress.sent(prevIndex + entries.length, entries.length, log.commit)
+}
+
+/** There is nothing to tell but a commit index, and the follower is known to hold what is committed. */
+function isCommitAlone({ log }: RaftState, { state, poke, next, match }: Progress): boolean {
+  return state === 'replicate' && !poke && next > log.lastIndex && match >= log.commit
+}
+
+/** As a heartbeat, which wants no answer that says how far the follower is: an append of nothing would. */
+function tellCommit(state: RaftState, to: number, progress: Progress): void {
+  const { number: from, term } = state
+  const { commit } = state.log
+  progress.commitTold = commit
+  state.send({ type: 'heartbeat', from, to, term, commit, context: 0 })
 }
 
 function offerSnapshot(state: RaftState, to: number, progress: Progress): void {

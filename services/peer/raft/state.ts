@@ -36,6 +36,9 @@ export class RaftState {
   lastLeaderTerm = 0
   /** `lastLeader`'s process is known to be gone. */
   leaderIsGone = false
+  /** Follower: up to where its log is known, since this life began, to be that of the leader of a term. */
+  matchedIndex = 0
+  matchedTerm = 0
   /** Answers to the round of votes under way. */
   readonly votes = new Map<number, boolean>()
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { Readable } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import type { PeerId } from '../../../services/peer/cube/labels.ts'
 import { placement } from '../../../services/peer/cube/placement.ts'
 import type { Roster } from '../../../services/peer/cube/roster.ts'
@@ -226,7 +226,7 @@ export class TestPeer {
   readonly dispatcher: CubeDispatcher
   readonly handlers: LinkHandlers
   readonly inbound: InboundSockets
-  /** Requests that came in, by path. */
+  /** Requests that came in, by path, and lanes. */
   readonly requests = new Map<string, number>()
   /** Streams of clients here, by topic. */
   readonly listeners = new Map<string, number>()
@@ -295,6 +295,18 @@ export class TestPeer {
       log: quiet,
     })
     this.#server = createServer((request, response) => this.#serve(request, response))
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const from = String(request.headers['hypercast-from'])
+      this.requests.set('lane', this.count('lane') + 1)
+      socket.on('error', () => {})
+      if (this.cutFrom.has(from)) socket.destroy()
+      else if (!this.frozen) {
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: hypercast-lane\r\n\r\n',
+        )
+        this.handlers.lane(from, socket, head)
+      }
+    })
     this.#server.on('connection', socket => {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
@@ -303,7 +315,16 @@ export class TestPeer {
 
   async listen(port = 0): Promise<string> {
     await new Promise<void>(resolve => this.#server.listen(port, '127.0.0.1', resolve))
+    return this.url
+  }
+
+  get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** Resets every connection that came in; the port stays open. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
   }
 
   count(path: string): number {
@@ -313,7 +334,7 @@ export class TestPeer {
   /** Like kill -9: the port refuses and every connection is reset. */
   async kill(): Promise<void> {
     const closed = new Promise(resolve => this.#server.close(resolve))
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    this.cut()
     await closed
   }
 

@@ -1,8 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { PeerId } from '../../cube/labels.ts'
-import type { Roster } from '../../cube/roster.ts'
 import { HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import {
@@ -12,10 +10,11 @@ import {
   TRUNK_PATH,
   WANTS_PATH,
 } from '../../links/trunk-wants.ts'
-import type { HttpOptions, PeerAnswer, PeerApi } from '../api.ts'
+import type { HttpOptions, PeerAnswer } from '../api.ts'
 import { isJsonType } from '../json.ts'
 import { rawBodies } from '../raw-bodies.ts'
 import { problemResponses } from '../schemas.ts'
+import { checkCluster, senderOf } from '../senders.ts'
 
 const PEER_MEDIA = { 'application/vnd.msgpack': { schema: {} }, 'application/json': { schema: {} } }
 const PEER_ERRORS = [
@@ -44,8 +43,9 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
       schema: {
         operationId: 'replicate',
         tags: ['between peers'],
-        summary: 'A batch of Raft messages',
-        description: 'Answered when what they caused is durable, with the answers to them.',
+        summary: 'A batch of Raft messages, or a lane for them',
+        description:
+          'Answered when what they caused is durable, with the answers to them. Peers open a lane with it instead: with `Upgrade: hypercast-lane` the connection carries frames of messages one way and of answers the other from then on.',
         body: { content: PEER_MEDIA },
         response: {
           200: { description: 'Answers.', content: PEER_MEDIA },
@@ -54,7 +54,7 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
       },
     },
     async (request, reply) => {
-      const from = senderOf(api, request)
+      const from = senderOf(api, request.headers)
       return give(reply, await api.links.replicate(from, mediaType(request), bodyOf(request)))
     },
   )
@@ -75,14 +75,14 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
       },
     },
     async (request, reply) => {
-      const from = senderOf(api, request)
+      const from = senderOf(api, request.headers)
       const { socket } = request.raw
       return give(reply, await api.links.heartbeat(from, mediaType(request), bodyOf(request), socket))
     },
   )
 
   app.post('/v1/relay/operations', hidden, async (request, reply) => {
-    const from = senderOf(api, request)
+    const from = senderOf(api, request.headers)
     const type = mediaType(request)
     const answers = api.links.operations(from, type, bodyOf(request))
     return reply
@@ -92,18 +92,18 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
 
   // Also for a peer that is no longer listed: that is how it learns so.
   app.get('/v1/relay/roster', hidden, async (request, reply) => {
-    checkCluster(api, request)
+    checkCluster(api, request.headers)
     return give(reply, await api.links.roster())
   })
 
   app.get('/v1/relay/snapshot', hidden, async (request, reply) => {
-    const from = senderOf(api, request)
+    const from = senderOf(api, request.headers)
     const query = request.query as Record<string, unknown>
     return give(reply, await api.links.snapshot(from, count(query, 'slot'), count(query, 'after')))
   })
 
   app.get(TRUNK_PATH, hidden, (request, reply) => {
-    const from = senderOf(api, request)
+    const from = senderOf(api, request.headers)
     const name = parseTrunkQuery(request.query as Record<string, unknown>)
     const { raw } = reply
     raw.setHeader('content-type', TRUNK_CONTENT_TYPE)
@@ -114,12 +114,12 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
   })
 
   app.post(WANTS_PATH, hidden, async (request, reply) => {
-    api.streams.wants(senderOf(api, request), decodeWants(bodyOf(request)))
+    api.streams.wants(senderOf(api, request.headers), decodeWants(bodyOf(request)))
     return reply.send()
   })
 
   app.post('/v1/relay/recovery', hidden, async (request, reply) => {
-    senderOf(api, request)
+    senderOf(api, request.headers)
     return give(reply, await api.links.recovery(mediaType(request), bodyOf(request)))
   })
 
@@ -128,36 +128,6 @@ const relay: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
   app.post('/v1/relay/founding', hidden, async (request, reply) =>
     give(reply, await api.links.founding(mediaType(request), bodyOf(request))),
   )
-}
-
-/** Two clusters never mix. @throws HypercastError STRANGER, NOT_FOUNDED */
-function checkCluster(api: PeerApi, { headers }: FastifyRequest): Roster {
-  const roster = api.roster()
-  if (roster === null) throw new HypercastError('NOT_FOUNDED')
-  if (headers['hypercast-cluster'] === roster.clusterId) return roster
-  throw new HypercastError('STRANGER', 'The request names another cluster, or none.')
-}
-
-/** The peer that sent the request, and means this one. @throws HypercastError STRANGER, MISDIRECTED, NOT_FOUNDED */
-function senderOf(api: PeerApi, request: FastifyRequest): PeerId {
-  const roster = checkCluster(api, request)
-  const { headers } = request
-  const from = headers['hypercast-from']
-  const peer = roster.peers.find(({ id }) => id === from)
-  if (!peer || peer.uid !== headers['hypercast-uid']) {
-    throw new HypercastError('STRANGER', 'The roster has no such peer with this uid.')
-  }
-  const url = headers['hypercast-url']
-  if (typeof url === 'string') api.links.said(peer.id, url)
-  // Also when it looks for another one here: this one may be the one that does not find it.
-  const to = headers['hypercast-to']
-  if (to !== undefined && to !== api.links.uid) {
-    throw new HypercastError(
-      'MISDIRECTED',
-      `The request is for the store ${to}, this one is ${api.links.uid}.`,
-    )
-  }
-  return peer.id
 }
 
 function mediaType({ headers }: FastifyRequest): string {
