@@ -322,7 +322,6 @@ export class TopicStreams {
       head: local ? here : latest,
       source: new TapSource({
         ...{ feeds: this.#slotFeeds, slots, dispatcher, clock, slot, topic, incarnation },
-        replayEvents: this.#bounds.replayEvents,
       }),
       flusher: this.#flusher,
       replayer: this.#replayer,

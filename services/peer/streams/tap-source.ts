@@ -12,8 +12,6 @@ export interface TapSourceOptions {
   readonly slot: number
   readonly topic: string
   readonly incarnation: number
-  /** Events read at a time. */
-  readonly replayEvents: number
 }
 
 /** One life of one topic: live by a tap on its slot, the past from the replica here or, without one, from any other. */
@@ -47,8 +45,8 @@ export class TapSource implements TopicSource {
     else this.#stop = stop
   }
 
-  async read(from: number): Promise<Slice | null> {
-    return this.#readHere(from) ?? this.#readElsewhere(from)
+  async read(from: number, maxEvents: number): Promise<Slice | null> {
+    return this.#readHere(from, maxEvents) ?? this.#readElsewhere(from, maxEvents)
   }
 
   earliest(): number {
@@ -63,13 +61,13 @@ export class TapSource implements TopicSource {
     this.#stop = undefined
   }
 
-  #readHere(from: number): Slice | undefined {
-    const { slots, slot, topic, incarnation, replayEvents } = this.#options
+  #readHere(from: number, maxEvents: number): Slice | undefined {
+    const { slots, slot, topic, incarnation } = this.#options
     if (!slots.holds(slot)) return undefined
     const row = slots.topic(slot, topic)
     if (row?.incarnation !== incarnation) return undefined
     try {
-      const events = slots.read(slot, incarnation, from, replayEvents, LIMITS.REPLAY_BYTES)
+      const events = slots.read(slot, incarnation, from, maxEvents, LIMITS.REPLAY_BYTES)
       return { events, earliest: row.earliest, latest: row.latest }
     } catch {
       // A bad record: the engine says so and repairs the replica; others have it.
@@ -77,8 +75,8 @@ export class TapSource implements TopicSource {
     }
   }
 
-  async #readElsewhere(from: number): Promise<Slice | null> {
-    const { dispatcher, clock, slot, topic, incarnation, replayEvents: maxEvents } = this.#options
+  async #readElsewhere(from: number, maxEvents: number): Promise<Slice | null> {
+    const { dispatcher, clock, slot, topic, incarnation } = this.#options
     const deadlineMs = clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
     const wanted = { slot, topic, incarnation, from, maxEvents, maxBytes: LIMITS.REPLAY_BYTES }
     const { result } = await dispatcher.dispatch({ kind: 'read', ...wanted }, deadlineMs)
