@@ -21,7 +21,6 @@ import { CubeSlotReader } from './slot-reader.ts'
 import type { Knowledge } from './start.ts'
 import { Subscriber } from './subscriber.ts'
 import { TapSource } from './tap-source.ts'
-import type { SlotTaps } from './taps.ts'
 import type { OpenedStream, SeveralOptions, Sink, StreamOptions, StreamStart } from './types.ts'
 
 export interface StreamSettings {
@@ -158,11 +157,6 @@ export class TopicStreams {
   /** Events from `start` to the last one there is now, and gaps. What is wrong is thrown at the first step, as by `page`. */
   history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<HistoryItem> {
     return this.#history.items(topic, start, signal)
-  }
-
-  /** The live events of every slot, for whoever wants some of them. */
-  get taps(): SlotTaps {
-    return this.#slotFeeds
   }
 
   /** Another peer's trunk begins here (`GET /v1/relay/trunk`). Throws HypercastError STOPPING. */
