@@ -21,7 +21,7 @@ import { CubeSlotReader } from './slot-reader.ts'
 import type { Knowledge } from './start.ts'
 import { Subscriber } from './subscriber.ts'
 import { TapSource } from './tap-source.ts'
-import type { OpenedStream, SeveralOptions, Sink, StreamOptions, StreamStart } from './types.ts'
+import type { OpenedStream, SeveralOptions, Sink, StreamOptions, StreamStart, StreamStats } from './types.ts'
 
 export interface StreamSettings {
   /** A comment at least this often, so that proxies and clients know the stream lives. */
@@ -51,16 +51,6 @@ export interface TopicStreamsOptions {
   readonly parentsOf: (slot: number) => readonly PeerId[]
   /** Smaller ones for tests. */
   readonly bounds?: StreamBounds
-}
-
-export interface StreamStats {
-  /** Open streams to clients. */
-  readonly streams: number
-  /** Trunks to peers below this one in the relay tree, and above it. */
-  readonly trunksDown: number
-  readonly trunksUp: number
-  /** Events written to clients since the start. */
-  readonly deliveries: number
 }
 
 type Begun = Extract<Resolution, { kind: 'start' }>
