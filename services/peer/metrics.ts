@@ -2,11 +2,12 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { PeerId } from './cube/labels.ts'
 import type { EngineObserver, SlotLogs } from './engine/types.ts'
 import type { ErrorCode } from './errors.ts'
+import type { StreamStats } from './streams/types.ts'
 
 /** Where the figures come from that are looked up when somebody asks for them. */
 export interface MetricSources {
   readonly slots: Pick<SlotLogs, 'held' | 'status'>
-  readonly streams: { stats(): { readonly streams: number; readonly deliveries: number } }
+  readonly streams: { stats(): StreamStats }
   /** The peers across one dimension and whether each answers. */
   neighbours(): readonly { readonly id: PeerId; readonly up: boolean }[]
 }
@@ -128,6 +129,18 @@ export class PeerMetrics implements EngineObserver {
         this.inc(sources()?.streams.stats().deliveries ?? 0)
       },
     })
+    this.#gauge('hypercast_trunks_up', 'Trunks by which this peer gets live events from others.', gauge => {
+      const from = sources()
+      if (from) gauge.set(from.streams.stats().trunksUp)
+    })
+    this.#gauge(
+      'hypercast_trunks_down',
+      'Trunks by which other peers get live events from this one.',
+      gauge => {
+        const from = sources()
+        if (from) gauge.set(from.streams.stats().trunksDown)
+      },
+    )
     this.#gauge('hypercast_neighbours', 'Peers across one dimension.', gauge => {
       const from = sources()
       if (from) gauge.set(from.neighbours().length)

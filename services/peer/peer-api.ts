@@ -77,7 +77,7 @@ function streamsApi({ parts }: PeerState, founded: () => Parts): StreamsApi {
     history: (topic, start, signal) => founded().streams.history(topic, start, signal),
     openTrunk: (peer, name, sink) => founded().streams.openTrunk(peer, name, sink),
     wants: (peer, update) => founded().streams.wants(peer, update),
-    stats: () => parts()?.streams.stats() ?? { streams: 0, deliveries: 0 },
+    stats: () => parts()?.streams.stats() ?? { streams: 0, trunksDown: 0, trunksUp: 0, deliveries: 0 },
     close: () => parts()?.streams.close(),
   }
 }

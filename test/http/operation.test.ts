@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { listen, makeApp, RawClient } from '../support/app.ts'
 
@@ -26,6 +28,9 @@ t.test('the metrics give real values', async t => {
   t.teardown(() => client.socket.destroy())
   client.send('GET /v1/topics/sports/events?from=1 HTTP/1.1\r\nHost: x\r\n\r\n')
   await client.until('data: x\n')
+  const trunk = new PassThrough()
+  t.teardown(() => trunk.destroy())
+  peer.streams.openTrunk('010', 't1', trunk)
   const answer = await app.inject('/metrics')
   t.match(answer.headers['content-type'], /^text\/plain; version=0\.0\.4/)
   for (const line of [
@@ -33,6 +38,8 @@ t.test('the metrics give real values', async t => {
     'hypercast_published_events_total 1',
     'hypercast_deliveries_total 1',
     'hypercast_streams 1',
+    'hypercast_trunks_up 0',
+    'hypercast_trunks_down 1',
     'hypercast_commit_seconds_count 1',
     'hypercast_commit_seconds_sum 0.003',
     'hypercast_fsync_seconds_sum 0.0015',
@@ -48,6 +55,16 @@ t.test('the metrics give real values', async t => {
     t.match(answer.body, `\n${line}\n`, line)
   }
   t.match(answer.body, /\nnodejs_eventloop_lag_p99_seconds \d/)
+})
+
+t.test('docs/OPERATIONS.md names every figure of ours, and no other', async t => {
+  const { peer } = await makeApp(t)
+  const all = await peer.metrics.registry.getMetricsAsJSON()
+  const text = readFileSync(new URL('../../docs/OPERATIONS.md', import.meta.url), 'utf8')
+  const rows = text.split('\n').filter(line => line.startsWith('| `hypercast_'))
+  const named = rows.flatMap(row => row.match(/hypercast_\w+/g) ?? [])
+  const ours = all.map(({ name }) => name).filter(name => name.startsWith('hypercast_'))
+  t.same(named.sort(), ours.sort())
 })
 
 t.test('/docs shows the contract from local files only', async t => {

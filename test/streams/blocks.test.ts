@@ -29,18 +29,48 @@ t.test('a block gives the frames from any of its offsets on, and all of it as th
 
 t.test('blocks are bounded, the oldest goes first, and all are forgotten when nobody asks', async t => {
   const clock = new ManualClock()
-  const blocks = new Blocks<object>(clock)
+  const blocks = new Blocks<object>(clock, 1)
   const owner = {}
   const large = 'x'.repeat(6 * 1_048_576)
   for (const offset of [1, 2, 3]) blocks.put(owner, ENCODING, new Block(ENCODING, [event(offset, large)]))
   t.same(
-    [1, 2, 3].map(first => blocks.get(owner, ENCODING, first)?.first),
+    [1, 2, 3].map(first => blocks.find(owner, ENCODING, first)?.first),
     [undefined, 2, 3],
   )
-  t.equal(blocks.get({}, ENCODING, 3), undefined, 'others have their own')
+  t.equal(blocks.find({}, ENCODING, 3), undefined, 'others have their own')
   await clock.advance(10_000)
-  t.equal(blocks.get(owner, ENCODING, 3), undefined)
+  t.equal(blocks.find(owner, ENCODING, 3), undefined)
   t.equal(clock.timers, 0)
+})
+
+t.test('a stretch has several blocks, none of which lies within another', t => {
+  const clock = new ManualClock()
+  const blocks = new Blocks<object>(clock, 10)
+  const owner = {}
+  const put = (...offsets: number[]) =>
+    blocks.put(
+      owner,
+      ENCODING,
+      new Block(
+        ENCODING,
+        offsets.map(offset => event(offset)),
+      ),
+    )
+  const held = () =>
+    Array.from({ length: 12 }, (_, at) => blocks.find(owner, ENCODING, at + 1)?.first ?? '-').join(' ')
+  t.same([blocks.stretch(1), blocks.stretch(10)], Array(2).fill({ first: 1, last: 10 }))
+  t.same(blocks.stretch(11), { first: 11, last: 20 })
+  put(9, 10)
+  put(3, 4)
+  put(11, 12)
+  t.equal(held(), '- - 3 3 - - - - 9 9 11 11')
+  put(8, 9, 10)
+  t.equal(held(), '- - 3 3 - - - 8 8 8 11 11')
+  put(2, 3)
+  t.equal(held(), '- 2 3 3 - - - 8 8 8 11 11')
+  const other = sseEncoding('sports', { named: true, format: 'plain', retryMs: 500 })
+  t.equal(blocks.find(owner, other, 3), undefined)
+  t.end()
 })
 
 t.test('those who come by the same history from different places share its reads', async t => {

@@ -1,4 +1,3 @@
-import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
 import {
   type CubeEvent,
   SlotError,
@@ -10,7 +9,7 @@ import type { Configuration } from '../../services/peer/raft/types.ts'
 import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
 import type { SlotPosition } from '../../services/peer/topics/positions.ts'
 import type { Command, SlotNotice, StoredEvent, TopicRow } from '../../services/peer/topics/types.ts'
-import { appliedSlot, RunRecords } from '../support/run-records.ts'
+import { RunRecords, type SlotReads, slotReads } from '../support/run-records.ts'
 import { LIMITS } from '../topics/kit.ts'
 
 export const SLOT = 7
@@ -47,13 +46,16 @@ export class FakeReplica implements SlotLogs {
   held: readonly number[]
   /** Whether it follows a primary. */
   led = true
-  reads = 0
+  /** Every read of a topic: the offsets it gave. */
+  readonly readings: number[][] = []
   readonly #log: SlotLog
   readonly #listeners = new Set<(notice: SlotNotice) => void>()
   readonly #machine = new SlotMachine(emptyImage(), LIMITS)
+  readonly #slotReads: SlotReads
 
   constructor(log: SlotLog, holds: boolean) {
     this.#log = log
+    this.#slotReads = slotReads(log.runs, this.#machine)
     this.held = holds ? [SLOT] : []
   }
 
@@ -67,6 +69,10 @@ export class FakeReplica implements SlotLogs {
 
   get applied(): number {
     return this.#machine.slot.appliedIndex
+  }
+
+  get reads(): number {
+    return this.readings.length
   }
 
   get listeners(): number {
@@ -148,51 +154,31 @@ export class FakeReplica implements SlotLogs {
     return this.#machine.slot.incarnation
   }
 
-  read(slot: number, incarnation: number, from: number, maxEvents: number): StoredEvent[] {
+  read(slot: number, ...rest: [number, number, number, number]): StoredEvent[] {
     this.#mustHold(slot)
-    this.reads += 1
-    const row = this.#machine.topics('', 100).find(topic => topic.incarnation === incarnation)
-    if (row === undefined) return []
-    const first = Math.max(from, row.earliest)
-    const events = this.#log.events.get(incarnation) ?? []
-    return events.slice(first - 1, Math.min(row.latest, first - 1 + maxEvents))
+    const events = this.#slotReads.read(slot, ...rest)
+    this.readings.push(events.map(({ offset }) => offset))
+    return events
   }
 
   offsetAt(slot: number, name: string, timeMs: number): number {
     this.#mustHold(slot)
-    const row = this.#machine.topic(name)
-    if (row === undefined) return 1
-    const kept = this.#log.events.get(row.incarnation)?.slice(row.earliest - 1, row.latest) ?? []
-    return kept.find(event => event.timeMs >= timeMs)?.offset ?? row.latest + 1
+    return this.#slotReads.offsetAt(slot, name, timeMs)
   }
 
   position(slot: number): SlotPosition {
     this.#mustHold(slot)
-    const { sequence, appliedIndex: index } = this.#machine.slot
-    return { sequence, index }
+    return this.#slotReads.position(slot)
   }
 
-  readSlot(
-    slot: number,
-    wants: readonly string[],
-    position: SlotPosition,
-    maxEvents: number,
-    maxBytes: number,
-  ): Slice {
+  readSlot(slot: number, ...rest: [readonly string[], SlotPosition, number, number]): Slice {
     this.#mustHold(slot)
-    return readSlot(
-      this.#log.runs.upTo(this.applied),
-      appliedSlot(slot, this.#machine),
-      wants,
-      position,
-      maxEvents,
-      maxBytes,
-    )
+    return this.#slotReads.readSlot(slot, ...rest)
   }
 
   placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed {
     this.#mustHold(slot)
-    return placeSlot(this.#log.runs.upTo(this.applied), appliedSlot(slot, this.#machine), wants, start)
+    return this.#slotReads.placeSlot(slot, wants, start)
   }
 
   follow(slot: number, listener: (notice: SlotNotice) => void): () => void {

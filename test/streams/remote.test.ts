@@ -1,5 +1,6 @@
 import t from 'tap'
 import { LIMITS } from '../../services/peer/limits.ts'
+import type { TopicPage } from '../../services/peer/streams/history.ts'
 import type { FakeSink } from './sink.ts'
 import { TOPIC, World } from './world.ts'
 
@@ -258,4 +259,27 @@ t.test('a page that nobody can answer says so', async t => {
   const page = t.rejects(world.hub(AFAR).page(TOPIC, { kind: 'earliest' }, 10), { code: 'UNREACHABLE' })
   await world.clock.advance(5_000)
   await page
+})
+
+t.test('a page is read elsewhere, at once, when the replica here has a bad record', async t => {
+  const world = new World()
+  world.create()
+  world.publish('1', '2')
+  const replica = world.replica('000')
+  replica.read = () => {
+    replica.drop()
+    throw new Error('a bad record')
+  }
+  let page: TopicPage | undefined
+  void world
+    .hub('000')
+    .page(TOPIC, { kind: 'earliest' }, 10)
+    .then(read => {
+      page = read
+    })
+  await world.clock.settle()
+  t.same(
+    page?.events.map(({ offset }) => offset),
+    [1, 2],
+  )
 })

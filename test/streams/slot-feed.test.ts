@@ -4,6 +4,7 @@ import { Attachment } from '../../services/peer/streams/attachment.ts'
 import { SlotFeed } from '../../services/peer/streams/slot-feed.ts'
 import type { SlotSource } from '../../services/peer/streams/slot-source.ts'
 import type { SlotTap } from '../../services/peer/streams/taps.ts'
+import { slotFeedsOf } from './slot-feeds-of.ts'
 import { TOPIC, World } from './world.ts'
 
 class FakeSource implements SlotSource {
@@ -154,21 +155,22 @@ t.test('a replica that catches up by a snapshot covers everything anew, once', a
   world.create()
   world.publish('1')
   const told: string[] = []
-  const stop = world.hub('000').taps.tap(7, tapOf(told, TOPIC, '**'))
+  const feeds = slotFeedsOf(world, '000', [])
+  const stop = feeds.tap(7, tapOf(told, TOPIC, '**'))
   world.publishLagging('2', '3')
   world.replica('000').restore()
   world.publish('4')
   t.same(told, ['covered 1', 'interrupted', 'covered 3', `${TOPIC} 4`])
   stop()
-  await world.close()
   t.equal(world.replica('000').listeners, 0)
+  t.equal(world.clock.timers, 0)
 })
 
 t.test('a tap that comes when the replica has come is told, also if its coming ends all others', async t => {
   const world = new World()
   world.create()
   world.down.add('000').add('001')
-  const taps = world.hub('010').taps
+  const taps = slotFeedsOf(world, '010', world.placed)
   let stop = () => {}
   stop = taps.tap(7, { ...tapOf([], 'other'), covered: () => stop() })
   await world.clock.settle()
@@ -178,7 +180,6 @@ t.test('a tap that comes when the replica has come is told, also if its coming e
   world.publish('1')
   t.same(told, ['covered 0', `${TOPIC} 1`])
   stopLast()
-  await world.close()
   t.equal(world.replica('010').listeners, 0)
 })
 

@@ -1,11 +1,10 @@
-import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
 import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-operations.ts'
 import type { SlotTap } from '../../services/peer/streams/taps.ts'
 import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
 import type { SlotPosition } from '../../services/peer/topics/positions.ts'
 import type { Command, SlotNotice, StoredEvent } from '../../services/peer/topics/types.ts'
 import { WantSet } from '../../services/peer/topics/wants.ts'
-import { appliedSlot, RunRecords } from '../support/run-records.ts'
+import { RunRecords, type SlotReads, slotReads } from '../support/run-records.ts'
 import { LIMITS } from '../topics/kit.ts'
 
 /** The committed log of one slot, and what each of its entries says to those who follow. */
@@ -46,14 +45,15 @@ export class SlotModel {
 export class ReplicaModel {
   readonly model: SlotModel
   readonly #machine = new SlotMachine(emptyImage(), LIMITS)
+  readonly #reads: SlotReads
 
   constructor(model: SlotModel) {
     this.model = model
+    this.#reads = slotReads(model.runs, this.#machine)
   }
 
   get position(): SlotPosition {
-    const { sequence, appliedIndex: index } = this.#machine.slot
-    return { sequence, index }
+    return this.#reads.position(this.model.slot)
   }
 
   /** Applies what is committed, at most `entries`. */
@@ -65,15 +65,11 @@ export class ReplicaModel {
   }
 
   read(wants: readonly string[], position: SlotPosition, maxEvents: number): Slice {
-    const { model } = this
-    const slot = appliedSlot(model.slot, this.#machine)
-    return readSlot(model.runs.upTo(this.position.index), slot, wants, position, maxEvents, 1e9)
+    return this.#reads.readSlot(this.model.slot, wants, position, maxEvents, 1e9)
   }
 
   place(wants: readonly string[], start: SlotStart): Placed {
-    const { model } = this
-    const slot = appliedSlot(model.slot, this.#machine)
-    return placeSlot(model.runs.upTo(this.position.index), slot, wants, start)
+    return this.#reads.placeSlot(this.model.slot, wants, start)
   }
 }
 

@@ -1,7 +1,9 @@
 import { formatLabel, type PeerId } from '../../services/peer/cube/labels.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
+import type { SlotFeeds } from '../../services/peer/streams/slot-feeds.ts'
 import { seeded } from '../raft/cluster.ts'
 import type { FakeSink } from './sink.ts'
+import { slotFeedsOf } from './slot-feeds-of.ts'
 import { TapProbe } from './tap-probe.ts'
 import { SLOT, World } from './world.ts'
 
@@ -28,6 +30,8 @@ export class Storm {
   readonly sent = new Map<string, number>()
   readonly #random: () => number
   readonly #parents = new Map<PeerId, PeerId[]>()
+  /** By peer, one below it that nobody else goes by: what is tapped there has come through that peer. */
+  readonly #under = new Map<PeerId, SlotFeeds>()
 
   constructor(seed: number, count: number) {
     this.#random = seeded(seed)
@@ -145,7 +149,9 @@ export class Storm {
   #tap(): void {
     const wants = [...new Set([this.#pick(WANTS), this.#pick(WANTS), this.#pick(WANTS)])]
     const peer = this.#pick(this.peers)
-    this.taps.push(new TapProbe(this.world.log, this.world.hub(peer).taps, peer, SLOT, wants))
+    const feeds = this.#under.get(peer) ?? slotFeedsOf(this.world, `${peer}1`, [peer], this.#random)
+    this.#under.set(peer, feeds)
+    this.taps.push(new TapProbe(this.world.log, feeds, peer, SLOT, wants))
   }
 
   #leave(): void {

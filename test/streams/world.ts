@@ -215,7 +215,8 @@ export class World {
     if (row?.incarnation !== operation.incarnation) {
       return { kind: 'failed', code: 'UNKNOWN_TOPIC', definite: true }
     }
-    const events = near.read(SLOT, operation.incarnation, operation.from, operation.maxEvents)
+    const { incarnation, from, maxEvents, maxBytes } = operation
+    const events = near.read(SLOT, incarnation, from, maxEvents, maxBytes)
     return { kind: 'events', events, earliest: row.earliest, latest: row.latest }
   }
 

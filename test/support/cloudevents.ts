@@ -23,7 +23,7 @@ export async function cloudApp(t: Test, settings: Parameters<typeof makeApp>[1] 
   /** Everything kept, as a stream with `format=cloudevents` gives it. */
   const out = () => {
     const { incarnation } = peer.slots.topic(slot, TOPIC)!
-    return peer.slots.read(slot, incarnation, 1, 1_000_000).map(event => toCloudEvent(TOPIC, event))
+    return peer.slots.read(slot, incarnation, 1, 1_000_000, 1e9).map(event => toCloudEvent(TOPIC, event))
   }
   return {
     app,

@@ -1,5 +1,4 @@
 import type { PeerId } from '../../services/peer/cube/labels.ts'
-import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
 import {
   type Appended,
   type Clock,
@@ -8,14 +7,13 @@ import {
   type SlotLogs,
   type SlotStatus,
 } from '../../services/peer/engine/types.ts'
-import type { SlotRuns } from '../../services/peer/engine/wanted-runs.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
 import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-operations.ts'
 import type { Configuration } from '../../services/peer/raft/types.ts'
 import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
 import type { SlotPosition } from '../../services/peer/topics/positions.ts'
 import type { Command, Request, SlotNotice, StoredEvent, TopicRow } from '../../services/peer/topics/types.ts'
-import { appliedSlot, RunRecords } from './run-records.ts'
+import { RunRecords, slotReads } from './run-records.ts'
 
 /** One slot in memory: the real state machine under a log that is always committed. */
 class MemorySlot {
@@ -27,42 +25,15 @@ class MemorySlot {
     maxProducerInflight: LIMITS.MAX_PRODUCER_INFLIGHT,
     roster: LIMITS,
   })
-  readonly events = new Map<number, StoredEvent[]>()
   readonly listeners = new Set<(notice: SlotNotice) => void>()
   readonly #records = new RunRecords()
-  #index = 0
-
-  get runs(): SlotRuns {
-    return this.#records.upTo(this.#index)
-  }
+  readonly reads = slotReads(this.#records, this.machine)
 
   apply(command: Command): Appended {
-    this.#index += 1
-    const { result, notices } = this.machine.apply(this.#index, 1, command)
+    const { result, notices } = this.machine.apply(this.machine.slot.appliedIndex + 1, 1, command)
     this.#records.keep(command, notices)
-    for (const notice of notices) {
-      if (notice.kind === 'published') this.#keep(notice)
-      if (notice.kind === 'trimmed') this.#trim(notice.topic)
-      for (const listener of this.listeners) listener(notice)
-    }
+    for (const notice of notices) for (const listener of this.listeners) listener(notice)
     return { result: result!, replicas: 2 }
-  }
-
-  #trim({ incarnation, earliest }: TopicRow): void {
-    const kept = this.events.get(incarnation) ?? []
-    this.events.set(
-      incarnation,
-      kept.filter(({ offset }) => offset >= earliest),
-    )
-  }
-
-  #keep({ run, events }: SlotNotice & { kind: 'published' }): void {
-    const kept = this.events.get(run.incarnation) ?? []
-    this.events.set(run.incarnation, kept)
-    events.forEach((event, at) => {
-      const { incarnation, timeMs } = run
-      kept.push({ ...event, offset: run.first + at, incarnation, sequence: run.sequence + at, timeMs })
-    })
   }
 }
 
@@ -141,42 +112,24 @@ export class MemorySlots implements SlotLogs {
     return this.#slots[slot]!.machine.slot.incarnation
   }
 
-  read(slot: number, incarnation: number, from: number, maxEvents: number): StoredEvent[] {
-    const events = this.#slots[slot]!.events.get(incarnation) ?? []
-    return events.filter(({ offset }) => offset >= from).slice(0, maxEvents)
+  read(slot: number, ...rest: [number, number, number, number]): StoredEvent[] {
+    return this.#slots[slot]!.reads.read(slot, ...rest)
   }
 
   offsetAt(slot: number, topic: string, timeMs: number): number {
-    const row = this.topic(slot, topic)
-    if (!row) return 1
-    const events = this.#slots[slot]!.events.get(row.incarnation) ?? []
-    return events.find(event => event.timeMs >= timeMs)?.offset ?? row.latest + 1
+    return this.#slots[slot]!.reads.offsetAt(slot, topic, timeMs)
   }
 
   position(slot: number): SlotPosition {
-    const { sequence, appliedIndex: index } = this.#slots[slot]!.machine.slot
-    return { sequence, index }
+    return this.#slots[slot]!.reads.position(slot)
   }
 
-  readSlot(
-    slot: number,
-    wants: readonly string[],
-    position: SlotPosition,
-    maxEvents: number,
-    maxBytes: number,
-  ): Slice {
-    return readSlot(
-      this.#slots[slot]!.runs,
-      appliedSlot(slot, this.#slots[slot]!.machine),
-      wants,
-      position,
-      maxEvents,
-      maxBytes,
-    )
+  readSlot(slot: number, ...rest: [readonly string[], SlotPosition, number, number]): Slice {
+    return this.#slots[slot]!.reads.readSlot(slot, ...rest)
   }
 
   placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed {
-    return placeSlot(this.#slots[slot]!.runs, appliedSlot(slot, this.#slots[slot]!.machine), wants, start)
+    return this.#slots[slot]!.reads.placeSlot(slot, wants, start)
   }
 
   follow(slot: number, listener: (notice: SlotNotice) => void): () => void {

@@ -1,15 +1,15 @@
 import type { LogStore } from '../store/types.ts'
 import type { Run, StoredEvent } from '../topics/types.ts'
 import { decodeEvents } from './codec.ts'
-import type { Slot } from './slot.ts'
+import type { AppliedSlot } from './wanted-runs.ts'
 
 /** Runs looked up at a time. */
 const RUNS_AT_A_TIME = 64
 
 /** Events of one topic from the slot's applied part of the log; see SlotLogs.read. */
 export function readEvents(
-  store: LogStore,
-  slot: Slot,
+  store: Pick<LogStore, 'runs' | 'runData'>,
+  slot: Pick<AppliedSlot, 'slot' | 'topicOf'>,
   incarnation: number,
   from: number,
   maxEvents: number,
@@ -40,7 +40,12 @@ export function readEvents(
 }
 
 /** First offset stamped at or after `timeMs`, by binary search: stamps never fall along a topic. */
-export function offsetAt(store: LogStore, slot: Slot, name: string, timeMs: number): number {
+export function offsetAt(
+  store: Pick<LogStore, 'findRun'>,
+  slot: Pick<AppliedSlot, 'slot' | 'machine'>,
+  name: string,
+  timeMs: number,
+): number {
   const topic = slot.machine.topic(name)
   if (topic === undefined) return 1
   let low = topic.earliest

@@ -353,10 +353,6 @@ export const answerBody = bodyOf<{ readonly index: number; readonly answer: Forw
   'answered',
   record({ index: uint, answer: forwardedAnswer }),
 )
-/** One result on its own. */
-export const resultBody = bodyOf<OperationResult>('result', operationResult)
-/** Events with their places, for streams between peers. */
-export const eventsBody = bodyOf<readonly StoredEvent[]>('events', list(storedEvent))
 
 function bodyOf<T>(field: string, shape: Shape<T>): Document<T> {
   return {

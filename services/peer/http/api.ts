@@ -9,7 +9,14 @@ import type { Admitted, JoinWish } from '../membership/admission.ts'
 import type { Recovered, RecoveryWish } from '../membership/recovery.ts'
 import type { PeerMetrics } from '../metrics.ts'
 import type { HistoryItem, TopicPage } from '../streams/history.ts'
-import type { OpenedStream, SeveralOptions, Sink, StreamOptions, StreamStart } from '../streams/types.ts'
+import type {
+  OpenedStream,
+  SeveralOptions,
+  Sink,
+  StreamOptions,
+  StreamStart,
+  StreamStats,
+} from '../streams/types.ts'
 import type { TopicSettings } from '../topics/types.ts'
 
 /**
@@ -31,7 +38,7 @@ export interface StreamsApi {
   openTrunk(peer: PeerId, name: string, sink: Sink): void
   /** What the lower end of that trunk wants. Throws HypercastError. */
   wants(peer: PeerId, update: WantsUpdate): void
-  stats(): { readonly streams: number; readonly deliveries: number }
+  stats(): StreamStats
   /** Ends every stream; EventSource reconnects elsewhere. */
   close(): void | Promise<void>
 }

@@ -27,70 +27,63 @@ export class Block {
     return this.first + this.#starts.length - 1
   }
 
+  has(offset: number): boolean {
+    return offset >= this.first && offset <= this.last
+  }
+
   /** The frames from an offset on that is in the block; those of all of it are the same buffer for everybody. */
   from(offset: number): Buffer {
     return offset === this.first ? this.bytes : this.bytes.subarray(this.#starts[offset - this.first])
   }
 }
 
+/** Offsets that are read together, both ends included. */
+export interface Stretch {
+  readonly first: number
+  readonly last: number
+}
+
 /**
  * The blocks of history last framed: those who are far behind at different places come by the same events one after the
- * other, and each event becomes bytes once for all of them. Bounded, and forgotten when nobody has asked for a while.
+ * other, and each event becomes bytes once for all of them. No block reaches over the end of its stretch, so that all
+ * meet there. Bounded, and forgotten when nobody has asked for a while.
  */
 export class Blocks<Owner extends object> {
   readonly #clock: Clock
-  /** By owner, then by encoding and first offset. */
-  #blocks = new Map<Owner, Map<string, Block>>()
-  /** Being read, by owner and key. */
-  readonly #coming = new Map<Owner, Map<string, Promise<Block | undefined>>>()
+  readonly #stretchEvents: number
+  /** By owner, then by encoding and stretch; none lies within another. */
+  #blocks = new Map<Owner, Map<string, Block[]>>()
   /** Oldest first. */
   #order: { readonly owner: Owner; readonly key: string; readonly block: Block }[] = []
   #sizeBytes = 0
   #isUsed = false
   #cancel: (() => void) | undefined
 
-  constructor(clock: Clock) {
+  /** @param stretchEvents length of all stretches; the first begins with offset 1 */
+  constructor(clock: Clock, stretchEvents: number) {
     this.#clock = clock
+    this.#stretchEvents = stretchEvents
   }
 
-  get(owner: Owner, encoding: Encoding, first: number): Block | undefined {
+  /** The stretch that an offset is in. */
+  stretch(offset: number): Stretch {
+    const before = offset - 1 - ((offset - 1) % this.#stretchEvents)
+    return { first: before + 1, last: before + this.#stretchEvents }
+  }
+
+  /** The block that has an offset. */
+  find(owner: Owner, encoding: Encoding, offset: number): Block | undefined {
     this.#isUsed = true
-    return this.#blocks.get(owner)?.get(keyOf(encoding, first))
+    const blocks = this.#blocks.get(owner)?.get(this.#key(encoding, offset))
+    return blocks?.find(block => block.has(offset))
   }
 
-  /**
-   * The block that begins at `first` and reaches `to`: the one held, or else what `read` gives, which is asked once at a
-   * time. That may reach less far, and is then of no use.
-   */
-  async fetch(
-    owner: Owner,
-    encoding: Encoding,
-    { first, to }: { readonly first: number; readonly to: number },
-    read: () => Promise<Block | undefined>,
-  ): Promise<Block | undefined> {
-    const known = this.get(owner, encoding, first)
-    if (known && known.last >= to) return known
-    const key = keyOf(encoding, first)
-    const coming = this.#coming.get(owner) ?? new Map<string, Promise<Block | undefined>>()
-    this.#coming.set(owner, coming)
-    const started = coming.get(key)
-    if (started) return started
-    const reading = read()
-    coming.set(key, reading)
-    try {
-      const block = await reading
-      if (block) this.put(owner, encoding, block)
-      return block
-    } finally {
-      coming.delete(key)
-      if (coming.size === 0) this.#coming.delete(owner)
-    }
-  }
-
+  /** Keeps a block, which must be within one stretch, in place of those that it has all events of. */
   put(owner: Owner, encoding: Encoding, block: Block): void {
-    const key = keyOf(encoding, block.first)
-    const own = this.#blocks.get(owner) ?? new Map<string, Block>()
-    this.#blocks.set(owner, own.set(key, block))
+    const key = this.#key(encoding, block.first)
+    const own = this.#blocks.get(owner) ?? new Map<string, Block[]>()
+    const others = own.get(key)?.filter(({ first, last }) => !block.has(first) || !block.has(last)) ?? []
+    this.#blocks.set(owner, own.set(key, [...others, block]))
     this.#order.push({ owner, key, block })
     this.#sizeBytes += block.bytes.length
     while (this.#sizeBytes > LIMITS.MAX_BLOCK_BYTES && this.#order.length > 1) this.#dropOldest()
@@ -98,12 +91,17 @@ export class Blocks<Owner extends object> {
     this.#cancel ??= this.#clock.after(LIMITS.BLOCK_IDLE_MS, () => this.#look())
   }
 
+  #key(encoding: Encoding, offset: number): string {
+    return `${encoding.name}:${this.stretch(offset).first}`
+  }
+
   #dropOldest(): void {
     const { owner, key, block } = this.#order.shift()!
     this.#sizeBytes -= block.bytes.length
     const own = this.#blocks.get(owner)
-    // The end of a topic's history is put in again when it has grown.
-    if (own?.get(key) === block) own.delete(key)
+    const left = own?.get(key)?.filter(one => one !== block) ?? []
+    if (left.length > 0) own?.set(key, left)
+    else own?.delete(key)
     if (own?.size === 0) this.#blocks.delete(owner)
   }
 
@@ -118,8 +116,4 @@ export class Blocks<Owner extends object> {
     this.#isUsed = false
     this.#cancel = this.#clock.after(LIMITS.BLOCK_IDLE_MS, () => this.#look())
   }
-}
-
-function keyOf(encoding: Encoding, first: number): string {
-  return `${encoding.name}:${first}`
 }

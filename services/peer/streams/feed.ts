@@ -2,7 +2,7 @@ import { LIMITS } from '../limits.ts'
 import type { StoredEvent } from '../topics/types.ts'
 import type { StreamBounds } from './bounds.ts'
 import type { Flushable, Flusher } from './flusher.ts'
-import type { FeedView } from './frames.ts'
+import type { Encoding, FeedView } from './frames.ts'
 import type { Replayer } from './replay.ts'
 import { type Chunk, Ring } from './ring.ts'
 import type { Slice, SourceTarget, TopicSource } from './source.ts'
@@ -110,8 +110,17 @@ export class Feed implements SourceTarget, Flushable {
     if (this.#subscribers.size === 0) this.#finish()
   }
 
-  slice(from: number): Promise<Slice | null> {
-    return this.#source.read(from)
+  /** Reads the log; see TopicSource.read. */
+  slice(from: number, maxEvents: number): Promise<Slice | null> {
+    return this.#source.read(from, maxEvents)
+  }
+
+  /** Whether a subscriber with the same frames stands before an offset, and so will come by it. */
+  hasBefore(offset: number, encoding: Encoding): boolean {
+    for (const one of this.#subscribers) {
+      if (one.next < offset && one.encoding.name === encoding.name) return true
+    }
+    return false
   }
 
   flush(isOver: () => boolean): boolean {

@@ -1,10 +1,10 @@
 import { pause } from '../engine/pause.ts'
-import type { Clock, SlotLogs } from '../engine/types.ts'
+import type { Clock } from '../engine/types.ts'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import type { Dispatcher } from '../links/types.ts'
 import { formatCursor } from '../topics/cursor.ts'
 import type { StoredEvent } from '../topics/types.ts'
+import { type Replicas, readTopic } from './nearest.ts'
 import type { Resolver } from './resolver.ts'
 import type { Slice } from './source.ts'
 import type { Decision } from './start.ts'
@@ -34,10 +34,8 @@ export interface TopicPage {
   readonly latest: number
 }
 
-export interface HistoryOptions {
+export interface HistoryOptions extends Replicas<'topic' | 'read'> {
   readonly resolver: Resolver
-  readonly slots: SlotLogs
-  readonly dispatcher: Dispatcher
   readonly clock: Clock
   readonly slotOf: (topic: string) => number
 }
@@ -123,10 +121,11 @@ export class History {
 
   /** Events from `from` on, which is known to exist: waits a while for a replica that has it, then gives up. */
   async #read(topic: string, incarnation: number, from: number, signal: AbortSignal): Promise<Slice> {
-    const { clock } = this.#options
+    const { clock, slotOf } = this.#options
     const deadlineMs = clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
+    const life = { slot: slotOf(topic), topic, incarnation }
     for (let attempt = 0; ; attempt += 1) {
-      const slice = await this.#readOnce(topic, incarnation, from, deadlineMs)
+      const slice = await readTopic(this.#options, life, from, LIMITS.REPLAY_EVENTS, deadlineMs)
       if (slice !== null && (slice.events.length > 0 || slice.earliest > from)) return slice
       // A replica without a single event of this life is far behind, or the life is over.
       if (slice?.latest === 0) await this.#mustLive(topic, incarnation, from, deadlineMs)
@@ -142,30 +141,6 @@ export class History {
     const behind = { kind: 'cursor', offset: from - 1, incarnation } as const
     const resolution = await this.#options.resolver.resolveFresh(topic, behind, deadlineMs)
     if (resolution.kind === 'ended') throw ended(topic)
-  }
-
-  async #readOnce(
-    topic: string,
-    incarnation: number,
-    from: number,
-    deadlineMs: number,
-  ): Promise<Slice | null> {
-    const { slots, dispatcher, slotOf } = this.#options
-    const slot = slotOf(topic)
-    const { REPLAY_EVENTS: maxEvents, REPLAY_BYTES: maxBytes } = LIMITS
-    const row = slots.holds(slot) ? slots.topic(slot, topic) : undefined
-    if (row?.incarnation === incarnation) {
-      try {
-        const events = slots.read(slot, incarnation, from, maxEvents, maxBytes)
-        return { events, earliest: row.earliest, latest: row.latest }
-      } catch {
-        // A bad record: the engine says so and repairs the replica.
-        return null
-      }
-    }
-    const operation = { kind: 'read', slot, topic, incarnation, from, maxEvents, maxBytes } as const
-    const { result } = await dispatcher.dispatch(operation, deadlineMs)
-    return result.kind === 'events' ? result : null
   }
 }
 

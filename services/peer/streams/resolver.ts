@@ -2,6 +2,7 @@ import type { Clock, SlotLogs } from '../engine/types.ts'
 import type { ErrorCode } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Dispatcher } from '../links/types.ts'
+import { readHere } from './nearest.ts'
 import { type Decision, decide, type Knowledge, type PlainStart } from './start.ts'
 import type { StreamStart } from './types.ts'
 
@@ -101,13 +102,9 @@ export class Resolver {
   /** The place of a time as the replica here knows it, if there is one. */
   #offsetHere(slot: number, topic: string, timeMs: number, incarnation: number): number | undefined {
     const { slots } = this.#options
-    if (!slots.holds(slot) || slots.topic(slot, topic)?.incarnation !== incarnation) return undefined
-    try {
-      return slots.offsetAt(slot, topic, timeMs)
-    } catch {
-      // A bad record: the engine says so and repairs the replica; another one knows.
-      return undefined
-    }
+    return readHere(slots, slot, () =>
+      slots.topic(slot, topic)?.incarnation === incarnation ? slots.offsetAt(slot, topic, timeMs) : undefined,
+    )
   }
 
   /** What the first replica that answers knows: committed, perhaps old. */

@@ -1,8 +1,8 @@
-import type { Clock, SlotLogs } from '../engine/types.ts'
+import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { Placed, Slice, SlotStart } from '../links/slot-operations.ts'
-import type { Dispatcher } from '../links/types.ts'
 import { isLevelWith, type SlotPosition } from '../topics/positions.ts'
+import { type Replicas, readNearest } from './nearest.ts'
 
 /** Reads slots wherever they are. Nothing rejects: null says that nobody new enough was found in time. */
 export interface SlotReader {
@@ -17,9 +17,7 @@ export interface SlotReader {
   place(slot: number, wants: readonly string[], start: SlotStart, patienceMs: number): Promise<Placed | null>
 }
 
-export interface CubeSlotReaderOptions {
-  readonly slots: Pick<SlotLogs, 'holds' | 'position' | 'readSlot' | 'placeSlot'>
-  readonly dispatcher: Pick<Dispatcher, 'dispatch'>
+export interface CubeSlotReaderOptions extends Replicas<'position' | 'readSlot' | 'placeSlot'> {
   readonly clock: Clock
   /** Events read at a time. */
   readonly replayEvents: number
@@ -33,47 +31,31 @@ export class CubeSlotReader implements SlotReader {
     this.#options = options
   }
 
-  async read(
+  read(
     slot: number,
     wants: readonly string[],
     position: SlotPosition,
     patienceMs: number,
   ): Promise<Slice | null> {
-    const { slots, dispatcher, replayEvents: maxEvents } = this.#options
+    const { slots, replayEvents: maxEvents } = this.#options
     const maxBytes = LIMITS.REPLAY_BYTES
-    const here = this.#here(slot, () =>
+    const read = () =>
       isLevelWith(slots.position(slot), position)
         ? slots.readSlot(slot, wants, position, maxEvents, maxBytes)
-        : null,
-    )
-    if (here !== null) return here
+        : undefined
     const operation = { kind: 'readSlot', slot, wants, position, maxEvents, maxBytes } as const
-    const { result } = await dispatcher.dispatch(operation, this.#deadlineMs(patienceMs))
-    return result.kind === 'slice' ? result : null
+    return readNearest(this.#options, operation, 'slice', read, this.#deadlineMs(patienceMs))
   }
 
-  async place(
+  place(
     slot: number,
     wants: readonly string[],
     start: SlotStart,
     patienceMs: number,
   ): Promise<Placed | null> {
-    const { slots, dispatcher } = this.#options
-    const here = this.#here(slot, () => slots.placeSlot(slot, wants, start))
-    if (here !== null) return here
+    const read = () => this.#options.slots.placeSlot(slot, wants, start)
     const operation = { kind: 'placeSlot', slot, wants, start } as const
-    const { result } = await dispatcher.dispatch(operation, this.#deadlineMs(patienceMs))
-    return result.kind === 'placed' ? result : null
-  }
-
-  #here<Result>(slot: number, read: () => Result | null): Result | null {
-    if (!this.#options.slots.holds(slot)) return null
-    try {
-      return read()
-    } catch {
-      // A bad record: the engine says so and repairs the replica; another one has it.
-      return null
-    }
+    return readNearest(this.#options, operation, 'placed', read, this.#deadlineMs(patienceMs))
   }
 
   #deadlineMs(patienceMs: number): number {

@@ -23,8 +23,8 @@ export interface Slice {
 export interface TopicSource {
   /** Puts everything behind `target.head` into the target, from now on until `close`. */
   start(target: SourceTarget): void
-  /** Reads the log from `from` on. Null: it cannot be read now; try again. Never rejects. */
-  read(from: number): Promise<Slice | null>
+  /** Reads the log from `from` on, at most `maxEvents`, and perhaps fewer. Null: it cannot be read now; try again. Never rejects. */
+  read(from: number, maxEvents: number): Promise<Slice | null>
   /** The first offset kept, as far as known here. */
   earliest(): number
   close(): void

@@ -1,19 +1,12 @@
-import type { Clock, SlotLogs } from '../engine/types.ts'
+import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
-import type { Dispatcher } from '../links/types.ts'
+import { type Replicas, readTopic, type TopicLife } from './nearest.ts'
 import type { SlotFeeds } from './slot-feeds.ts'
 import type { Slice, SourceTarget, TopicSource } from './source.ts'
 
-export interface TapSourceOptions {
+export interface TapSourceOptions extends TopicLife, Replicas<'topic' | 'read'> {
   readonly feeds: SlotFeeds
-  readonly slots: SlotLogs
-  readonly dispatcher: Dispatcher
   readonly clock: Clock
-  readonly slot: number
-  readonly topic: string
-  readonly incarnation: number
-  /** Events read at a time. */
-  readonly replayEvents: number
 }
 
 /** One life of one topic: live by a tap on its slot, the past from the replica here or, without one, from any other. */
@@ -47,8 +40,9 @@ export class TapSource implements TopicSource {
     else this.#stop = stop
   }
 
-  async read(from: number): Promise<Slice | null> {
-    return this.#readHere(from) ?? this.#readElsewhere(from)
+  read(from: number, maxEvents: number): Promise<Slice | null> {
+    const deadlineMs = this.#options.clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
+    return readTopic(this.#options, this.#options, from, maxEvents, deadlineMs)
   }
 
   earliest(): number {
@@ -61,27 +55,5 @@ export class TapSource implements TopicSource {
     this.#isClosed = true
     this.#stop?.()
     this.#stop = undefined
-  }
-
-  #readHere(from: number): Slice | undefined {
-    const { slots, slot, topic, incarnation, replayEvents } = this.#options
-    if (!slots.holds(slot)) return undefined
-    const row = slots.topic(slot, topic)
-    if (row?.incarnation !== incarnation) return undefined
-    try {
-      const events = slots.read(slot, incarnation, from, replayEvents, LIMITS.REPLAY_BYTES)
-      return { events, earliest: row.earliest, latest: row.latest }
-    } catch {
-      // A bad record: the engine says so and repairs the replica; others have it.
-      return undefined
-    }
-  }
-
-  async #readElsewhere(from: number): Promise<Slice | null> {
-    const { dispatcher, clock, slot, topic, incarnation, replayEvents: maxEvents } = this.#options
-    const deadlineMs = clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
-    const wanted = { slot, topic, incarnation, from, maxEvents, maxBytes: LIMITS.REPLAY_BYTES }
-    const { result } = await dispatcher.dispatch({ kind: 'read', ...wanted }, deadlineMs)
-    return result.kind === 'events' ? result : null
   }
 }

@@ -49,3 +49,14 @@ export type OpenedStream =
   | { readonly kind: 'ended' }
   /** Write the headers first, then attach; the stream runs until its end or the sink's. */
   | { readonly kind: 'open'; attach(sink: Sink): void }
+
+/** What the streams of one peer come to. */
+export interface StreamStats {
+  /** Open streams to clients. */
+  readonly streams: number
+  /** Trunks to peers below this one in the relay tree, and above it. */
+  readonly trunksDown: number
+  readonly trunksUp: number
+  /** Events written to clients since the start. */
+  readonly deliveries: number
+}

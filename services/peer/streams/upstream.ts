@@ -55,11 +55,6 @@ export class Upstream implements SlotSource {
     return this.#options.isHere()
   }
 
-  /** Peer it comes from now, for those who look in from outside. */
-  get parent(): PeerId | undefined {
-    return this.#current?.peer
-  }
-
   want(want: string): void {
     if (this.#isClosed || this.#wants.has(want)) return
     this.#wants.add(want)

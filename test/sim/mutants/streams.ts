@@ -54,7 +54,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'pass a gap over in silence',
-    file: 'streams/replay.ts',
+    file: 'streams/shared-reads.ts',
     find: 'skipTo(slice.earliest)',
     replace: 'next = Math.max(next, slice.earliest)',
     shownBy: ['the subscriber'],

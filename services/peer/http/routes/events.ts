@@ -15,6 +15,13 @@ import { problemResponses, TopicParams } from '../schemas.ts'
 import { answerEmpty, answerHead, SSE_ROUTE } from '../sse.ts'
 import { readStart } from '../start.ts'
 import { answerStream } from '../stream-answer.ts'
+import {
+  lastEventIdParameter,
+  ResumeHeaders,
+  STREAM_ERRORS,
+  startRequest,
+  VARY_HEADER,
+} from '../stream-request.ts'
 import { checkTopicName, topicPath } from '../views.ts'
 
 const DEFAULT_PAGE = 100
@@ -35,12 +42,7 @@ const EventsQuery = Type.Object(
         description: 'The last so many events, then live.',
       }),
     ),
-    lastEventId: Type.Optional(
-      Type.String({
-        description: 'Resume behind this cursor, where a header cannot be set.',
-        examples: ['42-1'],
-      }),
-    ),
+    lastEventId: lastEventIdParameter('42-1'),
     named: Type.Optional(
       Type.Boolean({
         description: 'The publisher’s type becomes the name of the SSE event.',
@@ -97,14 +99,12 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
           'Last-Event-ID beats lastEventId, which beats from.',
         params: TopicParams,
         querystring: EventsQuery,
-        headers: Type.Object({
-          'Last-Event-ID': Type.Optional(Type.String({ description: 'Resume behind this cursor.' })),
-        }),
+        headers: ResumeHeaders,
         response: {
           200: {
             description: 'Events, in the type asked for.',
             headers: {
-              Vary: { type: 'string', description: 'Accept' },
+              ...VARY_HEADER,
               Link: {
                 type: 'string',
                 description: 'Of a page behind which there are more events: `<…>; rel="next"` (RFC 8288).',
@@ -118,13 +118,9 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
           },
           204: { description: 'The topic that the cursor belongs to has ended.', type: 'null' },
           ...problemResponses(
-            'INVALID_TOPIC_NAME',
-            'UNKNOWN_PARAMETER',
-            'INVALID_REQUEST',
-            'INVALID_CURSOR',
+            ...STREAM_ERRORS,
             'CURSOR_FROM_FUTURE',
             'UNKNOWN_TOPIC',
-            'NOT_ACCEPTABLE',
             'NO_PRIMARY',
             'UNREACHABLE',
             'OVERLOADED',
@@ -143,10 +139,8 @@ const events: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => {
         throw new HypercastError('NOT_ACCEPTABLE', `This path gives ${EVENT_TYPES.join(', ')}.`)
       }
       const isStream = type === 'text/event-stream'
-      const start = readStart(
-        { ...query, lastEventIdHeader: headers['last-event-id'] as string | undefined },
-        { kind: isStream ? 'latest' : 'earliest' },
-      )
+      const otherwise = { kind: isStream ? 'latest' : 'earliest' } as const
+      const start = readStart(startRequest(query, headers), otherwise)
       if (isStream) {
         if (request.method === 'HEAD') return answerHead(reply)
         const { named = false, format = 'plain' } = query

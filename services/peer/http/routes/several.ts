@@ -10,6 +10,13 @@ import { problemResponses } from '../schemas.ts'
 import { answerHead, SSE_ROUTE } from '../sse.ts'
 import { readSeveralStart, shorten } from '../start.ts'
 import { answerStream } from '../stream-answer.ts'
+import {
+  lastEventIdParameter,
+  ResumeHeaders,
+  STREAM_ERRORS,
+  startRequest,
+  VARY_HEADER,
+} from '../stream-request.ts'
 import { checkTopicName, rosterOf } from '../views.ts'
 
 const SeveralQuery = Type.Object(
@@ -35,12 +42,7 @@ const SeveralQuery = Type.Object(
         description: 'The newest so many events of all these topics together, then live.',
       }),
     ),
-    lastEventId: Type.Optional(
-      Type.String({
-        description: 'Resume behind this cursor, where a header cannot be set.',
-        examples: ['1.2s.4f~u.0.0'],
-      }),
-    ),
+    lastEventId: lastEventIdParameter('1.2s.4f~u.0.0'),
   },
   { additionalProperties: false },
 )
@@ -77,23 +79,14 @@ const several: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => 
           `which beats from. At most ${LIMITS.MAX_WANTS} topics, and at most ${LIMITS.MAX_HEADER_BYTES} bytes of ` +
           `request line and headers together, which is room for ${LIMITS.MAX_WANTS} names of 60 characters.`,
         querystring: SeveralQuery,
-        headers: Type.Object({
-          'Last-Event-ID': Type.Optional(Type.String({ description: 'Resume behind this cursor.' })),
-        }),
+        headers: ResumeHeaders,
         response: {
           200: {
             description: 'Events of all these topics.',
-            headers: { Vary: { type: 'string', description: 'Accept' } },
+            headers: VARY_HEADER,
             content: { 'text/event-stream': { schema: STREAM } },
           },
-          ...problemResponses(
-            'INVALID_TOPIC_NAME',
-            'UNKNOWN_PARAMETER',
-            'INVALID_REQUEST',
-            'INVALID_CURSOR',
-            'NOT_ACCEPTABLE',
-            'HEADERS_TOO_LARGE',
-          ),
+          ...problemResponses(...STREAM_ERRORS, 'HEADERS_TOO_LARGE'),
         },
       },
     },
@@ -105,10 +98,7 @@ const several: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => 
       if (negotiate(headers.accept, ['text/event-stream']) === undefined) {
         throw new HypercastError('NOT_ACCEPTABLE', 'This path gives text/event-stream.')
       }
-      const start = readSeveralStart({
-        ...query,
-        lastEventIdHeader: headers['last-event-id'] as string | undefined,
-      })
+      const start = readSeveralStart(startRequest(query, headers))
       if (request.method === 'HEAD') return answerHead(reply)
       const wants = query.topic
       return answerStream(app, api, reply, { topics: wants.slice(0, 3) }, () => {
