@@ -47,11 +47,11 @@ export interface ChurnFigures {
 
 /**
  * Until then caches fill that are bounded by numbers of events and bytes (limits.ts: the rings of a followed topic, the tail of
- * a slot's log), and code is compiled. So much is published in the first minute that they are full by then: at the rate of
- * the churn itself they would take longer than all of it.
+ * a slot's log), and code is compiled. So much is published at first that they are full by then: at the rate of the churn
+ * itself that would take longer than all of it.
  */
 export const JUDGED_FROM_S = 120
-const FILLING = { perS: 250, seconds: 60, share: 0.25 }
+const FILLING = { perS: 250, seconds: 100, share: 0.4 }
 
 const COLLECTOR = fileURLToPath(new URL('./collector.ts', import.meta.url))
 const LOOKS = 120
