@@ -49,8 +49,14 @@ t.test(
     })
     t.match(summary({ turns, pauses }, 5, 15, 100), { mostBlockedMs: 26, over: 1, blockedOver: 0 })
     t.match(summary({ turns: [], pauses }, 5, 15, 100), { longest: { wallMs: 0 }, mostBlockedMs: 0, over: 0 })
-    const uncounted = [turn({ atUs: 10, wallMs: 146, waitedMs: Number.NaN })]
-    t.equal(summary({ turns: uncounted, pauses }, 5, 15, 100).mostBlockedMs, 146, 'nothing is excused unseen')
+    const mostBlocked = (one: LongTurn) => summary({ turns: [one], pauses }, 0, 1e9, 100).mostBlockedMs
+    t.equal(
+      mostBlocked(turn({ wallMs: 43, cpuMs: 18, waitedMs: 30 })),
+      18,
+      'also worked before the timer was due',
+    )
+    const still = { ...counters, ...readCounters(''), ...readFaults('', '') }
+    t.equal(mostBlocked(inTurn(still, { ...still, ms: still.ms + 150 }, 4)), 146, 'nothing is excused unseen')
     const storm = (from: number, to: number) => ({
       ...{ subscribers: 1, history: 1, seconds: 1, deliveries: 1, violations: [] },
       turns: [{ peer: '0', ...summary({ turns, pauses }, from, to, 100) }],

@@ -3,7 +3,7 @@
  * them the loop's thread worked, waited for a core, or slept. A timer that fires late by so much says that the loop did
  * nothing else meanwhile. BENCH_PROBE names the file the turns are written to.
  */
-import { openSync, readSync, writeFileSync } from 'node:fs'
+import { existsSync, openSync, readSync, writeFileSync } from 'node:fs'
 import { PerformanceObserver } from 'node:perf_hooks'
 import { type Counters, inTurn, type LongTurn, type Pause, readCounters, readFaults } from './turns.ts'
 
@@ -42,6 +42,7 @@ function counting(): () => Counters {
   const task = `/proc/self/task/${process.pid}`
   const text = Buffer.alloc(1_024)
   const reader = (path: string) => {
+    if (!existsSync(path)) return () => ''
     const handle = openSync(path, 'r')
     return () => text.toString('latin1', 0, readSync(handle, text, 0, text.length, 0))
   }

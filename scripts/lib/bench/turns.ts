@@ -1,4 +1,4 @@
-/** The loop's thread at one moment, as the kernel counts it; what it does not count is NaN. */
+/** The loop's thread at one moment, as the kernel counts it; what it does not count is 0, and so counts as slept in a turn. */
 export interface Counters {
   /** Microseconds of the monotonic clock. */
   readonly atUs: number
@@ -19,7 +19,7 @@ export interface Pause {
   readonly ms: number
 }
 
-/** One long turn of the event loop: `wallMs` is `cpuMs`, `waitedMs` and `sleptMs`. */
+/** One long turn of the event loop: `wallMs` is about `cpuMs`, `waitedMs` and `sleptMs` together. */
 export interface LongTurn {
   /** When it ended: microseconds of the monotonic clock. */
   readonly atUs: number
@@ -41,7 +41,7 @@ const TICK_MS = 10
 
 /** Of the text of /proc/<pid>/task/<tid>/schedstat: nanoseconds on a core, nanoseconds waiting for one, switches. */
 export function readCounters(schedstat: string): Pick<Counters, 'cpuMs' | 'waitedMs'> {
-  const [cpuNs, waitedNs] = schedstat.split(' ').map(Number) as [number, number]
+  const [cpuNs = 0, waitedNs = 0] = schedstat.split(' ').map(Number)
   return { cpuMs: cpuNs / 1e6, waitedMs: waitedNs / 1e6 }
 }
 
@@ -50,7 +50,7 @@ export function readFaults(stat: string, machine: string): Pick<Counters, 'major
   // The program's name, in brackets, may have blanks in it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const cpu = machine.slice(0, machine.indexOf('\n')).split(/ +/)
-  return { majorFaults: Number(fields[9]), stolenMs: Number(cpu[8]) * TICK_MS }
+  return { majorFaults: Number(fields[9] ?? 0), stolenMs: Number(cpu[8] ?? 0) * TICK_MS }
 }
 
 /**
@@ -83,7 +83,7 @@ export interface Probed {
 /** The turn that was longest by the clock, with why it was long, and what was most in any turn. */
 export interface Turns {
   readonly longest: LongTurn & { readonly collectingMs: number }
-  /** Most time in one turn that the loop was blocked: by the clock without what its thread waited for a core. */
+  /** Most time in one turn that the loop was blocked: its thread worked or slept, and did not wait for a core. */
   readonly mostBlockedMs: number
   readonly mostCpuMs: number
   /** Turns over so many ms by the clock, and of them those that were blocked for so long. */
@@ -109,9 +109,8 @@ export function summary({ turns, pauses }: Probed, fromUs: number, toUs: number,
   }
 }
 
-/** Where the kernel counts no waiting, all of a turn is held against the loop. */
-function blockedMs({ wallMs, waitedMs }: LongTurn): number {
-  return Number.isNaN(waitedMs) ? wallMs : Math.max(0, wallMs - waitedMs)
+function blockedMs({ cpuMs, sleptMs }: LongTurn): number {
+  return cpuMs + sleptMs
 }
 
 /** Time of a turn that collections of garbage took, their waiting for other threads included. */
