@@ -11,7 +11,6 @@ import {
   plateau,
   type SettledSample,
 } from './growth.ts'
-import type { Published } from './load/publisher.ts'
 import type { TopicWire } from './load/wire.ts'
 import type { Load } from './load.ts'
 import { openFiles, residentBytes } from './process.ts'
@@ -45,13 +44,13 @@ export interface ChurnFigures {
   readonly violations: readonly string[]
 }
 
-/**
- * Until then caches fill that are bounded by numbers of events and bytes (limits.ts: the rings of a followed topic, the tail of
- * a slot's log), and code is compiled. So much is published at first that they are full by then: at the rate of the churn
- * itself that would take longer than all of it.
- */
+/** What is before is not judged: code is compiled, and memory takes the shape of the load. */
 export const JUDGED_FROM_S = 120
-const FILLING = { perS: 250, seconds: 100, share: 0.4 }
+/**
+ * Published before the churn begins, to one subscriber: caches fill that are bounded by numbers of events and bytes (limits.ts: the
+ * ring of a followed topic, the tail of a slot's log), which at the rate of the churn itself would take longer than all of it.
+ */
+const FILLING = { events: 25_000, perSecondOfChurn: 50, connections: 4, timeoutMs: 900_000 }
 
 const COLLECTOR = fileURLToPath(new URL('./collector.ts', import.meta.url))
 const LOOKS = 120
@@ -75,14 +74,25 @@ export async function churn(load: Load, options: ChurnOptions): Promise<ChurnFig
   try {
     const { wire, pid } = await cube.topic('churn')
     const [serving] = cube.ids as [string]
-    const startMs = performance.now()
+    let startMs = performance.now()
     const secondsNow = () => (performance.now() - startMs) / 1_000
     const look = () => lookAt(cube.url(serving), pid, secondsNow())
     const settle = () => Promise.all(cube.ids.map(id => settledOf(id, socket(cube.folder, id), secondsNow())))
     const looks = [await look()]
     const settled = await settle()
     const seconds = options.minutes * 60
-    const publishing = publish(load, wire, seconds, options.publishesPerS)
+    await load.open(wire, 1, 1)
+    const filled = await fill(load, wire, seconds)
+    startMs = performance.now()
+    // One connection, so that the sequences are in the order of the topic; until all subscribers have left.
+    const publishing = load.publisher.ask(
+      'rate',
+      {
+        ...{ wire, ratePerS: options.publishesPerS, seconds: seconds + LEAVING_MS / 1_000 },
+        ...{ connections: 1, first: filled + 1 },
+      },
+      (seconds + 120) * 1_000,
+    )
     publishing.catch(() => {})
     const churning = load.readers[0]!.ask(
       'churn',
@@ -105,7 +115,8 @@ export async function churn(load: Load, options: ChurnOptions): Promise<ChurnFig
       dueS += settledEveryS
     }
     const { opened, events, jumps, garbled, failed } = await churning
-    const violations = (await publishing).flatMap(({ failures }) => failures)
+    const violations = [...(await publishing).failures]
+    await load.close()
     await delay(LEAVING_MS)
     const after = { look: await look(), settled: (await settle())[0]! }
     if (jumps > 0) violations.push(`${jumps} events were lost, doubled or in disorder`)
@@ -134,19 +145,19 @@ export async function churn(load: Load, options: ChurnOptions): Promise<ChurnFig
   }
 }
 
-/** One connection, so that the sequences are in the order of the topic; until all subscribers have left. */
-async function publish(load: Load, wire: TopicWire, seconds: number, ratePerS: number): Promise<Published[]> {
-  const startMs = performance.now()
-  const fillingS = Math.min(FILLING.seconds, seconds * FILLING.share)
-  const rate = (perS: number, forS: number, first: number) =>
-    load.publisher.ask(
-      'rate',
-      { wire, ratePerS: perS, seconds: forS, connections: 1, first },
-      (forS + 120) * 1_000,
-    )
-  const filled = await rate(FILLING.perS, fillingS, 1)
-  const leftS = seconds + LEAVING_MS / 1_000 - (performance.now() - startMs) / 1_000
-  return [filled, await rate(ratePerS, Math.max(1, leftS), filled.events + 1)]
+/** Fills the caches; how many events were published. Nobody looks at their order. */
+async function fill(load: Load, wire: TopicWire, seconds: number): Promise<number> {
+  const each = Math.ceil(Math.min(FILLING.events, seconds * FILLING.perSecondOfChurn) / FILLING.connections)
+  await Promise.all(
+    Array.from({ length: FILLING.connections }, (_, at) =>
+      load.publisher.ask(
+        'fill',
+        { wire, from: at * each + 1, to: (at + 1) * each, batch: 1 },
+        FILLING.timeoutMs,
+      ),
+    ),
+  )
+  return FILLING.connections * each
 }
 
 async function lookAt(url: string, pid: number, seconds: number): Promise<Look> {

@@ -127,7 +127,9 @@ function churn(figures: ChurnFigures): Verdict[] {
     },
     {
       what: `${what}: highest resident memory in the last third, and before it, ${from}`,
-      measured: `${plateau.lastMiB.toFixed(0)} MiB, ${plateau.beforeMiB.toFixed(0)} MiB`,
+      measured: Number.isNaN(plateau.lastMiB)
+        ? 'not measured'
+        : `${plateau.lastMiB.toFixed(0)} MiB, ${plateau.beforeMiB.toFixed(0)} MiB`,
       wanted: `at most ${PLATEAU_SHARE * 100} % higher${judged}`,
       isPass: isLevel || !isLong,
     },
