@@ -167,6 +167,41 @@ t.test('the payload of a decoded event is a view of the entry, not a copy', asyn
   t.equal(decodeEvents(encoded)[0]!.data.buffer, encoded.buffer)
 })
 
+t.test(
+  'an entry from another peer keeps nothing of the body it came in, nor of the pool that is in',
+  async t => {
+    const entry = (index: number, sizeBytes: number) => ({
+      ...{ index, term: 1, type: 'data' as const, data: Buffer.alloc(sizeBytes, index) },
+    })
+    const append = (entries: readonly ReturnType<typeof entry>[]) => [
+      {
+        slot: 1,
+        message: {
+          ...{ type: 'append' as const, from: 1, to: 2, term: 1, prevIndex: 0, prevTerm: 0, commit: 0 },
+          entries,
+        },
+      },
+    ]
+    for (const format of ['msgpack', 'json'] as const) {
+      const sent = [entry(1, 100), entry(2, 100_000), entry(3, 0)]
+      // As a body lies in memory that was read from a socket.
+      const body = Buffer.from(messagesBody.encode(append(sent), format))
+      const [received] = messagesBody.decode(body, format) as ReturnType<typeof append>
+      for (const [at, { data }] of received!.message.entries.entries()) {
+        t.ok(sent[at]!.data.equals(data))
+        t.ok(
+          data.buffer.byteLength <= 2 * data.length,
+          `${format}: ${data.buffer.byteLength} for ${data.length}`,
+        )
+      }
+    }
+    const [alone] = messagesBody.decode(
+      Buffer.from(messagesBody.encode(append([entry(1, 100_000)]))),
+    ) as ReturnType<typeof append>
+    t.ok(alone!.message.entries[0]!.data.byteOffset > 0, 'one that is nearly all of its body is not copied')
+  },
+)
+
 t.test('a range of a batch is read without the rest of it', async t => {
   const events = Array.from({ length: 10 }, (_, i) => ({ data: Buffer.from(String(i)) }))
   const encoded = encodeCommand({ kind: 'publish', timeMs: 1, topic: 'a', events })

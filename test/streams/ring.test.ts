@@ -46,6 +46,17 @@ t.test('frames count, and are made once', async t => {
   t.equal(ring.first, 3)
 })
 
+t.test('a frame that is kept holds no memory but its own', async t => {
+  const ring = ringOf(1, 100, 1e9)
+  for (let offset = 1; offset <= 3; offset += 1) {
+    ring.push(offset, event(offset))
+    // Made of a pool that others take from too: a slice of it would keep all of it.
+    const frame = ring.frame(plain, offset)
+    t.same(frame, plain.event(event(offset)))
+    t.equal(frame.buffer.byteLength, frame.length)
+  }
+})
+
 t.test('a chunk has at least one event and otherwise stays within its bytes', async t => {
   const ring = ringOf(7, 100, 1e9)
   for (let offset = 7; offset < 17; offset += 1) ring.push(offset, event(offset, 100))

@@ -101,16 +101,10 @@ export class Run {
     )
   }
 
-  /** On a cube of its own, so that nothing but the churn is seen. */
   async #churn(load: Load): Promise<void> {
     const { minutes, peers } = this.#options
     this.#tell(`churn: ${minutes} minutes`)
-    const cube = await Hypercast.start({ peers })
-    try {
-      this.results.churn = await churn(cube, load, { ...CHURN, minutes })
-    } finally {
-      await cube.close()
-    }
+    this.results.churn = await churn(load, { ...CHURN, peers, minutes })
   }
 
   async #storm(load: Load): Promise<void> {

@@ -7,8 +7,8 @@ import type { TopicView } from '../test-cube.ts'
 import { nowUs } from './load/payload.ts'
 import type { StormState } from './load/storm-readers.ts'
 import type { Load } from './load.ts'
-import type { LongTurn } from './probe.ts'
 import { Hypercast } from './servers/hypercast.ts'
+import { type Probed, summary, type Turns } from './turns.ts'
 
 const PROBE = fileURLToPath(new URL('./probe.ts', import.meta.url))
 
@@ -26,17 +26,13 @@ export interface StormFigures {
   /** From kill -9 until the last subscriber had the last event; NaN when that did not come. */
   readonly seconds: number
   readonly deliveries: number
-  /** Longest turn of each peer that was left, since the kill. */
-  readonly turns: readonly {
-    readonly peer: string
-    readonly wallMs: number
-    readonly cpuMs: number
-    /** Most CPU time of the thread in any one turn. */
-    readonly mostCpuMs: number
-    readonly over100: number
-  }[]
+  /** Turns of each peer that was left, since the kill. */
+  readonly turns: readonly (Turns & { readonly peer: string })[]
   readonly violations: readonly string[]
 }
+
+/** No turn of a peer's event loop may be blocked for longer. */
+export const LONGEST_TURN_MS = 100
 
 const PEERS = 3
 const FILL_BATCH = 1_000
@@ -113,7 +109,10 @@ export async function storm(
     const wanted = places.reduce((sum, place) => sum + history - place, 0) + subscribers * TAIL
     const last = await until(load, 30, states => total(states, 'events') >= wanted)
     await delay(PROBE_WRITES_MS)
-    const turns = others.map(id => longest(id, probeFile(cube.folder, id), killedUs, stormEndUs))
+    const turns = others.map(id => ({
+      peer: id,
+      ...turnsOf(probeFile(cube.folder, id), killedUs, stormEndUs),
+    }))
     await Promise.all(readers.map(reader => reader.ask('stormClose', null)))
     return {
       subscribers,
@@ -159,18 +158,9 @@ function total(states: readonly StormState[], key: keyof StormState): number {
   return states.reduce((sum, state) => sum + state[key], 0)
 }
 
-function longest(peer: string, file: string, fromUs: number, toUs: number): StormFigures['turns'][number] {
-  const all = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as LongTurn[]) : []
-  const turns = all.filter(({ atUs }) => atUs >= fromUs && atUs <= toUs)
-  const most = turns.reduce((one, other) => (other.wallMs > one.wallMs ? other : one), {
-    wallMs: 0,
-    cpuMs: 0,
-  })
-  return {
-    peer,
-    wallMs: most.wallMs,
-    cpuMs: most.cpuMs,
-    mostCpuMs: turns.reduce((one, { cpuMs }) => Math.max(one, cpuMs), 0),
-    over100: turns.filter(({ wallMs }) => wallMs > 100).length,
-  }
+function turnsOf(file: string, fromUs: number, toUs: number): Turns {
+  const probed = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as Probed)
+    : { turns: [], pauses: [] }
+  return summary(probed, fromUs, toUs, LONGEST_TURN_MS)
 }

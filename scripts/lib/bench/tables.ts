@@ -1,4 +1,6 @@
 import { cpus, release, totalmem, type } from 'node:os'
+import { JUDGED_FROM_S } from './churn.ts'
+import type { Look, SettledSample } from './growth.ts'
 import type { Results } from './results.ts'
 import type { BenchServer } from './servers/server.ts'
 import type { ThroughputCell } from './throughput.ts'
@@ -139,30 +141,66 @@ function stormTable(storm: NonNullable<Results['storm']>): string {
   const head = [
     'peer left',
     'longest turn ms',
-    'of them CPU ms',
+    'CPU',
+    'waiting for a core',
+    'asleep',
+    'collecting garbage',
+    'reads from disk',
+    'stolen by the host',
+    'most blocked in a turn ms',
     'most CPU in a turn ms',
     'turns over 100 ms',
+    'of them blocked so long',
   ]
-  const rows = turns.map(one => [
-    one.peer,
-    one.wallMs.toFixed(0),
-    one.cpuMs.toFixed(0),
-    one.mostCpuMs.toFixed(0),
-    String(one.over100),
+  const rows = turns.map(({ peer, longest, mostBlockedMs, mostCpuMs, over, blockedOver }) => [
+    peer,
+    longest.wallMs.toFixed(0),
+    longest.cpuMs.toFixed(0),
+    longest.waitedMs.toFixed(0),
+    longest.sleptMs.toFixed(0),
+    longest.collectingMs.toFixed(0),
+    String(longest.majorFaults),
+    longest.stolenMs.toFixed(0),
+    mostBlockedMs.toFixed(0),
+    mostCpuMs.toFixed(0),
+    String(over),
+    String(blockedOver),
   ])
   return `${number(subscribers)} subscribers, ${number(history)} events of history, ${number(deliveries)} deliveries: ${said}.\n\n${table(head, rows)}`
 }
 
-function churnTable({ samples, opened, events }: NonNullable<Results['churn']>): string {
-  const rows = samples
-    .filter((_, at) => at % Math.max(1, Math.floor(samples.length / 10)) === 0)
-    .map(one => [
-      one.seconds.toFixed(0),
-      one.residentMiB.toFixed(0),
-      one.heapMiB.toFixed(0),
-      String(one.files),
-      String(one.streams),
-    ])
-  const said = `${number(opened)} subscribers came, with ${number(events)} events in all.`
-  return `${said}\n\n${table(['s', 'resident MiB', 'heap MiB', 'files', 'streams'], rows)}`
+function churnTable(figures: NonNullable<Results['churn']>): string {
+  const { looks, settled, after, opened, events, options } = figures
+  const [serving] = settled
+  const own = settled.filter(({ peer }) => peer === serving?.peer)
+  const row = (one: SettledSample, { residentMiB, files, streams }: Look, name = one.seconds.toFixed(0)) => [
+    name,
+    one.heapMiB.toFixed(1),
+    one.externalMiB.toFixed(1),
+    (one.heapMiB + one.externalMiB).toFixed(1),
+    residentMiB.toFixed(0),
+    String(files),
+    String(streams),
+  ]
+  const rows = own
+    .filter((_, at) => at % Math.max(1, Math.floor(own.length / 10)) === 0)
+    .map(one => row(one, looks.findLast(({ seconds }) => seconds <= one.seconds)!))
+  rows.push(row(after.settled, after.look, 'all gone'))
+  const head = ['s', 'heap MiB', 'outside it', 'together', 'resident MiB', 'files', 'streams']
+  const peers = figures.growth.map(({ peer, firstMiB, lastMiB, perMinuteMiB }) => [
+    peer,
+    firstMiB.toFixed(1),
+    lastMiB.toFixed(1),
+    perMinuteMiB.toFixed(2),
+  ])
+  const lines = [
+    `${number(opened)} subscribers came, with ${number(events)} events in all. The serving peer:`,
+    '',
+    table(head, rows),
+  ]
+  if (peers.length > 0) {
+    const others = [`left at ${JUDGED_FROM_S} s, MiB`, 'at the end', 'growth by the minute']
+    lines.push('', `All ${options.peers} peers:`, '', table(['peer', ...others], peers))
+  }
+  return lines.join('\n')
 }

@@ -1,4 +1,5 @@
 import { HypercastError } from '../errors.ts'
+import { ownBytes } from './own-bytes.ts'
 
 /** Bytes or JSON that do not have the shape they should have; nothing was done with them. */
 export class CodecError extends HypercastError {
@@ -77,6 +78,13 @@ export const bytes: Shape<Uint8Array> = {
     if (decoded.toString('base64') !== base64) throw new CodecError(`${name} must be padded base64`)
     return decoded
   },
+}
+
+/** Bytes that are kept for long: unpacked ones hold little memory beside their own. */
+export const keptBytes: Shape<Uint8Array> = {
+  ...bytes,
+  unpack: (raw, name) => ownBytes(bytes.unpack(raw, name)),
+  fromJson: (raw, name) => ownBytes(bytes.fromJson(raw, name)),
 }
 
 /** May be absent: an absent field of a record, or null in its place. */

@@ -25,6 +25,7 @@ import {
   bytes,
   CodecError,
   dictionary,
+  keptBytes,
   list,
   NewerFormatError,
   nullable,
@@ -87,7 +88,8 @@ const entry = record<Entry>({
   index: uint,
   term: uint,
   type: oneOf(['data', 'noop', 'config']),
-  data: bytes,
+  // The tail of a slot's log is kept in memory.
+  data: keptBytes,
   configuration: optional(configurationShape),
 })
 const snapshotMeta = record<SnapshotMeta>({

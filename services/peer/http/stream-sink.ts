@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { ownBytes } from '../engine/own-bytes.ts'
 import type { Sink } from '../streams/types.ts'
 
 const LINE_END = Buffer.from('\r\n')
@@ -65,7 +66,7 @@ function chunkOf(bytes: Uint8Array): Buffer {
   const known = framed.get(bytes)
   if (known) return known
   const head = Buffer.from(`${bytes.length.toString(16)}\r\n`)
-  const chunk = Buffer.concat([head, bytes, LINE_END])
+  const chunk = ownBytes(Buffer.concat([head, bytes, LINE_END]))
   framed.set(bytes, chunk)
   return chunk
 }

@@ -1,3 +1,5 @@
+import { ownBytes } from '../engine/own-bytes.ts'
+
 /** Makes bytes of an item; framers of one name give the same bytes for the same item. */
 export interface Framer<Item> {
   readonly name: string
@@ -124,7 +126,7 @@ export class Ring<Item> {
     const entry = this.#entry(number)
     let frame = entry.frames.get(framer.name)
     if (frame === undefined) {
-      frame = framer.event(entry.item)
+      frame = ownBytes(framer.event(entry.item))
       entry.frames.set(framer.name, frame)
       this.#sizeBytes += frame.length
     }

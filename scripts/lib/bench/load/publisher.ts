@@ -20,6 +20,8 @@ export interface OpenLoop {
   readonly ratePerS: number
   readonly seconds: number
   readonly connections: number
+  /** Sequence of the first event; 1 if it is not said. */
+  readonly first?: number
 }
 
 export interface Published {
@@ -92,7 +94,7 @@ const operations = {
   stop: (_: null): Promise<Published> => stopLoop(),
 
   /** Publishes at a fixed rate, whatever the answers; each payload carries the time at which it should have been sent. */
-  async rate({ wire, ratePerS, seconds, connections }: OpenLoop): Promise<Published> {
+  async rate({ wire, ratePerS, seconds, connections, first = 1 }: OpenLoop): Promise<Published> {
     const failures: string[] = []
     const answers = build({ highestTrackableValue: HIGHEST_US, numberOfSignificantValueDigits: 3 })
     const sockets = Array.from({ length: connections }, () => new PublishSocket(wire.publish))
@@ -129,7 +131,7 @@ const operations = {
           const lateUs = nowUs() - dueUs
           if (lateUs < 0) break
           latestUs = Math.max(latestUs, lateUs)
-          queue.push({ sequence: next, dueUs })
+          queue.push({ sequence: first + next - 1, dueUs })
         }
         pump()
       }, 1)
