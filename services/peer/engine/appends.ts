@@ -98,7 +98,7 @@ export class Appends {
       return
     }
     this.#context.observer.committed(this.#context.clock.monotonicMs() - pending.sinceMs)
-    this.#finish(pending, { result, replicas: this.#replicasHolding(entry.index) })
+    this.#finish(pending, { result, replicas: this.#slot.raft.holders(entry.index) })
   }
 
   /** The log up to `index` was replaced by a snapshot: what was proposed there has a fate that was not seen. */
@@ -266,13 +266,6 @@ export class Appends {
       })
       this.#waiters.add(waiter)
     })
-  }
-
-  #replicasHolding(index: number): number {
-    const { progress, durable, number } = this.#slot.raft.status()
-    let count = durable >= index ? 1 : 0
-    for (const [member, follower] of progress) if (member !== number && follower.match >= index) count++
-    return count
   }
 }
 

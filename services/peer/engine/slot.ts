@@ -76,6 +76,8 @@ export class Slot {
   #configurations: DatedConfiguration[]
   #incoming: SlotImage | undefined
   #unwrittenHardState: Ready['hardState']
+  /** Term and vote as last handed to the store. */
+  #vow: { readonly term: number; readonly vote: number }
   #lowerBound: number
 
   constructor(context: SlotContext, slot: number) {
@@ -124,6 +126,7 @@ export class Slot {
     this.appends = new Appends(this, context)
     this.leadsSinceMs = context.clock.monotonicMs()
     this.leadership = { leader: 0, term: loaded.hardState.term, isLeader: false }
+    this.#vow = loaded.hardState
   }
 
   get number(): number {
@@ -294,8 +297,12 @@ export class Slot {
     const urgent = ready.mustSync || ready.entries.length > 0 || ready.truncateFrom !== undefined || install
     if (!urgent) return { ready, writes: [] }
     const compact = this.#compaction()
+    const { hardState } = ready
+    const isVow = hardState && (hardState.term !== this.#vow.term || hardState.vote !== this.#vow.vote)
+    if (isVow) this.#vow = hardState
+    // What was applied follows from the log: it is written now and then, and not with each entry.
     const write: SlotWrite = {
-      ...(this.unwritten() ?? { slot: this.slot }),
+      ...((isVow || install || compact ? this.unwritten() : undefined) ?? { slot: this.slot }),
       ...(ready.truncateFrom !== undefined && { truncateFrom: ready.truncateFrom }),
       ...(ready.entries.length > 0 && { entries: ready.entries }),
       ...(install && { install }),

@@ -6,7 +6,7 @@ import type { Rosters } from './rosters.ts'
 import type { Slot } from './slot.ts'
 import type { Clock, EngineObserver, SlotMessage, Transport } from './types.ts'
 
-/** Applied rows that no urgent write took along are written this much later: they follow from the log anyway. */
+/** Applied rows, and the commit index, are written this much later, many turns' in one: they follow from the log anyway. */
 const LAZY_WRITE_MS = 100
 
 export interface TurnsOptions {
@@ -110,7 +110,6 @@ export class Turns {
     }
     if (stopped()) return
     outbox.flush(transport)
-    if (writes.length > 0) writes.push(...this.#lazyWrites([...this.#lazy]))
     this.#planLazyWrite()
     this.#persist(writes, turns, waiters)
     // Only now: whoever is told may read, and reading writes what is applied, which must not overtake the turn's rows.
@@ -123,8 +122,7 @@ export class Turns {
     turns.push({ slot, ready: turn.ready })
     outbox.add(slot.slot, turn.ready.messages)
     writes.push(...turn.writes)
-    if (turn.writes.length > 0) this.#lazy.delete(slot)
-    else this.#lazy.add(slot)
+    this.#lazy.add(slot)
     if (slot.raft.hasReady()) this.touch(slot)
   }
 

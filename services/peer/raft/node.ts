@@ -216,6 +216,13 @@ export class RaftNode implements RaftMember {
     state.configurations.forget(index)
   }
 
+  holders(index: number): number {
+    const { log, progress } = this.#state
+    let count = log.durable >= index ? 1 : 0
+    for (const { match } of progress.values()) if (match >= index) count++
+    return count
+  }
+
   status(): RaftStatus {
     const state = this.#state
     const { floor } = state.log

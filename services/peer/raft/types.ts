@@ -303,5 +303,7 @@ export interface RaftMember {
   persisted(id: number): void
   /** The state machine has applied everything up to `index`. */
   applied(index: number): void
+  /** Leader: members, this one included, that are known to hold the log up to `index` durably. */
+  holders(index: number): number
   status(): RaftStatus
 }
