@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { PeerId } from './cube/labels.ts'
 import { parentsOf } from './cube/parents.ts'
-import { replicasOf, slotOf } from './cube/placement.ts'
+import { replicasOf } from './cube/placement.ts'
 import { formatOf } from './cube/roster-format.ts'
 import type { Engine } from './engine/engine.ts'
 import { wireFormatOf } from './engine/formats.ts'
@@ -13,6 +12,7 @@ import { Edges, type EdgesOptions } from './links/edges.ts'
 import { Executor } from './links/execute.ts'
 import { ProducerStamps } from './links/producer.ts'
 import { Router } from './links/router.ts'
+import { topicSlot } from './links/topic-slot.ts'
 import { Admission, type Identity } from './membership/admission.ts'
 import { Departures } from './membership/departures.ts'
 import type { Configuration } from './raft/types.ts'
@@ -76,7 +76,7 @@ export function wire(options: WiringOptions): Wiring {
     ...{ self, slots: engine, dispatcher, clock, random, log, settings: streaming },
     trunks: options.trunks,
     ...(options.bounds && { bounds: options.bounds }),
-    slotOf: topic => slotOf(createHash('sha256').update(topic, 'utf8').digest(), slotCount),
+    slotOf: topic => topicSlot(topic, slotCount),
     slotCount,
     parentsOf: slot => {
       const parents = parentsOf({

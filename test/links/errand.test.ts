@@ -29,7 +29,7 @@ function outcomeOf(...answers: readonly ForwardedAnswer[]) {
       request: { kind: 'publish', topic: 'sports', events: [{ data: Buffer.from('goal') }] },
     },
     targets: ['110', '010', '100'],
-    replicas: new Set(['110', '010', '100']),
+    isReplica: peer => ['110', '010', '100'].includes(peer),
     patienceMs: () => (left.length > 0 ? 100 : 0),
     attempt: async () => left.shift()!,
     pause: async () => {},

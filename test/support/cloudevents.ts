@@ -1,7 +1,7 @@
 import { CloudEvent, HTTP, type Message } from 'cloudevents'
 import type { Test } from 'tap'
 import { encodeAttribute } from '../../clients/typescript/src/payload.ts'
-import { slotOfTopic } from '../../services/peer/http/views.ts'
+import { topicSlot } from '../../services/peer/links/topic-slot.ts'
 import { toCloudEvent } from '../../services/peer/streams/cloudevents.ts'
 import { makeApp } from './app.ts'
 import { ROSTER } from './fake-peer.ts'
@@ -19,7 +19,7 @@ export async function cloudApp(t: Test, settings: Parameters<typeof makeApp>[1] 
       headers,
       payload: typeof payload === 'string' ? payload : Buffer.from(payload),
     })
-  const slot = slotOfTopic(TOPIC, ROSTER.slots)
+  const slot = topicSlot(TOPIC, ROSTER.slots)
   /** Everything kept, as a stream with `format=cloudevents` gives it. */
   const out = () => {
     const { incarnation } = peer.slots.topic(slot, TOPIC)!

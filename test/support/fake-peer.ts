@@ -13,9 +13,9 @@ import type {
   PeerApi,
   PeerStatus,
 } from '../../services/peer/http/api.ts'
-import { slotOfTopic } from '../../services/peer/http/views.ts'
 import { LIMITS } from '../../services/peer/limits.ts'
 import { Executor } from '../../services/peer/links/execute.ts'
+import { topicSlot } from '../../services/peer/links/topic-slot.ts'
 import type { Dispatcher, Operation, OperationResult } from '../../services/peer/links/types.ts'
 import type { RecoveryPlan } from '../../services/peer/membership/recovery-plan.ts'
 import { PeerMetrics } from '../../services/peer/metrics.ts'
@@ -93,7 +93,7 @@ export class FakePeer implements PeerApi {
         say: () => Promise.reject(new HypercastError('UNREACHABLE')),
       },
       settings: { heartbeatMs: 15_000, stallTimeoutMs: 30_000, retryMs: 500, flushMs: 2 },
-      slotOf: topic => slotOfTopic(topic, ROSTER.slots),
+      slotOf: topic => topicSlot(topic, ROSTER.slots),
       slotCount: ROSTER.slots,
       parentsOf: slot => placement(slot, ROSTER, LIMITS.REPLICAS).filter(peer => peer !== SELF),
     })
@@ -149,7 +149,7 @@ export class FakePeer implements PeerApi {
     return {
       dispatch,
       async append(request: Request, deadlineMs: number) {
-        const slot = request.kind === 'roster' ? ROSTER.slots : slotOfTopic(request.topic, ROSTER.slots)
+        const slot = request.kind === 'roster' ? ROSTER.slots : topicSlot(request.topic, ROSTER.slots)
         return { ...(await dispatch({ kind: 'append', slot, request }, deadlineMs)), slot }
       },
     }

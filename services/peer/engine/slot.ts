@@ -182,12 +182,13 @@ export class Slot {
   }
 
   status(): SlotStatus {
+    const { slot, home, succession: replicas, primary, raft } = this
     return {
-      slot: this.slot,
-      home: this.home,
-      replicas: this.succession,
-      primary: this.primary,
-      raft: this.raft.status(),
+      ...{ slot, home, replicas, primary },
+      // Most who ask want to know the primary alone, and they ask for each publish.
+      get raft() {
+        return raft.status()
+      },
     }
   }
 

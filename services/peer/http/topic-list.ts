@@ -2,11 +2,12 @@ import type { FastifyReply } from 'fastify'
 import type { PeerId } from '../cube/labels.ts'
 import type { Roster } from '../cube/roster.ts'
 import { HypercastError } from '../errors.ts'
+import { topicSlot } from '../links/topic-slot.ts'
 import type { TopicRow } from '../topics/types.ts'
 import type { PeerApi } from './api.ts'
 import { deadline } from './outcome.ts'
 import type { TopicBody } from './schemas.ts'
-import { rosterOf, slotOfTopic, topicBody } from './views.ts'
+import { rosterOf, topicBody } from './views.ts'
 
 /** A page of topics by name. */
 export interface TopicPageBody {
@@ -56,7 +57,7 @@ async function askGroup(
   if (result.kind !== 'topics') throw new HypercastError('INTERNAL')
   const { topics, primaries } = result
   const total = rosterOf(api).slots
-  return topics.map(row => ({ row, primary: primaries[slots.indexOf(slotOfTopic(row.name, total))] ?? null }))
+  return topics.map(row => ({ row, primary: primaries[slots.indexOf(topicSlot(row.name, total))] ?? null }))
 }
 
 /** Slots by the corner they belong to. */

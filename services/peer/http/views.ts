@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto'
 import { displayId, type PeerId } from '../cube/labels.ts'
 import { links } from '../cube/neighbours.ts'
-import { replicasOf, slotOf } from '../cube/placement.ts'
+import { replicasOf } from '../cube/placement.ts'
 import type { Roster, RosterPeer } from '../cube/roster.ts'
 import { formatOf } from '../cube/roster-format.ts'
 import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { topicSlot } from '../links/topic-slot.ts'
 import { topicNameProblem } from '../topics/names.ts'
 import type { TopicRow } from '../topics/types.ts'
 import type { PeerApi } from './api.ts'
@@ -26,11 +26,6 @@ export function checkTopicName(name: string): string {
   throw new HypercastError('INVALID_TOPIC_NAME', `The name "${shorten(name.toWellFormed())}" ${problem}.`)
 }
 
-/** The slot of a topic (DESIGN 4). */
-export function slotOfTopic(name: string, slots: number): number {
-  return slotOf(createHash('sha256').update(name).digest(), slots)
-}
-
 /** The path of a topic, its name percent-encoded. */
 export function topicPath(name: string): string {
   return `/v1/topics/${encodeURIComponent(name)}`
@@ -49,7 +44,7 @@ export function peerRef(roster: Roster, id: PeerId | null): PeerRef | null {
 
 /** The body of one topic. */
 export function topicBody(roster: Roster, row: TopicRow, primary: PeerId | null): TopicBody {
-  const slot = slotOfTopic(row.name, roster.slots)
+  const slot = topicSlot(row.name, roster.slots)
   const replicas = replicasOf(slot, roster, LIMITS)
   return {
     name: row.name,

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { PeerId } from '../cube/labels.ts'
-import { replicasOf, slotOf } from '../cube/placement.ts'
+import { replicasOf } from '../cube/placement.ts'
 import type { Roster } from '../cube/roster.ts'
 import { orderTargets } from '../cube/routing.ts'
 import { heldBackOperation } from '../engine/formats.ts'
@@ -12,6 +11,7 @@ import type { Edges } from './edges.ts'
 import { Errand, type Outcome } from './errand.ts'
 import type { ProducerStamps } from './producer.ts'
 import { patienceOf, type Router } from './router.ts'
+import { topicSlot } from './topic-slot.ts'
 import type { LinkLog } from './transport.ts'
 import type { Dispatcher, Operation } from './types.ts'
 
@@ -61,7 +61,7 @@ export class CubeDispatcher implements Dispatcher {
   async append(request: Request, deadlineMs: number): Promise<Outcome & { readonly slot: number }> {
     const { slots } = this.#options.roster()
     // The roster's own slot lies behind the last topic slot.
-    const slot = request.kind === 'roster' ? slots : slotOf(digestOf(request.topic), slots)
+    const slot = request.kind === 'roster' ? slots : topicSlot(request.topic, slots)
     const outcome = await this.dispatch({ kind: 'append', slot, request }, deadlineMs)
     return { ...outcome, slot }
   }
@@ -136,9 +136,10 @@ export class CubeDispatcher implements Dispatcher {
     return new Errand({
       operation,
       targets: this.#targets(operation, slots),
-      replicas: new Set(
-        'peer' in operation ? [operation.peer] : slots.flatMap(slot => this.#replicasOf(slot)),
-      ),
+      isReplica: peer =>
+        'peer' in operation
+          ? operation.peer === peer
+          : slots.some(slot => this.#replicasOf(slot).includes(peer)),
       patienceMs: () => (this.#isClosed ? 0 : patienceOf(deadlineMs - clock.monotonicMs())),
       attempt: (forwarded, cancellation) => router.route(forwarded, cancellation),
       pause: () => this.#pause(slots[0] ?? 0, backoff.nextMs(), deadlineMs),
@@ -228,8 +229,4 @@ const overloaded: Outcome = { result: { kind: 'failed', code: 'OVERLOADED', defi
 
 function notYet(detail: string): Outcome {
   return { result: { kind: 'failed', code: 'UPGRADE_UNDER_WAY', definite: true, detail }, path: [] }
-}
-
-function digestOf(topic: string): Uint8Array {
-  return createHash('sha256').update(topic, 'utf8').digest()
 }

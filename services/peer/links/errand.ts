@@ -19,8 +19,8 @@ export interface ErrandOptions {
   readonly operation: Operation
   /** Peers that may be able to answer, best first; never empty. */
   readonly targets: readonly PeerId[]
-  /** Replicas of the operation's slot: whether one of them was asked makes the difference between two errors. */
-  readonly replicas: ReadonlySet<PeerId>
+  /** Whether a peer is a replica of the operation's slot: whether one was asked makes the difference between two errors. */
+  isReplica(peer: PeerId): boolean
   /** What is left for one more attempt, in milliseconds; nothing when 0 or less. */
   patienceMs(): number
   attempt(forwarded: Forwarded, cancellation: Cancellation): Promise<ForwardedAnswer>
@@ -79,7 +79,7 @@ export class Errand implements Cancellation {
   }
 
   async #attempt(target: PeerId, patienceMs: number): Promise<ForwardedAnswer> {
-    const { operation, replicas } = this.#options
+    const { operation, isReplica } = this.#options
     this.#underWay = true
     this.#attempts += 1
     const forwarded = { operation, target, path: [], visited: [], patienceMs }
@@ -87,7 +87,7 @@ export class Errand implements Cancellation {
     this.#underWay = false
     if (answer.kind === 'exhausted') {
       this.#definite &&= answer.definite
-      this.#reached ||= answer.visited.some(peer => replicas.has(peer))
+      this.#reached ||= answer.visited.some(isReplica)
     } else {
       this.#reached = true
     }

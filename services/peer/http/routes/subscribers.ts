@@ -1,10 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { LIMITS } from '../../limits.ts'
+import { topicSlot } from '../../links/topic-slot.ts'
 import type { HttpOptions, PeerApi } from '../api.ts'
 import { ListenerCount } from '../listeners.ts'
 import { deadline, unknownTopic } from '../outcome.ts'
 import { jsonResponse, problemResponses, TopicParams } from '../schemas.ts'
-import { checkTopicName, rosterOf, slotOfTopic } from '../views.ts'
+import { checkTopicName, rosterOf } from '../views.ts'
 
 const DESCRIPTION =
   'Open streams of clients to which the topic’s events go, on all peers of the cube, counted anew by each of them. ' +
@@ -51,7 +52,7 @@ const subscribers: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api })
 
 /** Linearizable; false also when nobody can say. */
 async function isUnknown(api: PeerApi, topic: string): Promise<boolean> {
-  const slot = slotOfTopic(topic, rosterOf(api).slots)
+  const slot = topicSlot(topic, rosterOf(api).slots)
   const deadlineMs = Math.min(deadline(api), api.clock.monotonicMs() + LIMITS.LISTENERS_PATIENCE_MS)
   const { result } = await api.dispatcher.dispatch({ kind: 'describe', slot, topic }, deadlineMs)
   return result.kind === 'described' && result.view.topic === undefined

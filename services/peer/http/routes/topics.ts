@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import type { PeerId } from '../../cube/labels.ts'
 import { HypercastError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
+import { topicSlot } from '../../links/topic-slot.ts'
 import { mergeSettings } from '../../topics/settings.ts'
 import type { TopicRow, TopicSettings } from '../../topics/types.ts'
 import type { HttpOptions, PeerApi } from '../api.ts'
@@ -18,7 +19,7 @@ import {
   TopicParams,
 } from '../schemas.ts'
 import { listTopics } from '../topic-list.ts'
-import { checkTopicName, rosterOf, slotOfTopic, topicBody, topicPath } from '../views.ts'
+import { checkTopicName, rosterOf, topicBody, topicPath } from '../views.ts'
 
 const ROUTING = ['NO_PRIMARY', 'UNREACHABLE', 'OVERLOADED', 'STOPPING', 'NOT_FOUNDED', 'CLOCK_SKEW'] as const
 const WRITING = [...ROUTING, 'FOREIGN_ORIGIN', 'OUTCOME_UNKNOWN', 'DISK_FULL'] as const
@@ -207,7 +208,7 @@ async function describe(api: PeerApi, reply: FastifyReply, topic: string) {
 }
 
 async function describeRow(api: PeerApi, reply: FastifyReply, topic: string) {
-  const slot = slotOfTopic(topic, rosterOf(api).slots)
+  const slot = topicSlot(topic, rosterOf(api).slots)
   const { view } = await ask(api, reply, 'described', { kind: 'describe', slot, topic })
   return view
 }
