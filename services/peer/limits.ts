@@ -208,8 +208,10 @@ export const LIMITS = {
   /** The same per selection of several topics, only to bridge the time that a read of the log takes. */
   MAX_CHANNEL_RING_EVENTS: 4_096,
   MAX_CHANNEL_RING_BYTES: 2_097_152,
-  /** Ends of topics remembered per selection for streams that read the log past them. */
-  MAX_KNOWN_ENDS: 64,
+  /** Ends of topics remembered per selection, and per stream that reads the log past them. */
+  MAX_KNOWN_ENDS: 1_000,
+  /** Lives of topics remembered per selection, of which a read of the log past a break says whether they are over. */
+  MAX_SHOWN_LIVES: 2_000,
   /** Topics whose last offset is remembered for a stream that reads the log, to say where a gap in them begins. */
   MAX_KNOWN_OFFSETS: 1_000,
   /** Reads of slots under way for streams over several topics, of each slot those that failed before, and how long each may take. */

@@ -81,7 +81,7 @@ t.test('reads of the replica here are not all done in one turn', async t => {
   }
   const reads = new SlotReads({ read, place: async () => null }, clock)
   const all = Array.from({ length: 16 }, (_, slot) =>
-    reads.read({ key: `${slot}`, slot, wants: ['a'] }, position, false),
+    reads.read({ key: `${slot}`, slot, wants: ['a'] }, position, { lives: [], key: '' }, false),
   )
   await clock.settle()
   t.ok((await Promise.all(all)).every(slice => slice !== null))

@@ -1,6 +1,7 @@
 import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
-import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-operations.ts'
-import type { SlotTap } from '../../services/peer/streams/taps.ts'
+import { overOf, type Placed, type Slice, type SlotStart } from '../../services/peer/links/slot-operations.ts'
+import type { ShownLife } from '../../services/peer/streams/shown-lives.ts'
+import type { SlotTap, TopicGlance } from '../../services/peer/streams/taps.ts'
 import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
 import type { SlotPosition } from '../../services/peer/topics/positions.ts'
 import type { Command, SlotNotice, StoredEvent } from '../../services/peer/topics/types.ts'
@@ -64,10 +65,22 @@ export class ReplicaModel {
     }
   }
 
-  read(wants: readonly string[], position: SlotPosition, maxEvents: number): Slice {
+  read(
+    wants: readonly string[],
+    position: SlotPosition,
+    shown: readonly ShownLife[],
+    maxEvents: number,
+  ): Slice {
     const { model } = this
-    const slot = appliedSlot(model.slot, this.#machine)
-    return readSlot(model.runs.upTo(this.position.index), slot, wants, position, maxEvents, 1e9)
+    const machine = this.#machine
+    const slot = appliedSlot(model.slot, machine)
+    const slice = readSlot(model.runs.upTo(this.position.index), slot, wants, position, maxEvents, 1e9)
+    const state = {
+      topic: (_slot: number, name: string) => machine.topic(name),
+      incarnation: () => machine.slot.incarnation,
+    }
+    const lives = shown.map(({ topic, incarnation }) => [topic, incarnation] as const)
+    return { ...slice, over: overOf(state, model.slot, lives) }
   }
 
   place(wants: readonly string[], start: SlotStart): Placed {
@@ -99,7 +112,18 @@ export class TapModel {
   cover(index: number): void {
     this.#told = index
     const past = this.model.events.filter(({ event }) => this.#indexOf(event) <= index)
-    this.tap.covered({ sequence: past.at(-1)?.event.sequence ?? 0, index }, new Map(), 0)
+    const { rows, incarnation } = this.#rowsAt(index)
+    this.tap.covered({ sequence: past.at(-1)?.event.sequence ?? 0, index }, rows, incarnation)
+  }
+
+  /** What was known at an entry of the log of the topics wanted by name. */
+  #rowsAt(index: number): { rows: Map<string, TopicGlance | null>; incarnation: number } {
+    const machine = new SlotMachine(emptyImage(), LIMITS)
+    for (const [at, command] of this.model.commands.slice(0, index).entries())
+      machine.apply(at + 1, 1, command)
+    const names = [...this.#wanted.names]
+    const rows = new Map(names.map(name => [name, machine.topic(name) ?? null] as const))
+    return { rows, incarnation: machine.slot.incarnation }
   }
 
   /** Tells the next entries. */

@@ -5,6 +5,7 @@ import type { SlotReader } from '../../services/peer/streams/slot-reader.ts'
 import { SlotReads, type SlotScope } from '../../services/peer/streams/slot-reads.ts'
 import { ManualClock } from './clock.ts'
 
+const NONE = { lives: [], key: '' }
 const POSITION = { sequence: 0, index: 0 }
 
 function scopeOf(slot: number): SlotScope {
@@ -28,7 +29,7 @@ function setUp() {
   const slice: Slice = { kind: 'slice', events: [], gaps: [], position: POSITION, latest: 0 }
   const placed: Placed = { kind: 'placed', position: POSITION, tail: [] }
   const reader: SlotReader = {
-    read: (slot, _wants, _position, patienceMs) => answer(slot, patienceMs, slice),
+    read: (slot, _wants, _position, _shown, patienceMs) => answer(slot, patienceMs, slice),
     place: (slot, _wants, _start, patienceMs) => answer(slot, patienceMs, placed),
   }
   return { clock, silent, reads: new SlotReads(reader, clock), most: () => most }
@@ -51,7 +52,7 @@ t.test('retries in a slot nobody answers for hold up none of another slot', asyn
     void reads.place(scopeOf(0), { kind: 'time', timeMs }, true)
   await clock.settle()
   t.equal(most(), LIMITS.MAX_SLOT_RETRIES)
-  t.ok(await isPrompt(clock, reads.read(scopeOf(1), POSITION, true)))
+  t.ok(await isPrompt(clock, reads.read(scopeOf(1), POSITION, NONE, true)))
   t.ok(await isPrompt(clock, reads.place(scopeOf(1), { kind: 'earliest' }, true)))
 })
 
@@ -63,29 +64,32 @@ t.test('first reads of a slot that is known to be silent hold up none of the oth
   for (let timeMs = 1; timeMs <= 500; timeMs += 1)
     void reads.place(scopeOf(0), { kind: 'time', timeMs }, false)
   await clock.settle()
-  t.ok(await isPrompt(clock, reads.read(scopeOf(1), POSITION, false)))
+  t.ok(await isPrompt(clock, reads.read(scopeOf(1), POSITION, NONE, false)))
   silent.delete(0)
   // Those under way still take their time; the ones behind them are answered then.
   await clock.advance(LIMITS.SLOT_READ_PATIENCE_MS)
-  t.ok(await isPrompt(clock, reads.read(scopeOf(0), POSITION, false)), 'it has answered: as any other slot')
+  t.ok(
+    await isPrompt(clock, reads.read(scopeOf(0), POSITION, NONE, false)),
+    'it has answered: as any other slot',
+  )
 })
 
 t.test('a cursor that nobody has got to holds up nobody who has not failed', async t => {
   const { clock, silent, reads } = setUp()
   silent.add(0)
   for (let sequence = 1; sequence <= 50; sequence += 1) {
-    void reads.read(scopeOf(0), { sequence, index: sequence }, true)
+    void reads.read(scopeOf(0), { sequence, index: sequence }, NONE, true)
   }
   await clock.settle()
   silent.delete(0)
-  t.ok(await isPrompt(clock, reads.read(scopeOf(0), POSITION, false)))
+  t.ok(await isPrompt(clock, reads.read(scopeOf(0), POSITION, NONE, false)))
 })
 
 t.test('the same is read once, and again when that is done', async t => {
   const { clock, reads } = setUp()
-  const one = reads.read(scopeOf(0), POSITION, false)
-  t.equal(reads.read(scopeOf(0), POSITION, false), one)
+  const one = reads.read(scopeOf(0), POSITION, NONE, false)
+  t.equal(reads.read(scopeOf(0), POSITION, NONE, false), one)
   await clock.settle()
-  t.not(reads.read(scopeOf(0), POSITION, false), one)
+  t.not(reads.read(scopeOf(0), POSITION, NONE, false), one)
   await clock.settle()
 })

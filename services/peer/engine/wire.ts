@@ -251,7 +251,13 @@ const operation = variant<Operation, 'kind'>('kind', {
   list: [5, record({ slots: list(uint, LIMITS.MAX_SLOTS), after: text, limit: uint })],
   members: [6, record({ slot: uint })],
   ping: [7, record({ peer: peerId })],
-  readSlot: [8, record({ slot: uint, wants, position: slotPosition, maxEvents: uint, maxBytes: uint })],
+  readSlot: [
+    8,
+    record({
+      ...{ slot: uint, wants, position: slotPosition, maxEvents: uint, maxBytes: uint },
+      shown: optional(list(tuple<readonly [string, number]>(text, uint), LIMITS.MAX_SHOWN_LIVES)),
+    }),
+  ],
   placeSlot: [9, record({ slot: uint, wants, start: slotStart })],
   glance: [10, record({ slot: uint, topic: text })],
   listeners: [11, record({ peer: peerId, topic: text })],
@@ -315,6 +321,7 @@ const operationResult = variant<OperationResult, 'kind'>('kind', {
       ),
       position: slotPosition,
       latest: uint,
+      over: optional(list(uint, LIMITS.MAX_SHOWN_LIVES)),
     }),
   ],
   placed: [

@@ -74,9 +74,7 @@ export class CatchUp {
     const start = { kind: 'time', timeMs: place.sinceMs } as const
     const placed = await this.#reads.place(channel.selection.scopes[at]!, start, true)
     if (placed === null) return false
-    trail.vector.set(at, placed.position)
-    trail.undecided.delete(at)
-    trail.behind.add(at)
+    trail.decide(at, placed.position)
     return true
   }
 
@@ -91,12 +89,13 @@ export class CatchUp {
     const { log, selection } = channel
     if (!trail.mustRead(log, at)) return true
     const asked = trail.vector.position(at)
-    const slice = await this.#reads.read(selection.scopes[at]!, asked, again)
+    const shown = log.shown(at)
+    const slice = await this.#reads.read(selection.scopes[at]!, asked, shown, again)
     const turn = this.#slices.turn()
     if (turn) await turn
     if (!subscriber.open || subscriber.trail !== trail || trail.vector.place(at) !== asked) return true
     if (slice === null || !isLevelWith(slice.position, asked)) return false
-    subscriber.deliver(trail.read(log, at, slice), subscriber.next)
+    subscriber.deliver(trail.read(log, at, slice, shown.lives), subscriber.next)
     // A replica that has everything up to here and nothing further is behind what the channel has heard of.
     return slice.position.sequence > asked.sequence || !trail.mustRead(log, at)
   }

@@ -137,7 +137,7 @@ export class Channel implements ChannelHome, Flushable {
     const { log } = this
     return {
       wants,
-      covered: position => this.#covered(at, position),
+      covered: (...cover) => this.#covered(at, ...cover),
       events: (topic, events, index) => {
         log.publish(at, topic, events, index)
         this.#flusher.request(this)
@@ -153,8 +153,8 @@ export class Channel implements ChannelHome, Flushable {
     }
   }
 
-  #covered(at: number, position: SlotPosition): void {
-    if (this.log.cover(at, position) === 'behind') {
+  #covered(at: number, ...cover: Parameters<SlotTap['covered']>): void {
+    if (this.log.cover(at, ...cover) === 'behind') {
       for (const subscriber of this.#subscribers) {
         if (!subscriber.begun) continue
         const trail = subscriber.trail ?? this.#depart(subscriber)
@@ -195,7 +195,7 @@ export class Channel implements ChannelHome, Flushable {
     const { behind, undecided, vector } = trail
     if (subscriber.next < log.first) {
       for (const at of log.slots.keys()) {
-        if (!undecided.has(at) && !log.reaches(at, vector.position(at).sequence)) behind.add(at)
+        if (!undecided.has(at) && !log.reaches(at, vector.position(at))) behind.add(at)
       }
       subscriber.next = log.first
     }
@@ -221,6 +221,7 @@ export class Channel implements ChannelHome, Flushable {
     this.#levels += 1
     subscriber.trail = undefined
     subscriber.place = this.log.cursor
+    if (this.#levels === this.#subscribers.size) this.log.forgetBreaks()
   }
 
   /** From the others to a trail of its own, from where it stands. */

@@ -1,16 +1,18 @@
 import type { Clock, SlotLogs } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
-import type { Placed, Slice, SlotStart } from '../links/slot-operations.ts'
+import { overOf, type Placed, type Slice, type SlotStart } from '../links/slot-operations.ts'
 import type { Dispatcher } from '../links/types.ts'
 import { isLevelWith, type SlotPosition } from '../topics/positions.ts'
+import type { ShownLife } from './shown-lives.ts'
 
 /** Reads slots wherever they are. Nothing rejects: null says that nobody new enough was found in time. */
 export interface SlotReader {
-  /** Matching events behind `position`; bounded. */
+  /** Matching events behind `position`, bounded, and which of the lives that were `shown` are over. */
   read(
     slot: number,
     wants: readonly string[],
     position: SlotPosition,
+    shown: readonly ShownLife[],
     patienceMs: number,
   ): Promise<Slice | null>
   /** Where a stream begins in the slot. */
@@ -18,7 +20,7 @@ export interface SlotReader {
 }
 
 export interface CubeSlotReaderOptions {
-  readonly slots: Pick<SlotLogs, 'holds' | 'position' | 'readSlot' | 'placeSlot'>
+  readonly slots: Pick<SlotLogs, 'holds' | 'position' | 'topic' | 'incarnation' | 'readSlot' | 'placeSlot'>
   readonly dispatcher: Pick<Dispatcher, 'dispatch'>
   readonly clock: Clock
   /** Events read at a time. */
@@ -37,17 +39,23 @@ export class CubeSlotReader implements SlotReader {
     slot: number,
     wants: readonly string[],
     position: SlotPosition,
+    lives: readonly ShownLife[],
     patienceMs: number,
   ): Promise<Slice | null> {
     const { slots, dispatcher, replayEvents: maxEvents } = this.#options
     const maxBytes = LIMITS.REPLAY_BYTES
+    const shown = lives.map(({ topic, incarnation }) => [topic, incarnation] as const)
     const here = this.#here(slot, () =>
       isLevelWith(slots.position(slot), position)
-        ? slots.readSlot(slot, wants, position, maxEvents, maxBytes)
+        ? {
+            ...slots.readSlot(slot, wants, position, maxEvents, maxBytes),
+            over: overOf(slots, slot, shown),
+          }
         : null,
     )
     if (here !== null) return here
-    const operation = { kind: 'readSlot', slot, wants, position, maxEvents, maxBytes } as const
+    const asked = { kind: 'readSlot', slot, wants, position, maxEvents, maxBytes } as const
+    const operation = shown.length > 0 ? { ...asked, shown } : asked
     const { result } = await dispatcher.dispatch(operation, this.#deadlineMs(patienceMs))
     return result.kind === 'slice' ? result : null
   }

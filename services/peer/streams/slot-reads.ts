@@ -2,6 +2,7 @@ import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { Placed, Slice, SlotStart } from '../links/slot-operations.ts'
 import type { SlotPosition } from '../topics/positions.ts'
+import type { ShownHere } from './shown-lives.ts'
 import { Slices } from './slices.ts'
 import type { SlotReader } from './slot-reader.ts'
 
@@ -44,11 +45,14 @@ export class SlotReads {
     this.#slices = new Slices(clock)
   }
 
-  /** Events behind `position`; null when nobody new enough was found. `again`: the same has failed before. */
-  read(scope: SlotScope, position: SlotPosition, again: boolean): Promise<Slice | null> {
+  /**
+   * Events behind `position`, and which of the lives that were `shown` are over; null when nobody new enough was found.
+   * `again`: the same has failed before.
+   */
+  read(scope: SlotScope, position: SlotPosition, shown: ShownHere, again: boolean): Promise<Slice | null> {
     const { key, slot, wants } = scope
-    return this.#share(`${key}:${position.sequence}.${position.index}`, slot, again, () =>
-      this.#reader.read(slot, wants, position, LIMITS.SLOT_READ_PATIENCE_MS),
+    return this.#share(`${key}:${position.sequence}.${position.index}:${shown.key}`, slot, again, () =>
+      this.#reader.read(slot, wants, position, shown.lives, LIMITS.SLOT_READ_PATIENCE_MS),
     )
   }
 
