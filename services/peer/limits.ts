@@ -218,6 +218,9 @@ export const LIMITS = {
   MAX_SLOT_READS: 16,
   MAX_SLOT_RETRIES: 2,
   SLOT_READ_PATIENCE_MS: 1_000,
+  /** Linearizable questions of one slot under way for such streams, and how long none is asked when nobody answered one. */
+  MAX_FRESH_PLACES: 8,
+  LEADERLESS_MS: 2_000,
   /** Events read from the log at a time for one subscriber that is behind. */
   REPLAY_EVENTS: 500,
   REPLAY_BYTES: 524_288,

@@ -317,6 +317,7 @@ const operations: Forwarded[] = [
     ...{ maxEvents: 6, maxBytes: 7, shown: [['a', 2]] },
   }),
   forwarded({ kind: 'placeSlot', slot: 3, wants: ['a'], start: { kind: 'latest' } }),
+  forwarded({ kind: 'placeSlot', slot: 3, wants: ['a'], start: { kind: 'latest' }, fresh: true }),
   forwarded({ kind: 'placeSlot', slot: 3, wants: [], start: { kind: 'earliest' } }),
   forwarded({ kind: 'placeSlot', slot: 3, wants: ['*'], start: { kind: 'time', timeMs: 4.5 } }),
   forwarded({ kind: 'placeSlot', slot: 3, wants: ['*'], start: { kind: 'last', count: 4 } }),

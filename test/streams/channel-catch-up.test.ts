@@ -11,6 +11,7 @@ t.test('latecomers join by overlap and are level then', async t => {
   world.create('a/0', 'a/1')
   const early = world.connect(['a/*'], LATEST)
   const second = world.connect(['a/*'], LATEST)
+  await world.clock.settle()
   for (let at = 0; at < 20; at += 1) world.publish(`a/${at % 2}`, `event ${at}`)
   await world.clock.advance(5)
   const resumed = world.connect(['a/*'], cursorStart(early.stream.messages[4]!.lastEventId))
@@ -31,6 +32,7 @@ t.test('what is at hand leaves in bounded writes, all of it', async t => {
   const world = new ChannelWorld()
   world.create('a/0')
   const sinks = [world.connect(['a/0'], LATEST), world.connect(['a/0'], LATEST)]
+  await world.clock.settle()
   for (let at = 1; at <= 10; at += 1) world.publish('a/0', 'x'.repeat(100_000))
   await world.clock.advance(30)
   const [first] = sinks[0]!.stream.messages
@@ -157,6 +159,7 @@ t.test('a socket that does not take everything is served from the log later', as
   world.create('a/0')
   const slow = world.connect(['a/0'], LATEST)
   const quick = world.connect(['a/0'], LATEST)
+  await world.clock.settle()
   slow.stop()
   for (let at = 1; at <= 100; at += 1) {
     world.publish('a/0', `event ${at}`)

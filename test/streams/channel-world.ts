@@ -35,6 +35,8 @@ export class ChannelWorld implements SlotTaps, SlotReader {
   readonly settings = UNLIMITED
   /** Slots of which nobody answers, and that no new tap is covered in. */
   readonly unreachable = new Set<number>()
+  /** Slots without a majority: what is linearizable is not answered there. */
+  readonly leaderless = new Set<number>()
   /** New taps are covered at once, at the end of the log. */
   covering = true
   /** Reads are answered by the replica at hand: those that are level with the position take turns. */
@@ -90,11 +92,29 @@ export class ChannelWorld implements SlotTaps, SlotReader {
     return this.#any(able)?.read(wants, position, shown, this.bounds.replayEvents) ?? null
   }
 
-  async place(slot: number, wants: readonly string[], start: SlotStart): Promise<Placed | null> {
+  async place(
+    slot: number,
+    wants: readonly string[],
+    start: SlotStart,
+    fresh = false,
+    patienceMs = 0,
+  ): Promise<Placed | null> {
     this.places += 1
     await this.#delay()
+    if (fresh && (this.leaderless.has(slot) || this.unreachable.has(slot))) {
+      await new Promise<void>(resolve => this.clock.after(patienceMs, resolve))
+      return null
+    }
+    if (fresh) {
+      const primary = new ReplicaModel(this.models[slot]!)
+      primary.apply()
+      return primary.place(wants, start)
+    }
     return this.#any(this.#reachable(slot))?.place(wants, start) ?? null
   }
+
+  /** Nobody here has a replica. */
+  position(): undefined {}
 
   /** Commits, without anybody being told. */
   commit(topic: string, command: Partial<Command> & Pick<Command, 'kind'>): void {

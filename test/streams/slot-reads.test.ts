@@ -30,7 +30,8 @@ function setUp() {
   const placed: Placed = { kind: 'placed', position: POSITION, tail: [] }
   const reader: SlotReader = {
     read: (slot, _wants, _position, _shown, patienceMs) => answer(slot, patienceMs, slice),
-    place: (slot, _wants, _start, patienceMs) => answer(slot, patienceMs, placed),
+    place: (slot, _wants, _start, _fresh, patienceMs) => answer(slot, patienceMs, placed),
+    position: () => undefined,
   }
   return { clock, silent, reads: new SlotReads(reader, clock), most: () => most }
 }
@@ -49,7 +50,7 @@ t.test('retries in a slot nobody answers for hold up none of another slot', asyn
   const { clock, silent, reads, most } = setUp()
   silent.add(0)
   for (let timeMs = 1; timeMs <= 500; timeMs += 1)
-    void reads.place(scopeOf(0), { kind: 'time', timeMs }, true)
+    void reads.read(scopeOf(0), { sequence: timeMs, index: 0 }, NONE, true)
   await clock.settle()
   t.equal(most(), LIMITS.MAX_SLOT_RETRIES)
   t.ok(await isPrompt(clock, reads.read(scopeOf(1), POSITION, NONE, true)))

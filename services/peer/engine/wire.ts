@@ -258,7 +258,7 @@ const operation = variant<Operation, 'kind'>('kind', {
       shown: optional(list(tuple<readonly [string, number]>(text, uint), LIMITS.MAX_SHOWN_LIVES)),
     }),
   ],
-  placeSlot: [9, record({ slot: uint, wants, start: slotStart })],
+  placeSlot: [9, record({ slot: uint, wants, start: slotStart, fresh: optional(bool) })],
   glance: [10, record({ slot: uint, topic: text })],
   listeners: [11, record({ peer: peerId, topic: text })],
 })

@@ -78,6 +78,7 @@ export class Executor {
         case 'readSlot':
           return this.#readSlot(operation)
         case 'placeSlot':
+          if (operation.fresh) await this.#slots.barrier(operation.slot, deadlineMs)
           return done(this.#placeSlot(operation))
         case 'glance':
           return done({ kind: 'described', view: this.#view(operation.slot, operation.topic) })

@@ -24,7 +24,7 @@ export type SlotStart =
   | { readonly kind: 'time'; readonly timeMs: number }
   | { readonly kind: 'last'; readonly count: number }
 
-/** What is asked of any replica of a slot that is new enough. A want is a topic's name or a pattern. */
+/** What is asked of any replica of a slot that is new enough, but for a `fresh` place. A want is a topic's name or a pattern. */
 export type SlotOperation =
   /** Events that match, behind `position`, ascending by sequence. */
   | {
@@ -43,6 +43,8 @@ export type SlotOperation =
       readonly slot: number
       readonly wants: readonly string[]
       readonly start: SlotStart
+      /** Linearizable: as the slot is now, by its primary. Otherwise any replica answers, which may be behind. */
+      readonly fresh?: boolean
     }
   /** What the replica knows of a topic, which may be old; answered like `describe`. */
   | { readonly kind: 'glance'; readonly slot: number; readonly topic: string }

@@ -15,8 +15,6 @@ import { Vector } from './vector.ts'
 /** How a stream begins in one slot: at a place, or where somebody has to be asked for. */
 type Wish = SlotPosition | Exclude<SlotStart, { kind: 'last' }>
 
-const NOTHING = Buffer.alloc(0)
-
 /**
  * Finds out where streams over several topics begin in each of their slots. What nobody has said within
  * LIMITS.STREAM_PATIENCE_MS is found out while the stream runs: there it begins with the events of a time.
@@ -35,10 +33,6 @@ export class Beginning {
   /** Writes `opening` at once, and where the stream stands as soon as it is known; then the channel goes on. */
   begin(channel: Channel, subscriber: ChannelSubscriber, start: SeveralStart, opening: Buffer): void {
     channel.add(subscriber)
-    if (start.kind === 'latest' && channel.log.complete) {
-      channel.begin(subscriber, undefined, opening)
-      return
-    }
     subscriber.write(opening)
     void this.#find(channel, subscriber, start)
   }
@@ -58,7 +52,7 @@ export class Beginning {
     const undecided = all.filter(at => isSince(places[at]!))
     const behind = all.filter(at => !isSince(places[at]!))
     const trail = new Trail(new Vector(channel.log.slots, places), behind, undecided)
-    channel.begin(subscriber, trail, NOTHING)
+    channel.begin(subscriber, trail)
   }
 
   async #placeEach(
@@ -91,8 +85,14 @@ export class Beginning {
     over: AbortSignal,
   ): Promise<SlotPosition | undefined> {
     if (!('kind' in wish)) return wish
-    if (wish.kind === 'latest') return channel.covered(at, over)
+    if (wish.kind === 'latest') return this.#latest(channel, at, over)
     return (await this.#ask(channel, at, wish, over))?.position
+  }
+
+  /** Without a majority it begins where the live events do. */
+  async #latest(channel: Channel, at: number, over: AbortSignal): Promise<SlotPosition | undefined> {
+    const latest = await this.#reads.latest(channel.log.slots[at]!)
+    return latest ?? channel.covered(at, over)
   }
 
   /** Asks until somebody says it; undefined when it is `over` before. */

@@ -62,10 +62,10 @@ export class ChannelSubscriber extends Outlet {
     return this.#channel.wanted.matches(topic)
   }
 
-  /** Says where it stands, behind what opens the stream. */
-  announce(opening: Buffer): void {
+  /** Says where it stands. */
+  announce(): void {
     this.#told = this.#cursor()
-    this.write(Buffer.concat([opening, channelPlace(this.#told)]))
+    this.write(channelPlace(this.#told))
   }
 
   /** Writes frames, none or more, and goes on with the channel's item `next`. */

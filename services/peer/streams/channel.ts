@@ -91,14 +91,12 @@ export class Channel implements ChannelHome, Flushable {
     this.#subscribers.add(subscriber)
   }
 
-  /** Begins with a subscriber: on a trail, or where the channel is now. `opening`: what its client is told first. */
-  begin(subscriber: ChannelSubscriber, trail: Trail | undefined, opening: Buffer): void {
+  /** Begins with a subscriber, and tells its client where. */
+  begin(subscriber: ChannelSubscriber, trail: Trail): void {
     this.#settle()
     subscriber.next = this.log.last + 1
-    if (trail === undefined) this.#levels += 1
     subscriber.trail = trail
-    subscriber.place = this.log.cursor
-    subscriber.announce(opening)
+    subscriber.announce()
     this.pump(subscriber)
   }
 

@@ -15,8 +15,16 @@ export interface SlotReader {
     shown: readonly ShownLife[],
     patienceMs: number,
   ): Promise<Slice | null>
-  /** Where a stream begins in the slot. */
-  place(slot: number, wants: readonly string[], start: SlotStart, patienceMs: number): Promise<Placed | null>
+  /** Where a stream begins in the slot; `fresh`: linearizable, so that what was acknowledged before is known. */
+  place(
+    slot: number,
+    wants: readonly string[],
+    start: SlotStart,
+    fresh: boolean,
+    patienceMs: number,
+  ): Promise<Placed | null>
+  /** How far the replica here has got; undefined where there is none. */
+  position(slot: number): SlotPosition | undefined
 }
 
 export interface CubeSlotReaderOptions {
@@ -64,14 +72,25 @@ export class CubeSlotReader implements SlotReader {
     slot: number,
     wants: readonly string[],
     start: SlotStart,
+    fresh: boolean,
     patienceMs: number,
   ): Promise<Placed | null> {
     const { slots, dispatcher } = this.#options
-    const here = this.#here(slot, () => slots.placeSlot(slot, wants, start))
-    if (here !== null) return here
-    const operation = { kind: 'placeSlot', slot, wants, start } as const
+    // Stamps never fall along a slot: the place of a time that lies within what is here is final.
+    const isFinal = ({ position }: Placed) =>
+      start.kind === 'time' && position.sequence < slots.position(slot).sequence
+    const here =
+      fresh && start.kind !== 'time' ? null : this.#here(slot, () => slots.placeSlot(slot, wants, start))
+    if (here !== null && (!fresh || isFinal(here))) return here
+    const asked = { kind: 'placeSlot', slot, wants, start } as const
+    const operation = fresh ? { ...asked, fresh } : asked
     const { result } = await dispatcher.dispatch(operation, this.#deadlineMs(patienceMs))
     return result.kind === 'placed' ? result : null
+  }
+
+  position(slot: number): SlotPosition | undefined {
+    const { slots } = this.#options
+    return slots.holds(slot) ? slots.position(slot) : undefined
   }
 
   #here<Result>(slot: number, read: () => Result | null): Result | null {

@@ -33,10 +33,13 @@ export class SlotReads {
   /** A read of the replica here takes its time at once. */
   readonly #slices: Slices
   readonly #first: Lane = { most: LIMITS.MAX_SLOT_READS, running: 0, waiting: [] }
-  /** By slot, while it is in use. */
+  /** By slot, while they are in use. */
   readonly #apart = new Map<number, Lane>()
+  readonly #fresh = new Map<number, Lane>()
   /** Slots for which nobody was found when it was last asked where a stream begins. */
   readonly #silent = new Set<number>()
+  /** By slot, until when: nobody has answered what is linearizable. */
+  readonly #leaderless = new Map<number, number>()
   readonly #underWay = new Map<string, Promise<unknown>>()
 
   constructor(reader: SlotReader, clock: Clock) {
@@ -56,14 +59,60 @@ export class SlotReads {
     )
   }
 
-  /** Where a stream begins; null when nobody was found. */
-  place(scope: SlotScope, start: SlotStart, again: boolean): Promise<Placed | null> {
+  /**
+   * Where a stream begins, by a linearizable read where that makes a difference; without a majority as any replica knows.
+   * Null when nobody was found.
+   */
+  async place(scope: SlotScope, start: SlotStart, again: boolean): Promise<Placed | null> {
     const { key, slot, wants } = scope
-    return this.#share(`${key}:${JSON.stringify(start)}`, slot, again, async () => {
-      const placed = await this.#reader.place(slot, wants, start, LIMITS.SLOT_READ_PATIENCE_MS)
-      if (placed === null) this.#silent.add(slot)
-      return placed
+    const what = `${key}:${JSON.stringify(start)}`
+    const placed = start.kind === 'earliest' ? null : await this.#placeFresh(what, slot, wants, start)
+    if (placed !== null) return placed
+    return this.#share(what, slot, again, async () => {
+      const found = await this.#reader.place(slot, wants, start, false, LIMITS.SLOT_READ_PATIENCE_MS)
+      if (found === null) this.#silent.add(slot)
+      return found
     })
+  }
+
+  /** How far a slot had got, at some time after this was asked; null without a majority. */
+  async latest(slot: number): Promise<SlotPosition | null> {
+    const placed = await this.#placeFresh('latest', slot, [], { kind: 'latest' })
+    return placed?.position ?? null
+  }
+
+  /** Shared only until it is asked: one that is on its way may not know what was acknowledged since. */
+  #placeFresh(
+    what: string,
+    slot: number,
+    wants: readonly string[],
+    start: SlotStart,
+  ): Promise<Placed | null> {
+    if (this.#isLeaderless(slot)) return Promise.resolve(null)
+    const key = `${slot}:${what}:fresh`
+    const known = this.#underWay.get(key)
+    if (known !== undefined) return known as Promise<Placed | null>
+    const placed = runApart(this.#fresh, slot, LIMITS.MAX_FRESH_PLACES, async () => {
+      await this.#endOfTurn()
+      const turn = this.#slices.turn()
+      if (turn) await turn
+      this.#underWay.delete(key)
+      if (this.#isLeaderless(slot)) return null
+      const found = await this.#reader.place(slot, wants, start, true, LIMITS.SLOT_READ_PATIENCE_MS)
+      if (found === null) this.#leaderless.set(slot, this.#clock.monotonicMs() + LIMITS.LEADERLESS_MS)
+      else this.#leaderless.delete(slot)
+      return found
+    })
+    this.#underWay.set(key, placed)
+    return placed
+  }
+
+  #isLeaderless(slot: number): boolean {
+    const untilMs = this.#leaderless.get(slot)
+    if (untilMs === undefined) return false
+    if (untilMs > this.#clock.monotonicMs()) return true
+    this.#leaderless.delete(slot)
+    return false
   }
 
   #share<Result>(
@@ -77,28 +126,38 @@ export class SlotReads {
     const known = this.#underWay.get(key)
     if (known !== undefined) return known as Promise<Result | null>
     const run = async () => {
-      await new Promise<void>(resolve => this.#clock.endOfTurn(resolve))
+      await this.#endOfTurn()
       const turn = this.#slices.turn()
       if (turn) await turn
       const result = await read()
       if (result !== null) this.#silent.delete(slot)
       return result
     }
-    const result = (isApart ? this.#runApart(slot, run) : runIn(this.#first, run)).finally(() =>
-      this.#underWay.delete(key),
-    )
+    const result = (
+      isApart ? runApart(this.#apart, slot, LIMITS.MAX_SLOT_RETRIES, run) : runIn(this.#first, run)
+    ).finally(() => this.#underWay.delete(key))
     this.#underWay.set(key, result)
     return result
   }
 
-  async #runApart<Result>(slot: number, read: () => Promise<Result>): Promise<Result> {
-    const lane = this.#apart.get(slot) ?? { most: LIMITS.MAX_SLOT_RETRIES, running: 0, waiting: [] }
-    this.#apart.set(slot, lane)
-    try {
-      return await runIn(lane, read)
-    } finally {
-      if (lane.running === 0 && this.#apart.get(slot) === lane) this.#apart.delete(slot)
-    }
+  #endOfTurn(): Promise<void> {
+    return new Promise(resolve => this.#clock.endOfTurn(resolve))
+  }
+}
+
+/** Runs a read in the slot's own lane of those in use. */
+async function runApart<Result>(
+  lanes: Map<number, Lane>,
+  slot: number,
+  most: number,
+  read: () => Promise<Result>,
+): Promise<Result> {
+  const lane = lanes.get(slot) ?? { most, running: 0, waiting: [] }
+  lanes.set(slot, lane)
+  try {
+    return await runIn(lane, read)
+  } finally {
+    if (lane.running === 0 && lanes.get(slot) === lane) lanes.delete(slot)
   }
 }
 
