@@ -221,6 +221,8 @@ export const LIMITS = {
   /** Linearizable questions of one slot under way for such streams, and how long none is asked when nobody answered one. */
   MAX_FRESH_PLACES: 8,
   LEADERLESS_MS: 2_000,
+  /** How long what such a question told of how far a slot has got answers others: many streams resume at once. */
+  REACHED_MS: 2_000,
   /** Events read from the log at a time for one subscriber that is behind. */
   REPLAY_EVENTS: 500,
   REPLAY_BYTES: 524_288,

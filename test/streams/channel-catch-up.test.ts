@@ -172,15 +172,55 @@ t.test('a socket that does not take everything is served from the log later', as
   t.same(told(slow), told(quick))
 })
 
-t.test('a cursor from the future waits, open, until a replica is there', async t => {
-  const world = new ChannelWorld()
-  world.create('a/0')
-  world.publish('a/0', 'one')
-  const sink = world.connect(['a/0'], cursorStart('0.3.4'))
-  await world.clock.advance(5_000)
-  t.same(told(sink), [])
-  t.notOk(sink.ended)
-  for (const text of ['two', 'three', 'four']) world.publish('a/0', text)
-  await world.clock.advance(2_000)
-  t.same(told(sink), ['a/0 4'])
+t.test(
+  'a cursor from the future waits, open, until a replica is there or a majority says that it is',
+  async t => {
+    const world = new ChannelWorld()
+    world.leaderless.add(0)
+    world.create('a/0')
+    world.publish('a/0', 'one')
+    const sink = world.connect(['a/0'], cursorStart('0.3.4'))
+    await world.clock.advance(5_000)
+    t.same(told(sink), [])
+    t.notOk(sink.ended)
+    for (const text of ['two', 'three', 'four']) world.publish('a/0', text)
+    await world.clock.advance(2_000)
+    t.same(told(sink), ['a/0 4'])
+    const ahead = world.connect(['a/*'], cursorStart('0.5.6~1.0.0'))
+    const unheard = world.connect(['a/*'], cursorStart('0.4.6~1.0.0'))
+    await world.clock.advance(5_000)
+    t.notOk(ahead.ended)
+    world.leaderless.clear()
+    await world.clock.advance(5_000)
+    for (const one of [ahead, unheard]) {
+      t.match(one.text, /\n\nevent: end\ndata: {"reason":"future"}\n\n$/)
+      t.ok(one.ended)
+    }
+    t.notOk(sink.ended)
+  },
+)
+
+t.test('a cursor from the future is refused where a majority says so, and only then', async t => {
+  const world = new ChannelWorld({ slots: 3 })
+  world.create('a/0', 'a/1')
+  world.publishLagging('a/0', 'not here yet')
+  const check = (wants: string[], cursor: string) =>
+    world.streams.check(world.streams.select(wants), cursorStart(cursor))
+  const error = { code: 'CURSOR_FROM_FUTURE' }
+  const settled = async (wants: string[], cursor: string) => {
+    const result = check(wants, cursor).then(
+      () => 'open',
+      ({ code }) => code,
+    )
+    await world.clock.advance(LIMITS.SLOT_READ_PATIENCE_MS)
+    return result
+  }
+  t.equal(await settled(['a/*'], '0.1.2~1.0.1'), 'open')
+  t.equal(await settled(['a/*'], '0.2.2~1.0.1'), error.code)
+  t.equal(await settled(['a/*'], '0.1.3~1.0.1'), error.code)
+  t.equal(await settled(['a/1'], '0.2.2~1.0.1'), 'open', 'a slot that is not streamed')
+  t.equal(await settled(['a/*'], '0.1.2~1.t5'), 'open')
+  world.leaderless.add(0)
+  await world.clock.advance(LIMITS.LEADERLESS_MS)
+  t.equal(await settled(['a/*'], '0.2.2~1.0.1'), 'open')
 })

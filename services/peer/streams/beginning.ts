@@ -1,5 +1,6 @@
 import { pause } from '../engine/pause.ts'
 import type { Clock } from '../engine/types.ts'
+import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Placed, SlotStart } from '../links/slot-operations.ts'
 import type { SlotPosition } from '../topics/positions.ts'
@@ -11,6 +12,8 @@ import type { SlotReads } from './slot-reads.ts'
 import { Trail } from './trail.ts'
 import type { SeveralStart } from './types.ts'
 import { Vector } from './vector.ts'
+
+type Resumed = SeveralStart & { readonly kind: 'cursor' }
 
 /** How a stream begins in one slot: at a place, or where somebody has to be asked for. */
 type Wish = SlotPosition | Exclude<SlotStart, { kind: 'last' }>
@@ -35,6 +38,48 @@ export class Beginning {
     channel.add(subscriber)
     subscriber.write(opening)
     void this.#find(channel, subscriber, start)
+    if (start.kind === 'cursor') void this.#confirm(channel, subscriber, start)
+  }
+
+  /** Rejects with HypercastError CURSOR_FROM_FUTURE for a cursor of which a majority says so soon. */
+  async check(slots: readonly number[], start: SeveralStart): Promise<void> {
+    if (start.kind !== 'cursor') return
+    const places = this.#unconfirmed(slots, start)
+    const isFuture = await Promise.all(places.map(([slot, place]) => this.#reads.isFuture(slot, place)))
+    const at = isFuture.indexOf(true)
+    if (at < 0) return
+    throw new HypercastError(
+      'CURSOR_FROM_FUTURE',
+      `The cursor names a place in slot ${places[at]![0]} that was never reached.`,
+    )
+  }
+
+  /** Ends a stream whose cursor is from the future, as soon as a majority says so. */
+  async #confirm(channel: Channel, subscriber: ChannelSubscriber, start: Resumed): Promise<void> {
+    let left = this.#unconfirmed(channel.log.slots, start)
+    for (let attempt = 0; left.length > 0 && subscriber.open; attempt += 1) {
+      const isFuture = await Promise.all(left.map(([slot, place]) => this.#reads.isFuture(slot, place)))
+      if (isFuture.includes(true)) {
+        subscriber.finish('future')
+        return
+      }
+      left = left.filter((_, at) => isFuture[at] === undefined)
+      if (left.length > 0) await this.#pause(attempt, subscriber.gone)
+    }
+  }
+
+  /** Places of a cursor that nobody here knows to have been reached. */
+  #unconfirmed(slots: readonly number[], { places }: Resumed): (readonly [number, SlotPosition])[] {
+    return slots.flatMap(slot => {
+      const place = places.get(slot)
+      if (place === undefined || isSince(place) || this.#reads.reaches(slot, place)) return []
+      return [[slot, place] as const]
+    })
+  }
+
+  #pause(attempt: number, over: AbortSignal): Promise<void> {
+    const longestMs = Math.min(LIMITS.STREAM_RETRY_MAX_MS, LIMITS.STREAM_RETRY_MIN_MS * 2 ** attempt)
+    return pause(this.#clock, longestMs * (0.5 + this.#random() / 2), over)
   }
 
   async #find(channel: Channel, subscriber: ChannelSubscriber, start: SeveralStart): Promise<void> {
@@ -100,8 +145,7 @@ export class Beginning {
     for (let attempt = 0; !over.aborted; attempt += 1) {
       const placed = await this.#reads.place(channel.selection.scopes[at]!, start, attempt > 0)
       if (placed !== null) return placed
-      const longestMs = Math.min(LIMITS.STREAM_RETRY_MAX_MS, LIMITS.STREAM_RETRY_MIN_MS * 2 ** attempt)
-      await pause(this.#clock, longestMs * (0.5 + this.#random() / 2), over)
+      await this.#pause(attempt, over)
     }
     return undefined
   }

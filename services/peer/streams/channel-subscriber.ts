@@ -1,6 +1,7 @@
 import type { WantSet } from '../topics/wants.ts'
-import { channelPlace } from './channel-frames.ts'
+import { channelOver, channelPlace } from './channel-frames.ts'
 import type { Batch } from './channel-log.ts'
+import type { EndReason } from './frames.ts'
 import { Outlet, type OutletOptions } from './outlet.ts'
 import type { Trail } from './trail.ts'
 
@@ -66,6 +67,12 @@ export class ChannelSubscriber extends Outlet {
   announce(): void {
     this.#told = this.#cursor()
     this.write(channelPlace(this.#told))
+  }
+
+  /** Ends the stream in order, for good, with a frame that says why. */
+  finish(reason: EndReason): void {
+    this.write(channelOver(reason))
+    this.close()
   }
 
   /** Writes frames, none or more, and goes on with the channel's item `next`. */

@@ -130,13 +130,14 @@ export class TopicStreams {
   }
 
   /**
-   * A stream over several topics and patterns. It opens at once and waits for what it needs as an open stream.
-   * Throws HypercastError: INVALID_REQUEST for patterns where there are too many slots, OVERLOADED, STOPPING.
+   * A stream over several topics and patterns. It waits for what it needs as an open stream. Rejects with HypercastError:
+   * INVALID_REQUEST for patterns where there are too many slots, CURSOR_FROM_FUTURE, OVERLOADED, STOPPING.
    */
-  openSeveral({ wants, start }: SeveralOptions): OpenedStream {
+  async openSeveral({ wants, start }: SeveralOptions): Promise<OpenedStream> {
     this.#admit()
     const several = this.#several
     const selection = several.select(wants)
+    await several.check(selection, start)
     const attach = (sink: Sink) => {
       const outlet = this.#outlet(sink)
       const subscriber = several.attach(selection, start, outlet, one => this.#forget(one))

@@ -1,7 +1,7 @@
 import type { Clock } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { Placed, Slice, SlotStart } from '../links/slot-operations.ts'
-import type { SlotPosition } from '../topics/positions.ts'
+import { isLevelWith, type SlotPosition } from '../topics/positions.ts'
 import type { ShownHere } from './shown-lives.ts'
 import { Slices } from './slices.ts'
 import type { SlotReader } from './slot-reader.ts'
@@ -40,6 +40,8 @@ export class SlotReads {
   readonly #silent = new Set<number>()
   /** By slot, until when: nobody has answered what is linearizable. */
   readonly #leaderless = new Map<number, number>()
+  /** By slot: how far it is known to have got, for a while: a recovery may take it back. */
+  readonly #reached = new Map<number, { readonly position: SlotPosition; readonly untilMs: number }>()
   readonly #underWay = new Map<string, Promise<unknown>>()
 
   constructor(reader: SlotReader, clock: Clock) {
@@ -79,6 +81,25 @@ export class SlotReads {
   async latest(slot: number): Promise<SlotPosition | null> {
     const placed = await this.#placeFresh('latest', slot, [], { kind: 'latest' })
     return placed?.position ?? null
+  }
+
+  /** The slot is known to have got to a place, without asking anybody. */
+  reaches(slot: number, place: SlotPosition): boolean {
+    const here = this.#reader.position(slot)
+    if (here !== undefined && isLevelWith(here, place)) return true
+    const known = this.#reached.get(slot)
+    return (
+      known !== undefined && known.untilMs > this.#clock.monotonicMs() && isLevelWith(known.position, place)
+    )
+  }
+
+  /** Whether a place is one that the slot has not got to yet; undefined without a majority. */
+  async isFuture(slot: number, place: SlotPosition): Promise<boolean | undefined> {
+    if (this.reaches(slot, place)) return false
+    const position = await this.latest(slot)
+    if (position === null) return undefined
+    this.#reached.set(slot, { position, untilMs: this.#clock.monotonicMs() + LIMITS.REACHED_MS })
+    return !isLevelWith(position, place)
   }
 
   /** Shared only until it is asked: one that is on its way may not know what was acknowledged since. */
