@@ -83,6 +83,8 @@ export class TopicStreams {
   readonly #clients: Pulse<Outlet>
   readonly #waits = new Map<Subscriber, AbortController>()
   readonly #toClients = { deliveries: 0 }
+  /** Streams that were let in and are not attached yet. */
+  #admitted = 0
   #closing = false
   #onEmpty: (() => void) | undefined
 
@@ -120,13 +122,13 @@ export class TopicStreams {
    * @param deadlineMs monotonic
    */
   async open(options: StreamOptions, deadlineMs: number): Promise<OpenedStream> {
-    this.#admit()
-    const patienceMs = this.#options.clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
-    const { topic, start } = options
-    const resolution = await this.#resolver.resolve(topic, start, Math.min(deadlineMs, patienceMs))
-    if (resolution.kind === 'ended') return resolution
-    if (resolution.kind === 'refused') throw resolution.error
-    return { kind: 'open', attach: sink => this.#attach(options, resolution, sink) }
+    return this.#admit(async () => {
+      const patienceMs = this.#options.clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
+      const { topic, start } = options
+      const resolution = await this.#resolver.resolve(topic, start, Math.min(deadlineMs, patienceMs))
+      if (resolution.kind === 'refused') throw resolution.error
+      return resolution.kind === 'ended' ? undefined : sink => this.#attach(options, resolution, sink)
+    })
   }
 
   /**
@@ -134,18 +136,18 @@ export class TopicStreams {
    * INVALID_REQUEST for patterns where there are too many slots, CURSOR_FROM_FUTURE, OVERLOADED, STOPPING.
    */
   async openSeveral({ wants, start }: SeveralOptions): Promise<OpenedStream> {
-    this.#admit()
-    const several = this.#several
-    const selection = several.select(wants)
-    await several.check(selection, start)
-    const attach = (sink: Sink) => {
-      const outlet = this.#outlet(sink)
-      const subscriber = several.attach(selection, start, outlet, one => this.#forget(one))
-      if (!subscriber.open) return
-      if (this.#closing) subscriber.close()
-      else this.#clients.add(subscriber)
-    }
-    return { kind: 'open', attach }
+    return this.#admit(async () => {
+      const several = this.#several
+      const selection = several.select(wants)
+      await several.check(selection, start)
+      return sink => {
+        const outlet = this.#outlet(sink)
+        const subscriber = several.attach(selection, start, outlet, one => this.#forget(one))
+        if (!subscriber.open) return
+        if (this.#closing) subscriber.close()
+        else this.#clients.add(subscriber)
+      }
+    })
   }
 
   /**
@@ -213,10 +215,33 @@ export class TopicStreams {
     cancel()
   }
 
-  #admit(): void {
+  /** Finds out how a stream is attached, undefined for one that has ended; its place counts as taken from now on. */
+  async #admit(find: () => Promise<((sink: Sink) => void) | undefined>): Promise<OpenedStream> {
     if (this.#closing) throw new HypercastError('STOPPING')
-    if (this.#clients.size < LIMITS.MAX_STREAMS) return
-    throw new HypercastError('OVERLOADED', `This peer serves ${LIMITS.MAX_STREAMS} streams already`)
+    if (this.#clients.size + this.#admitted >= LIMITS.MAX_STREAMS) {
+      throw new HypercastError('OVERLOADED', `This peer serves ${LIMITS.MAX_STREAMS} streams already`)
+    }
+    this.#admitted += 1
+    let isHeld = true
+    const abandon = () => {
+      if (isHeld) this.#admitted -= 1
+      isHeld = false
+    }
+    try {
+      const begin = await find()
+      if (begin !== undefined) {
+        const attach = (sink: Sink) => {
+          abandon()
+          begin(sink)
+        }
+        return { kind: 'open', attach, abandon }
+      }
+    } catch (error) {
+      abandon()
+      throw error
+    }
+    abandon()
+    return { kind: 'ended' }
   }
 
   #attach(options: StreamOptions, resolution: Resolution, sink: Sink): void {
