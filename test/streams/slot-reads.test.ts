@@ -18,7 +18,9 @@ function setUp() {
   const silent = new Set<number>()
   let running = 0
   let most = 0
+  const asked: number[] = []
   const answer = async <Result>(slot: number, patienceMs: number, result: Result): Promise<Result | null> => {
+    asked.push(slot)
     if (!silent.has(slot)) return result
     running += 1
     most = Math.max(most, running)
@@ -33,7 +35,7 @@ function setUp() {
     place: (slot, _wants, _start, _fresh, patienceMs) => answer(slot, patienceMs, placed),
     position: () => undefined,
   }
-  return { clock, silent, reads: new SlotReads(reader, clock), most: () => most }
+  return { clock, silent, reads: new SlotReads(reader, clock), most: () => most, asked }
 }
 
 /** Whether something comes without time going on. */
@@ -84,6 +86,28 @@ t.test('a cursor that nobody has got to holds up nobody who has not failed', asy
   await clock.settle()
   silent.delete(0)
   t.ok(await isPrompt(clock, reads.read(scopeOf(0), POSITION, NONE, false)))
+})
+
+t.test('what waits for its turn is not read for those who have left', async t => {
+  const { clock, silent, reads, asked } = setUp()
+  silent.add(0)
+  let isThere = true
+  const forOne = () => isThere
+  for (let sequence = 1; sequence <= LIMITS.MAX_SLOT_READS + 10; sequence += 1) {
+    void reads.read(scopeOf(0), { sequence, index: 0 }, NONE, false, forOne)
+  }
+  const [left] = [reads.read(scopeOf(1), { sequence: 1, index: 0 }, NONE, false, forOne)]
+  const stays = [forOne, () => true].map(isWanted =>
+    reads.read(scopeOf(2), { sequence: 2, index: 0 }, NONE, false, isWanted),
+  )
+  await clock.settle()
+  t.equal(asked.length, LIMITS.MAX_SLOT_READS)
+  isThere = false
+  await clock.advance(LIMITS.SLOT_READ_PATIENCE_MS)
+  t.same(asked.slice(LIMITS.MAX_SLOT_READS), [2])
+  t.equal(await left, null)
+  for (const slice of await Promise.all(stays)) t.not(slice, null)
+  t.ok(await isPrompt(clock, reads.read(scopeOf(1), { sequence: 1, index: 0 }, NONE, false)))
 })
 
 t.test('the same is read once, and again when that is done', async t => {

@@ -136,14 +136,19 @@ export class Beginning {
 
   /** Without a majority it begins where the live events do. */
   async #latest(channel: Channel, at: number, over: AbortSignal): Promise<SlotPosition | undefined> {
-    const latest = await this.#reads.latest(channel.log.slots[at]!)
+    const latest = await this.#reads.latest(channel.log.slots[at]!, () => !over.aborted)
     return latest ?? channel.covered(at, over)
   }
 
   /** Asks until somebody says it; undefined when it is `over` before. */
   async #ask(channel: Channel, at: number, start: SlotStart, over: AbortSignal): Promise<Placed | undefined> {
     for (let attempt = 0; !over.aborted; attempt += 1) {
-      const placed = await this.#reads.place(channel.selection.scopes[at]!, start, attempt > 0)
+      const placed = await this.#reads.place(
+        channel.selection.scopes[at]!,
+        start,
+        attempt > 0,
+        () => !over.aborted,
+      )
       if (placed !== null) return placed
       await this.#pause(attempt, over)
     }

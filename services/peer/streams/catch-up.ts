@@ -60,7 +60,7 @@ export class CatchUp {
 
   async #tryAgain(channel: Channel, subscriber: ChannelSubscriber, trail: Trail, at: number): Promise<void> {
     const isDone = trail.undecided.has(at)
-      ? await this.#decide(channel, trail, at)
+      ? await this.#decide(channel, subscriber, trail, at)
       : await this.#readOnce(channel, subscriber, trail, at, true)
     if (!isDone) return
     trail.failed.delete(at)
@@ -68,11 +68,11 @@ export class CatchUp {
   }
 
   /** True when the slot is decided now. */
-  async #decide(channel: Channel, trail: Trail, at: number): Promise<boolean> {
+  async #decide(channel: Channel, subscriber: ChannelSubscriber, trail: Trail, at: number): Promise<boolean> {
     const place = trail.vector.place(at)
     if (!isSince(place)) return true
     const start = { kind: 'time', timeMs: place.sinceMs } as const
-    const placed = await this.#reads.place(channel.selection.scopes[at]!, start, true)
+    const placed = await this.#reads.place(channel.selection.scopes[at]!, start, true, () => subscriber.open)
     if (placed === null) return false
     trail.decide(at, placed.position)
     return true
@@ -90,7 +90,13 @@ export class CatchUp {
     if (!trail.mustRead(log, at)) return true
     const asked = trail.vector.position(at)
     const shown = log.shown(at)
-    const slice = await this.#reads.read(selection.scopes[at]!, asked, shown, again)
+    const slice = await this.#reads.read(
+      selection.scopes[at]!,
+      asked,
+      shown,
+      again,
+      () => subscriber.open && subscriber.trail === trail,
+    )
     const turn = this.#slices.turn()
     if (turn) await turn
     if (!subscriber.open || subscriber.trail !== trail || trail.vector.place(at) !== asked) return true

@@ -21,9 +21,20 @@ interface Lane {
   readonly waiting: (() => void)[]
 }
 
+/** Whether whoever asked is still there. */
+type IsWanted = () => boolean
+
+/** A read that is shared, and those who share it. */
+interface Shared {
+  readonly result: Promise<unknown>
+  readonly wanted: IsWanted[]
+}
+
+const ALWAYS: IsWanted = () => true
+
 /**
  * All reads of slots for streams of this peer: those of the same place are one, a bounded number runs at a time in the
- * order in which they were asked for, and live events are flushed in between. What has failed before, and all reads of a
+ * order in which they were asked for unless nobody waits for them any more, and live events are flushed in between. What has failed before, and all reads of a
  * slot of which nobody could say where a stream begins, wait in a lane of the slot's own: slots nobody answers for hold
  * up no others, and cursors from the future nobody who has not failed himself.
  */
@@ -42,7 +53,7 @@ export class SlotReads {
   readonly #leaderless = new Map<number, number>()
   /** By slot: how far it is known to have got, for a while: a recovery may take it back. */
   readonly #reached = new Map<number, { readonly position: SlotPosition; readonly untilMs: number }>()
-  readonly #underWay = new Map<string, Promise<unknown>>()
+  readonly #underWay = new Map<string, Shared>()
 
   constructor(reader: SlotReader, clock: Clock) {
     this.#reader = reader
@@ -54,9 +65,16 @@ export class SlotReads {
    * Events behind `position`, and which of the lives that were `shown` are over; null when nobody new enough was found.
    * `again`: the same has failed before.
    */
-  read(scope: SlotScope, position: SlotPosition, shown: ShownHere, again: boolean): Promise<Slice | null> {
+  read(
+    scope: SlotScope,
+    position: SlotPosition,
+    shown: ShownHere,
+    again: boolean,
+    isWanted = ALWAYS,
+  ): Promise<Slice | null> {
     const { key, slot, wants } = scope
-    return this.#share(`${key}:${position.sequence}.${position.index}:${shown.key}`, slot, again, () =>
+    const what = `${key}:${position.sequence}.${position.index}:${shown.key}`
+    return this.#share(what, slot, again, isWanted, () =>
       this.#reader.read(slot, wants, position, shown.lives, LIMITS.SLOT_READ_PATIENCE_MS),
     )
   }
@@ -65,12 +83,13 @@ export class SlotReads {
    * Where a stream begins, by a linearizable read where that makes a difference; without a majority as any replica knows.
    * Null when nobody was found.
    */
-  async place(scope: SlotScope, start: SlotStart, again: boolean): Promise<Placed | null> {
+  async place(scope: SlotScope, start: SlotStart, again: boolean, isWanted = ALWAYS): Promise<Placed | null> {
     const { key, slot, wants } = scope
     const what = `${key}:${JSON.stringify(start)}`
-    const placed = start.kind === 'earliest' ? null : await this.#placeFresh(what, slot, wants, start)
+    const placed =
+      start.kind === 'earliest' ? null : await this.#placeFresh(what, slot, wants, start, isWanted)
     if (placed !== null) return placed
-    return this.#share(what, slot, again, async () => {
+    return this.#share(what, slot, again, isWanted, async () => {
       const found = await this.#reader.place(slot, wants, start, false, LIMITS.SLOT_READ_PATIENCE_MS)
       if (found === null) this.#silent.add(slot)
       return found
@@ -78,8 +97,8 @@ export class SlotReads {
   }
 
   /** How far a slot had got, at some time after this was asked; null without a majority. */
-  async latest(slot: number): Promise<SlotPosition | null> {
-    const placed = await this.#placeFresh('latest', slot, [], { kind: 'latest' })
+  async latest(slot: number, isWanted = ALWAYS): Promise<SlotPosition | null> {
+    const placed = await this.#placeFresh('latest', slot, [], { kind: 'latest' }, isWanted)
     return placed?.position ?? null
   }
 
@@ -108,12 +127,15 @@ export class SlotReads {
     slot: number,
     wants: readonly string[],
     start: SlotStart,
+    isWanted: IsWanted,
   ): Promise<Placed | null> {
     if (this.#isLeaderless(slot)) return Promise.resolve(null)
     const key = `${slot}:${what}:fresh`
-    const known = this.#underWay.get(key)
+    const known = this.#join(key, isWanted)
     if (known !== undefined) return known as Promise<Placed | null>
-    const placed = runApart(this.#fresh, slot, LIMITS.MAX_FRESH_PLACES, async () => {
+    const wanted = [isWanted]
+    const result = runApart(this.#fresh, slot, LIMITS.MAX_FRESH_PLACES, async () => {
+      if (this.#isForgotten(key, wanted)) return null
       await this.#endOfTurn()
       const turn = this.#slices.turn()
       if (turn) await turn
@@ -124,8 +146,29 @@ export class SlotReads {
       else this.#leaderless.delete(slot)
       return found
     })
-    this.#underWay.set(key, placed)
-    return placed
+    return this.#keep(key, result, wanted)
+  }
+
+  /** Others may share it until it is done. */
+  #keep<Result>(key: string, reading: Promise<Result>, wanted: IsWanted[]): Promise<Result> {
+    const result = reading.finally(() => {
+      if (this.#underWay.get(key)?.wanted === wanted) this.#underWay.delete(key)
+    })
+    this.#underWay.set(key, { result, wanted })
+    return result
+  }
+
+  #join(key: string, isWanted: IsWanted): Promise<unknown> | undefined {
+    const known = this.#underWay.get(key)
+    known?.wanted.push(isWanted)
+    return known?.result
+  }
+
+  /** Nobody waits for it any more; whoever comes now begins anew. */
+  #isForgotten(key: string, wanted: readonly IsWanted[]): boolean {
+    if (wanted.some(isWanted => isWanted())) return false
+    this.#underWay.delete(key)
+    return true
   }
 
   #isLeaderless(slot: number): boolean {
@@ -140,13 +183,16 @@ export class SlotReads {
     what: string,
     slot: number,
     again: boolean,
+    isWanted: IsWanted,
     read: () => Promise<Result | null>,
   ): Promise<Result | null> {
     const isApart = again || this.#silent.has(slot)
     const key = `${what}:${isApart}`
-    const known = this.#underWay.get(key)
+    const known = this.#join(key, isWanted)
     if (known !== undefined) return known as Promise<Result | null>
+    const wanted = [isWanted]
     const run = async () => {
+      if (this.#isForgotten(key, wanted)) return null
       await this.#endOfTurn()
       const turn = this.#slices.turn()
       if (turn) await turn
@@ -154,11 +200,10 @@ export class SlotReads {
       if (result !== null) this.#silent.delete(slot)
       return result
     }
-    const result = (
-      isApart ? runApart(this.#apart, slot, LIMITS.MAX_SLOT_RETRIES, run) : runIn(this.#first, run)
-    ).finally(() => this.#underWay.delete(key))
-    this.#underWay.set(key, result)
-    return result
+    const result = isApart
+      ? runApart(this.#apart, slot, LIMITS.MAX_SLOT_RETRIES, run)
+      : runIn(this.#first, run)
+    return this.#keep(key, result, wanted)
   }
 
   #endOfTurn(): Promise<void> {
