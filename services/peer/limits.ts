@@ -43,6 +43,8 @@ export const LIMITS = {
   SLOT_READ_RUNS: 2_048,
   /** Runs looked at backwards for the last events of a slot, wanted or not; when they are too few, so are the events. */
   SLOT_LAST_RUNS: 20_000,
+  /** Of those, runs looked at in one turn of the event loop. */
+  SLOT_LAST_RUNS_PER_TURN: 1_024,
   /** Topics wanted by name that are each looked up where runs of others lie between: beyond it that costs more than it saves. */
   SLOT_SEEK_TOPICS: 8,
   /** Events from which a stream over several topics can begin, counted from the end. */

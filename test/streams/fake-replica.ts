@@ -190,7 +190,7 @@ export class FakeReplica implements SlotLogs {
     )
   }
 
-  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed {
+  async placeSlot(slot: number, wants: readonly string[], start: SlotStart): Promise<Placed> {
     this.#mustHold(slot)
     return placeSlot(this.#log.runs.upTo(this.applied), appliedSlot(slot, this.#machine), wants, start)
   }

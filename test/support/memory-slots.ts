@@ -175,7 +175,7 @@ export class MemorySlots implements SlotLogs {
     )
   }
 
-  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed {
+  async placeSlot(slot: number, wants: readonly string[], start: SlotStart): Promise<Placed> {
     return placeSlot(this.#slots[slot]!.runs, appliedSlot(slot, this.#slots[slot]!.machine), wants, start)
   }
 

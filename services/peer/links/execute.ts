@@ -79,7 +79,7 @@ export class Executor {
           return this.#readSlot(operation)
         case 'placeSlot':
           if (operation.fresh) await this.#slots.barrier(operation.slot, deadlineMs)
-          return done(this.#placeSlot(operation))
+          return done(await this.#placeSlot(operation))
         case 'glance':
           return done({ kind: 'described', view: this.#view(operation.slot, operation.topic) })
       }
@@ -161,7 +161,7 @@ export class Executor {
     return done(shown === undefined ? slice : { ...slice, over: overOf(this.#slots, slot, shown) })
   }
 
-  #placeSlot({ slot, wants, start }: PlaceSlot): OperationResult {
+  #placeSlot({ slot, wants, start }: PlaceSlot): Promise<OperationResult> {
     const isLast = start.kind === 'last'
     const most = isLast ? { ...start, count: Math.min(start.count, LIMITS.MAX_LAST_EVENTS) } : start
     return this.#slots.placeSlot(slot, wants, most)

@@ -53,7 +53,7 @@ export class CubeSlotReader implements SlotReader {
     const { slots, dispatcher, replayEvents: maxEvents } = this.#options
     const maxBytes = LIMITS.REPLAY_BYTES
     const shown = lives.map(({ topic, incarnation }) => [topic, incarnation] as const)
-    const here = this.#here(slot, () =>
+    const here = await this.#here(slot, async () =>
       isLevelWith(slots.position(slot), position)
         ? {
             ...slots.readSlot(slot, wants, position, maxEvents, maxBytes),
@@ -78,9 +78,11 @@ export class CubeSlotReader implements SlotReader {
     const { slots, dispatcher } = this.#options
     // Stamps never fall along a slot: the place of a time that lies within what is here is final.
     const isFinal = ({ position }: Placed) =>
-      start.kind === 'time' && position.sequence < slots.position(slot).sequence
+      start.kind === 'time' && slots.holds(slot) && position.sequence < slots.position(slot).sequence
     const here =
-      fresh && start.kind !== 'time' ? null : this.#here(slot, () => slots.placeSlot(slot, wants, start))
+      fresh && start.kind !== 'time'
+        ? null
+        : await this.#here(slot, () => slots.placeSlot(slot, wants, start))
     if (here !== null && (!fresh || isFinal(here))) return here
     const asked = { kind: 'placeSlot', slot, wants, start } as const
     const operation = fresh ? { ...asked, fresh } : asked
@@ -93,10 +95,10 @@ export class CubeSlotReader implements SlotReader {
     return slots.holds(slot) ? slots.position(slot) : undefined
   }
 
-  #here<Result>(slot: number, read: () => Result | null): Result | null {
+  async #here<Result>(slot: number, read: () => Promise<Result | null>): Promise<Result | null> {
     if (!this.#options.slots.holds(slot)) return null
     try {
-      return read()
+      return await read()
     } catch {
       // A bad record: the engine says so and repairs the replica; another one has it.
       return null
