@@ -4,6 +4,7 @@ import type { StreamBounds } from './bounds.ts'
 import type { CatchUp } from './catch-up.ts'
 import { ChannelLog, type Chunk } from './channel-log.ts'
 import type { ChannelHome, ChannelSubscriber } from './channel-subscriber.ts'
+import { type ChannelEar, ChannelTap } from './channel-tap.ts'
 import type { Flushable, Flusher } from './flusher.ts'
 import type { Selection } from './selection.ts'
 import type { SlotTap, SlotTaps } from './taps.ts'
@@ -53,8 +54,9 @@ export class Channel implements ChannelHome, Flushable {
     this.#flusher = options.flusher
     this.#catchUp = options.catchUp
     this.#onDone = options.onDone
+    const ear = this.#ear()
     for (const [at, { slot, wants }] of selection.scopes.entries()) {
-      this.#stops.push(options.taps.tap(slot, this.#tap(at, wants)))
+      this.#stops.push(options.taps.tap(slot, new ChannelTap(at, wants, ear)))
     }
   }
 
@@ -131,20 +133,19 @@ export class Channel implements ChannelHome, Flushable {
     else this.#pumpTrail(subscriber, subscriber.trail)
   }
 
-  #tap(at: number, wants: readonly string[]): SlotTap {
+  #ear(): ChannelEar {
     const { log } = this
     return {
-      wants,
-      covered: (...cover) => this.#covered(at, ...cover),
-      events: (topic, events, index) => {
+      covered: (...cover) => this.#covered(...cover),
+      events: (at, topic, events, index) => {
         log.publish(at, topic, events, index)
         this.#flusher.request(this)
       },
-      ended: (topic, incarnation, _latest, index) => {
+      ended: (at, topic, incarnation, index) => {
         log.end(at, topic, incarnation, index)
         this.#flusher.request(this)
       },
-      passed: position => {
+      passed: (at, position) => {
         log.pass(at, position)
         if (this.#levels < this.#subscribers.size) this.#flusher.request(this)
       },
