@@ -112,8 +112,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     name: 'forget what a cover passes over',
     file: 'streams/channel.ts',
-    find: "if (this.log.cover(at, position) === 'behind') {",
-    replace: "if (this.log.cover(at, position) === 'first') {",
+    find: "if (this.log.cover(at, ...cover) === 'behind') {",
+    replace: "if (this.log.cover(at, ...cover) === 'first') {",
     shownBy: ['the subscriber'],
   },
   {
