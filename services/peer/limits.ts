@@ -43,6 +43,8 @@ export const LIMITS = {
   SLOT_READ_RUNS: 2_048,
   /** Runs looked at backwards for the last events of a slot, wanted or not; when they are too few, so are the events. */
   SLOT_LAST_RUNS: 20_000,
+  /** Of those, runs looked at in one turn of the event loop. */
+  SLOT_LAST_RUNS_PER_TURN: 1_024,
   /** Topics wanted by name that are each looked up where runs of others lie between: beyond it that costs more than it saves. */
   SLOT_SEEK_TOPICS: 8,
   /** Events from which a stream over several topics can begin, counted from the end. */
@@ -210,14 +212,21 @@ export const LIMITS = {
   /** The same per selection of several topics, only to bridge the time that a read of the log takes. */
   MAX_CHANNEL_RING_EVENTS: 4_096,
   MAX_CHANNEL_RING_BYTES: 2_097_152,
-  /** Ends of topics remembered per selection for streams that read the log past them. */
-  MAX_KNOWN_ENDS: 64,
+  /** Ends of topics remembered per selection, and per stream that reads the log past them. */
+  MAX_KNOWN_ENDS: 1_000,
+  /** Lives of topics remembered per selection, of which a read of the log past a break says whether they are over. */
+  MAX_SHOWN_LIVES: 2_000,
   /** Topics whose last offset is remembered for a stream that reads the log, to say where a gap in them begins. */
   MAX_KNOWN_OFFSETS: 1_000,
   /** Reads of slots under way for streams over several topics, of each slot those that failed before, and how long each may take. */
   MAX_SLOT_READS: 16,
   MAX_SLOT_RETRIES: 2,
   SLOT_READ_PATIENCE_MS: 1_000,
+  /** Linearizable questions of one slot under way for such streams, and how long none is asked when nobody answered one. */
+  MAX_FRESH_PLACES: 8,
+  LEADERLESS_MS: 2_000,
+  /** How long what such a question told of how far a slot has got answers others: many streams resume at once. */
+  REACHED_MS: 2_000,
   /** Events read from the log at a time for one subscriber that is behind. */
   REPLAY_EVENTS: 500,
   REPLAY_BYTES: 524_288,

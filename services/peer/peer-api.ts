@@ -72,7 +72,7 @@ export function peerApi(state: PeerState): PeerApi {
 function streamsApi({ parts }: PeerState, founded: () => Parts): StreamsApi {
   return {
     open: (options, deadlineMs) => founded().streams.open(options, deadlineMs),
-    openSeveral: options => founded().streams.openSeveral(options),
+    openSeveral: async options => founded().streams.openSeveral(options),
     page: (topic, start, limit) => founded().streams.page(topic, start, limit),
     history: (topic, start, signal) => founded().streams.history(topic, start, signal),
     openTrunk: (peer, name, sink) => founded().streams.openTrunk(peer, name, sink),

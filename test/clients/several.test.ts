@@ -96,6 +96,13 @@ t.test('a topic that ends does not end the stream, and may have another life', a
   )
 })
 
+t.test('an end that names no topic is the end of all of them', async t => {
+  const text = `${event('1.1.1', 'a', 1)}event: end\ndata: {"reason":"future"}\n\n`
+  const { subscriber, notices } = await subscribe(t, [[stream(text, 'end'), nothing]])
+  t.same(await collect(subscriber), ['a 1'])
+  t.match(notices, [{ kind: 'open' }, { kind: 'end', reason: 'future' }])
+})
+
 t.test('doubles are dropped, gaps are narrowed, and a hole that nobody told of is a gap', async t => {
   const text = [
     event('1.1.1', 'a', 1),

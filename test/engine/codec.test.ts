@@ -347,7 +347,12 @@ const operations: Forwarded[] = [
     ...{ kind: 'readSlot', slot: 3, wants: ['a', 'b/**'], position: { sequence: 4, index: 5 } },
     ...{ maxEvents: 6, maxBytes: 7 },
   }),
+  forwarded({
+    ...{ kind: 'readSlot', slot: 3, wants: ['a'], position: { sequence: 4, index: 5 } },
+    ...{ maxEvents: 6, maxBytes: 7, shown: [['a', 2]] },
+  }),
   forwarded({ kind: 'placeSlot', slot: 3, wants: ['a'], start: { kind: 'latest' } }),
+  forwarded({ kind: 'placeSlot', slot: 3, wants: ['a'], start: { kind: 'latest' }, fresh: true }),
   forwarded({ kind: 'placeSlot', slot: 3, wants: [], start: { kind: 'earliest' } }),
   forwarded({ kind: 'placeSlot', slot: 3, wants: ['*'], start: { kind: 'time', timeMs: 4.5 } }),
   forwarded({ kind: 'placeSlot', slot: 3, wants: ['*'], start: { kind: 'last', count: 4 } }),
@@ -391,6 +396,20 @@ const answers: ForwardedAnswer[] = [
       gaps: [{ topic: 'b', incarnation: 1, to: 4, index: 6 }],
       position: { sequence: 5, index: 6 },
       latest: 7,
+    },
+  },
+  {
+    kind: 'answered',
+    path: [],
+    result: {
+      ...{
+        kind: 'slice',
+        events: [],
+        gaps: [],
+        position: { sequence: 5, index: 6 },
+        latest: 7,
+        over: [1, 2],
+      },
     },
   },
   {

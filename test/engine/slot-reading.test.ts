@@ -167,6 +167,17 @@ t.test('the last events are looked for in a bounded number of runs', async t => 
     tail: [],
   })
   t.equal(runs, LIMITS.SLOT_LAST_RUNS)
+  runs = 0
+  const search = world.placing(['**/a'], { kind: 'last', count: 1 })
+  let most = 0
+  let pieces = 0
+  for (let before = 0; !search.next().done; before = runs) {
+    most = Math.max(most, runs - before)
+    pieces += 1
+  }
+  t.equal(runs, LIMITS.SLOT_LAST_RUNS)
+  t.equal(most, LIMITS.SLOT_LAST_RUNS_PER_TURN)
+  t.equal(pieces, Math.floor(LIMITS.SLOT_LAST_RUNS / LIMITS.SLOT_LAST_RUNS_PER_TURN))
 })
 
 t.test('few events between many of others are found by their topic’s name, both ways', async t => {

@@ -1,5 +1,5 @@
 import { encodeCommand } from '../../services/peer/engine/codec.ts'
-import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
+import { placeSlot, placing, readSlot } from '../../services/peer/engine/slot-reading.ts'
 import type { AppliedSlot } from '../../services/peer/engine/wanted-runs.ts'
 import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-operations.ts'
 import { MemoryDisk } from '../../services/peer/store/memory.ts'
@@ -84,6 +84,10 @@ export class SlotWorld {
 
   read(wants: readonly string[], position: SlotPosition, maxEvents: number, maxBytes = 10_000): Slice {
     return readSlot(this.store, this.#slot, wants, position, maxEvents, maxBytes)
+  }
+
+  placing(wants: readonly string[], start: SlotStart): Generator<undefined, Placed, undefined> {
+    return placing(this.store, this.#slot, wants, start)
   }
 
   place(wants: readonly string[], start: SlotStart): Placed {

@@ -151,7 +151,9 @@ t.test('a trim says how far it gets as soon as every peer knows that', async t =
       ],
     )
     t.same(read(4).position, cube.peer(id).engine.position(0))
-    t.match(cube.peer(id).engine.placeSlot(0, ['a'], { kind: 'last', count: 1 }), { tail: [[7]] })
+    const placed = cube.peer(id).engine.placeSlot(0, ['a'], { kind: 'last', count: 1 })
+    await cube.clock.advance(1)
+    t.match(await placed, { tail: [[7]] })
   }
 })
 

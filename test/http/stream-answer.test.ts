@@ -17,7 +17,7 @@ t.test('nothing is opened for a client that left while it waited for its turn', 
   let opened = 0
   const answered = answerStream(app, api as never, reply as never, {}, () => {
     opened += 1
-    return { kind: 'open', attach() {} }
+    return { kind: 'open', attach() {}, abandon() {} }
   })
   raw.destroyed = true
   await answered

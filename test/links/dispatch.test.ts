@@ -347,6 +347,9 @@ t.test('a slot is read and placed in by any replica, once every peer knows how',
     t.match(result, results[at]!)
     t.same(path, ['011', '010'], 'the nearest replica, which is not the primary')
   }
+  const fresh = await dispatcher.dispatch({ ...place, fresh: true }, inMs(2_000))
+  t.match(fresh.result, results[1]!)
+  t.equal(fresh.path.at(-1), '110', 'the primary')
   const ahead = { ...read, position: { sequence: 10, index: 9 } }
   const { result } = await dispatcher.dispatch(ahead, inMs(300))
   t.match(result, { kind: 'failed', definite: true }, 'no replica is so far')

@@ -64,6 +64,14 @@ t.test('a slot is read where the replica is level with the position, and nowhere
   t.equal(await read(0, 0, 1), 'notHere', 'it is no replica')
   await slots.append(0, { kind: 'delete', topic: TOPIC })
   t.match(await read(0, 0), { ...all, events: [], position: { sequence: 3, index: 3 } })
+  await slots.append(0, { kind: 'create', topic: TOPIC, settings: UNLIMITED })
+  const shown = [[TOPIC, 1] as const, [TOPIC, 2] as const, ['never', 3] as const, ['another', 1] as const]
+  const asked = { kind: 'readSlot', slot: 0, wants: [TOPIC], maxEvents: 1, maxBytes: 1, shown } as const
+  const position = { sequence: 3, index: 3 }
+  t.same((await ask({ ...asked, position })) as object, {
+    ...{ kind: 'slice', events: [], gaps: [], position: { sequence: 3, index: 4 }, latest: 3 },
+    over: [1, 1],
+  })
 })
 
 t.test('a place in a slot, and what is known of a topic, is told by whoever holds it', async t => {

@@ -11,6 +11,7 @@ t.test('latecomers join by overlap and are level then', async t => {
   world.create('a/0', 'a/1')
   const early = world.connect(['a/*'], LATEST)
   const second = world.connect(['a/*'], LATEST)
+  await world.clock.settle()
   for (let at = 0; at < 20; at += 1) world.publish(`a/${at % 2}`, `event ${at}`)
   await world.clock.advance(5)
   const resumed = world.connect(['a/*'], cursorStart(early.stream.messages[4]!.lastEventId))
@@ -31,6 +32,7 @@ t.test('what is at hand leaves in bounded writes, all of it', async t => {
   const world = new ChannelWorld()
   world.create('a/0')
   const sinks = [world.connect(['a/0'], LATEST), world.connect(['a/0'], LATEST)]
+  await world.clock.settle()
   for (let at = 1; at <= 10; at += 1) world.publish('a/0', 'x'.repeat(100_000))
   await world.clock.advance(30)
   const [first] = sinks[0]!.stream.messages
@@ -157,6 +159,7 @@ t.test('a socket that does not take everything is served from the log later', as
   world.create('a/0')
   const slow = world.connect(['a/0'], LATEST)
   const quick = world.connect(['a/0'], LATEST)
+  await world.clock.settle()
   slow.stop()
   for (let at = 1; at <= 100; at += 1) {
     world.publish('a/0', `event ${at}`)
@@ -169,15 +172,55 @@ t.test('a socket that does not take everything is served from the log later', as
   t.same(told(slow), told(quick))
 })
 
-t.test('a cursor from the future waits, open, until a replica is there', async t => {
-  const world = new ChannelWorld()
-  world.create('a/0')
-  world.publish('a/0', 'one')
-  const sink = world.connect(['a/0'], cursorStart('0.3.4'))
-  await world.clock.advance(5_000)
-  t.same(told(sink), [])
-  t.notOk(sink.ended)
-  for (const text of ['two', 'three', 'four']) world.publish('a/0', text)
-  await world.clock.advance(2_000)
-  t.same(told(sink), ['a/0 4'])
+t.test(
+  'a cursor from the future waits, open, until a replica is there or a majority says that it is',
+  async t => {
+    const world = new ChannelWorld()
+    world.leaderless.add(0)
+    world.create('a/0')
+    world.publish('a/0', 'one')
+    const sink = world.connect(['a/0'], cursorStart('0.3.4'))
+    await world.clock.advance(5_000)
+    t.same(told(sink), [])
+    t.notOk(sink.ended)
+    for (const text of ['two', 'three', 'four']) world.publish('a/0', text)
+    await world.clock.advance(2_000)
+    t.same(told(sink), ['a/0 4'])
+    const ahead = world.connect(['a/*'], cursorStart('0.5.6~1.0.0'))
+    const unheard = world.connect(['a/*'], cursorStart('0.4.6~1.0.0'))
+    await world.clock.advance(5_000)
+    t.notOk(ahead.ended)
+    world.leaderless.clear()
+    await world.clock.advance(5_000)
+    for (const one of [ahead, unheard]) {
+      t.match(one.text, /\n\nevent: end\ndata: {"reason":"future"}\n\n$/)
+      t.ok(one.ended)
+    }
+    t.notOk(sink.ended)
+  },
+)
+
+t.test('a cursor from the future is refused where a majority says so, and only then', async t => {
+  const world = new ChannelWorld({ slots: 3 })
+  world.create('a/0', 'a/1')
+  world.publishLagging('a/0', 'not here yet')
+  const check = (wants: string[], cursor: string) =>
+    world.streams.check(world.streams.select(wants), cursorStart(cursor))
+  const error = { code: 'CURSOR_FROM_FUTURE' }
+  const settled = async (wants: string[], cursor: string) => {
+    const result = check(wants, cursor).then(
+      () => 'open',
+      ({ code }) => code,
+    )
+    await world.clock.advance(LIMITS.SLOT_READ_PATIENCE_MS)
+    return result
+  }
+  t.equal(await settled(['a/*'], '0.1.2~1.0.1'), 'open')
+  t.equal(await settled(['a/*'], '0.2.2~1.0.1'), error.code)
+  t.equal(await settled(['a/*'], '0.1.3~1.0.1'), error.code)
+  t.equal(await settled(['a/1'], '0.2.2~1.0.1'), 'open', 'a slot that is not streamed')
+  t.equal(await settled(['a/*'], '0.1.2~1.t5'), 'open')
+  world.leaderless.add(0)
+  await world.clock.advance(LIMITS.LEADERLESS_MS)
+  t.equal(await settled(['a/*'], '0.2.2~1.0.1'), 'open')
 })

@@ -88,6 +88,25 @@ export class Client {
     }
   }
 
+  /** Throws when the stream that is open was not told of the end of a life it has shown, or twice. */
+  checkEnds(): void {
+    const { messages } = this.#sink.stream
+    const read = messages.map(({ type, data }) => ({ ...JSON.parse(data), type }))
+    const ends = read
+      .filter(({ type }) => type === 'end')
+      .map(({ topic, incarnation }) => `${topic} ${incarnation}`)
+    if (new Set(ends).size < ends.length) throw new Error(`told twice: ${ends}`)
+    for (const { type, topic, incarnation } of read) {
+      const isOver = this.#world
+        .model(topic)
+        .notices.flat()
+        .some(notice => notice.kind === 'deleted' && notice.incarnation === incarnation)
+      const isTold = ends.includes(`${topic} ${incarnation}`)
+      if (type === 'message' && isOver !== isTold)
+        throw new Error(`${topic} ${incarnation}: ${isOver}, ${isTold}`)
+    }
+  }
+
   collect(): void {
     const { stream } = this.#sink
     if (stream.lastEventId !== '') this.#cursor = stream.lastEventId
@@ -139,7 +158,10 @@ export class Chaos {
       await world.clock.advance(4_000)
       for (const client of clients) client.collect()
     }
-    for (const client of clients) client.check()
+    for (const client of clients) {
+      client.check()
+      client.checkEnds()
+    }
   }
 
   #step(): void {

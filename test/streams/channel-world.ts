@@ -2,6 +2,7 @@ import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-op
 import { STREAM_BOUNDS, type StreamBounds } from '../../services/peer/streams/bounds.ts'
 import { Flusher } from '../../services/peer/streams/flusher.ts'
 import { SeveralStreams } from '../../services/peer/streams/several.ts'
+import type { ShownLife } from '../../services/peer/streams/shown-lives.ts'
 import type { SlotReader } from '../../services/peer/streams/slot-reader.ts'
 import type { SlotTap, SlotTaps } from '../../services/peer/streams/taps.ts'
 import type { SeveralStart } from '../../services/peer/streams/types.ts'
@@ -30,8 +31,12 @@ export class ChannelWorld implements SlotTaps, SlotReader {
   readonly taps = new Set<TapModel>()
   readonly streams: SeveralStreams
   readonly tally = { deliveries: 0 }
+  /** Of every topic. */
+  readonly settings = UNLIMITED
   /** Slots of which nobody answers, and that no new tap is covered in. */
   readonly unreachable = new Set<number>()
+  /** Slots without a majority: what is linearizable is not answered there. */
+  readonly leaderless = new Set<number>()
   /** New taps are covered at once, at the end of the log. */
   covering = true
   /** Reads are answered by the replica at hand: those that are level with the position take turns. */
@@ -75,18 +80,41 @@ export class ChannelWorld implements SlotTaps, SlotReader {
     return () => this.taps.delete(one)
   }
 
-  async read(slot: number, wants: readonly string[], position: SlotPosition): Promise<Slice | null> {
+  async read(
+    slot: number,
+    wants: readonly string[],
+    position: SlotPosition,
+    shown: readonly ShownLife[],
+  ): Promise<Slice | null> {
     this.reads += 1
     await this.#delay()
     const able = this.#reachable(slot).filter(one => isLevelWith(one.position, position))
-    return this.#any(able)?.read(wants, position, this.bounds.replayEvents) ?? null
+    return this.#any(able)?.read(wants, position, shown, this.bounds.replayEvents) ?? null
   }
 
-  async place(slot: number, wants: readonly string[], start: SlotStart): Promise<Placed | null> {
+  async place(
+    slot: number,
+    wants: readonly string[],
+    start: SlotStart,
+    fresh = false,
+    patienceMs = 0,
+  ): Promise<Placed | null> {
     this.places += 1
     await this.#delay()
+    if (fresh && (this.leaderless.has(slot) || this.unreachable.has(slot))) {
+      await new Promise<void>(resolve => this.clock.after(patienceMs, resolve))
+      return null
+    }
+    if (fresh) {
+      const primary = new ReplicaModel(this.models[slot]!)
+      primary.apply()
+      return primary.place(wants, start)
+    }
     return this.#any(this.#reachable(slot))?.place(wants, start) ?? null
   }
+
+  /** Nobody here has a replica. */
+  position(): undefined {}
 
   /** Commits, without anybody being told. */
   commit(topic: string, command: Partial<Command> & Pick<Command, 'kind'>): void {

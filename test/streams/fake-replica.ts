@@ -176,7 +176,7 @@ export class FakeReplica implements SlotLogs {
     return this.#slotReads.readSlot(slot, ...rest)
   }
 
-  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed {
+  async placeSlot(slot: number, wants: readonly string[], start: SlotStart): Promise<Placed> {
     this.#mustHold(slot)
     return this.#slotReads.placeSlot(slot, wants, start)
   }

@@ -204,6 +204,34 @@ t.test('more streams than the bound are refused, and a stopping peer refuses all
   t.equal(hub.stats().streams, 0)
 })
 
+t.test('a stream takes its place when it is asked for, and gives it back when it does not begin', async t => {
+  const world = new World()
+  world.create()
+  const hub = world.hub('000')
+  const options = { topic: TOPIC, start: LATEST, named: false, format: 'plain' } as const
+  const several = { wants: [TOPIC], start: LATEST } as const
+  const first = await hub.open(options, 1e12)
+  if (first.kind === 'ended') throw new Error('ended')
+  for (let count = 1; count < LIMITS.MAX_STREAMS; count += 1) first.attach(new FakeSink())
+  const asked = [hub.open(options, 1e12), hub.openSeveral(several), hub.open(options, 1e12)]
+  const settled = await Promise.allSettled(asked)
+  t.match(settled, [
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { code: 'OVERLOADED' } },
+    { status: 'rejected', reason: { code: 'OVERLOADED' } },
+  ])
+  const opened = await asked[0]!
+  await t.rejects(hub.openSeveral(several), { code: 'OVERLOADED' })
+  if (opened.kind === 'open') opened.abandon()
+  for (let count = 0; count < 3; count += 1) {
+    await t.rejects(hub.open({ ...options, topic: 'unknown' }, 1e12), { code: 'UNKNOWN_TOPIC' })
+  }
+  const last = await hub.open(options, 1e12)
+  if (last.kind === 'open') last.attach(new FakeSink())
+  t.equal(hub.stats().streams, LIMITS.MAX_STREAMS)
+  await hub.close()
+})
+
 t.test(
   'close ends every stream, drops the sockets that do not take the rest, and leaves no timer',
   async t => {

@@ -10,7 +10,9 @@ t.test('a stream on the wire, byte by byte', async t => {
   const world = new ChannelWorld({ slots: 2 })
   world.create('a/0', 'b/1')
   const sink = world.connect(['a/0', 'b/*'], LATEST)
-  t.equal(sink.text, 'retry: 500\n\nid: 0.0.1~1.0.1\n\n', 'at once, when everything is known')
+  t.equal(sink.text, 'retry: 500\n\n', 'at once')
+  await world.clock.settle()
+  t.equal(sink.text, 'retry: 500\n\nid: 0.0.1~1.0.1\n\n', 'as soon as it is known')
   world.publish('b/1', 'one\ntwo')
   await world.clock.settle()
   world.commit('a/0', { kind: 'delete' })
@@ -38,6 +40,7 @@ t.test(
     world.create('a/0', 'a/1')
     const sinks = Array.from({ length: 500 }, () => world.connect(['a/*'], LATEST))
     const other = world.connect(['a/0', 'a/1'], LATEST)
+    await world.clock.advance(20)
     t.equal(world.streams.channels, 2)
     const { concat } = Buffer
     const before = sinks[0]!.writes
@@ -69,6 +72,7 @@ t.test('the text of an event is made once over all channels', async t => {
   world.connect(['a/0'], LATEST)
   world.connect(['a/*'], LATEST)
   world.connect(['**'], LATEST)
+  await world.clock.advance(5)
   const model = world.model('a/0')
   world.publishLagging('a/0', 'x')
   const [stored] = model.events
@@ -128,6 +132,7 @@ t.test('one subscriber that is level keeps no items', async t => {
   const world = new ChannelWorld()
   world.create('a/0')
   const sink = world.connect(['a/0'], LATEST)
+  await world.clock.settle()
   for (let at = 1; at <= 20; at += 1) world.publish('a/0', `event ${at}`)
   await world.clock.advance(5)
   t.equal(told(sink).length, 20)

@@ -79,9 +79,9 @@ t.test('reads of the replica here are not all done in one turn', async t => {
     for (let ms = 0; ms < 5; ms += 1) work()
     return { kind: 'slice', events: [], gaps: [], position, latest: 0 } as const
   }
-  const reads = new SlotReads({ read, place: async () => null }, clock)
+  const reads = new SlotReads({ read, place: async () => null, position: () => undefined }, clock)
   const all = Array.from({ length: 16 }, (_, slot) =>
-    reads.read({ key: `${slot}`, slot, wants: ['a'] }, position, false),
+    reads.read({ key: `${slot}`, slot, wants: ['a'] }, position, { lives: [], key: '' }, false),
   )
   await clock.settle()
   t.ok((await Promise.all(all)).every(slice => slice !== null))

@@ -1,5 +1,6 @@
-import type { Placed, Slice, SlotStart } from '../../services/peer/links/slot-operations.ts'
-import type { SlotTap } from '../../services/peer/streams/taps.ts'
+import { overOf, type Placed, type Slice, type SlotStart } from '../../services/peer/links/slot-operations.ts'
+import type { ShownLife } from '../../services/peer/streams/shown-lives.ts'
+import type { SlotTap, TopicGlance } from '../../services/peer/streams/taps.ts'
 import { emptyImage, SlotMachine } from '../../services/peer/topics/machine.ts'
 import type { SlotPosition } from '../../services/peer/topics/positions.ts'
 import type { Command, SlotNotice, StoredEvent } from '../../services/peer/topics/types.ts'
@@ -64,8 +65,21 @@ export class ReplicaModel {
     }
   }
 
-  read(wants: readonly string[], position: SlotPosition, maxEvents: number): Slice {
-    return this.#reads.readSlot(this.model.slot, wants, position, maxEvents, 1e9)
+  read(
+    wants: readonly string[],
+    position: SlotPosition,
+    shown: readonly ShownLife[],
+    maxEvents: number,
+  ): Slice {
+    const { slot } = this.model
+    const machine = this.#machine
+    const slice = this.#reads.readSlot(slot, wants, position, maxEvents, 1e9)
+    const state = {
+      topic: (_slot: number, name: string) => machine.topic(name),
+      incarnation: () => machine.slot.incarnation,
+    }
+    const lives = shown.map(({ topic, incarnation }) => [topic, incarnation] as const)
+    return { ...slice, over: overOf(state, slot, lives) }
   }
 
   place(wants: readonly string[], start: SlotStart): Placed {
@@ -95,7 +109,18 @@ export class TapModel {
   cover(index: number): void {
     this.#told = index
     const past = this.model.events.filter(({ event }) => this.#indexOf(event) <= index)
-    this.tap.covered({ sequence: past.at(-1)?.event.sequence ?? 0, index }, new Map(), 0)
+    const { rows, incarnation } = this.#rowsAt(index)
+    this.tap.covered({ sequence: past.at(-1)?.event.sequence ?? 0, index }, rows, incarnation)
+  }
+
+  /** What was known at an entry of the log of the topics wanted by name. */
+  #rowsAt(index: number): { rows: Map<string, TopicGlance | null>; incarnation: number } {
+    const machine = new SlotMachine(emptyImage(), LIMITS)
+    for (const [at, command] of this.model.commands.slice(0, index).entries())
+      machine.apply(at + 1, 1, command)
+    const names = [...this.#wanted.names]
+    const rows = new Map(names.map(name => [name, machine.topic(name) ?? null] as const))
+    return { rows, incarnation: machine.slot.incarnation }
   }
 
   /** Tells the next entries. */

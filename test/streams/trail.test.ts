@@ -12,7 +12,7 @@ function eventOf(offset: number): StoredEvent {
 
 t.test('a gap begins behind what was shown, also when that came live', t => {
   const log = new ChannelLog([0], STREAM_BOUNDS)
-  log.cover(0, { sequence: 0, index: 0 })
+  log.cover(0, { sequence: 0, index: 0 }, new Map(), 0)
   const trail = new Trail(new Vector([0], [{ sequence: 0, index: 0 }]), [])
   log.publish(0, 'a', [eventOf(1), eventOf(2)], 1)
   trail.take(log, 1, 2, () => true)
@@ -25,7 +25,7 @@ t.test('a gap begins behind what was shown, also when that came live', t => {
     latest: 9,
   } as const
   const stream = new EventStream()
-  stream.push(trail.read(log, 0, slice).bytes)
+  stream.push(trail.read(log, 0, slice, []).bytes)
   t.same(JSON.parse(stream.messages[0]!.data), { topic: 'a', incarnation: 1, from: 3, to: 8 })
   t.end()
 })

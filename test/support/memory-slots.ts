@@ -128,7 +128,7 @@ export class MemorySlots implements SlotLogs {
     return this.#slots[slot]!.reads.readSlot(slot, ...rest)
   }
 
-  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed {
+  async placeSlot(slot: number, wants: readonly string[], start: SlotStart): Promise<Placed> {
     return this.#slots[slot]!.reads.placeSlot(slot, wants, start)
   }
 

@@ -3,13 +3,16 @@ import { offsetAt, readEvents } from '../../services/peer/engine/reading.ts'
 import { placeSlot, readSlot } from '../../services/peer/engine/slot-reading.ts'
 import type { SlotLogs } from '../../services/peer/engine/types.ts'
 import type { AppliedSlot } from '../../services/peer/engine/wanted-runs.ts'
+import type { Placed, SlotStart } from '../../services/peer/links/slot-operations.ts'
 import type { LogStore } from '../../services/peer/store/types.ts'
 import type { SlotMachine } from '../../services/peer/topics/machine.ts'
 import type { Command, Run, SlotNotice } from '../../services/peer/topics/types.ts'
 
 type RunReads = Pick<LogStore, 'runs' | 'findRun' | 'runsFrom' | 'runsBefore' | 'runData'>
 /** The reads of a slot that a replica answers. */
-export type SlotReads = Pick<SlotLogs, 'read' | 'offsetAt' | 'position' | 'readSlot' | 'placeSlot'>
+export type SlotReads = Pick<SlotLogs, 'read' | 'offsetAt' | 'position' | 'readSlot'> & {
+  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed
+}
 
 /** Every run of one slot's log, with the entry that holds its events. */
 export class RunRecords {

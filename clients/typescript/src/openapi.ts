@@ -1944,7 +1944,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description INVALID_TOPIC_NAME: The name cannot be a topic. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. INVALID_REQUEST: The request is not as the contract says. INVALID_CURSOR: The cursor cannot be read. */
+            /** @description INVALID_TOPIC_NAME: The name cannot be a topic. UNKNOWN_PARAMETER: The query has a parameter that this path does not know. INVALID_REQUEST: The request is not as the contract says. INVALID_CURSOR: The cursor cannot be read. CURSOR_FROM_FUTURE: The cursor names an event that was never published. */
             400: {
                 headers: {
                     [name: string]: unknown;

@@ -89,6 +89,9 @@ const OWN = new Set([
 export function readFrame(frame: SseFrame, single: string | undefined): ReceivedEvent | Notice {
   const document = parseObject(frame)
   const cursor = frame.lastEventId
+  if (frame.event === 'end' && single === undefined && document.topic === undefined) {
+    return { kind: 'end', reason: String(document.reason) }
+  }
   const place = single === undefined ? placeAmongSeveral(cursor, document) : placeOfSingle(cursor, single)
   const { topic, incarnation } = place
   const life = { topic, ...(incarnation === undefined ? {} : { incarnation }) }

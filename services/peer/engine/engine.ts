@@ -19,9 +19,10 @@ import { SlotRecovery } from './recover.ts'
 import { Removals } from './removals.ts'
 import { RosterSync } from './roster-sync.ts'
 import { Rosters } from './rosters.ts'
+import { Searches } from './searches.ts'
 import type { EngineLog, EngineSettings } from './settings.ts'
 import type { Slot } from './slot.ts'
-import { placeSlot, readSlot } from './slot-reading.ts'
+import { placing, readSlot } from './slot-reading.ts'
 import { Snapshots } from './snapshots.ts'
 import { everybody } from './standing.ts'
 import { Turns } from './turns.ts'
@@ -89,6 +90,7 @@ export class Engine implements SlotLogs {
   readonly #heartbeats: Heartbeats
   readonly #snapshots: Snapshots
   readonly #upkeep: Upkeep
+  readonly #searches: Searches
   readonly #cubeListeners = new Set<(event: CubeEvent) => void>()
   #cancelTick: (() => void) | undefined
   #ticks = 0
@@ -100,6 +102,7 @@ export class Engine implements SlotLogs {
     const { self, store, transport, clock, settings, log, observer, members } = options
     const rosters = new Rosters(options.roster)
     this.#rosters = rosters
+    this.#searches = new Searches(clock)
     const fatal = (error: unknown) => this.#fatal(error)
     const event = (what: CubeEvent) => {
       // Perhaps it is silent because it goes by a roster that does not list this peer.
@@ -421,8 +424,17 @@ export class Engine implements SlotLogs {
     )
   }
 
-  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed {
-    return this.#reading(slot, held => placeSlot(this.#options.store, held, wants, start))
+  async placeSlot(slot: number, wants: readonly string[], start: SlotStart): Promise<Placed> {
+    const first = this.#slots.get(slot)
+    const search = placing(this.#options.store, first, wants, start)
+    for (;;) {
+      if (start.kind === 'last') await this.#searches.turn()
+      const step = this.#reading(slot, held => {
+        if (held !== first) throw new SlotError({ kind: 'unavailable', code: 'NOT_A_REPLICA' })
+        return search.next()
+      })
+      if (step.done) return step.value
+    }
   }
 
   follow(slot: number, listener: (notice: SlotNotice) => void): () => void {

@@ -59,13 +59,22 @@ export function readSlot(
   return sliceUpTo(reached)
 }
 
-/** Where a stream begins in a slot; see SlotLogs.placeSlot. */
-export function placeSlot(
+/** Where a stream begins in a slot, all at once; see `placing`. */
+export function placeSlot(...asked: Parameters<typeof placing>): Placed {
+  const search = placing(...asked)
+  for (;;) {
+    const step = search.next()
+    if (step.done) return step.value
+  }
+}
+
+/** Where a stream begins in a slot, in bounded pieces; see SlotLogs.placeSlot. */
+export function* placing(
   store: SlotRuns,
   slot: AppliedSlot,
   wants: readonly string[],
   start: SlotStart,
-): Placed {
+): Generator<undefined, Placed, undefined> {
   const { sequence: latest, appliedIndex: index } = slot.machine.slot
   const placed = (sequence: number, tail: Placed['tail'] = []): Placed => ({
     kind: 'placed',
@@ -83,7 +92,7 @@ export function placeSlot(
       return placed(run === undefined ? latest : run.sequence - 1)
     }
     case 'last': {
-      const tail = lastEvents(store, slot, wants, start.count)
+      const tail = yield* lastEvents(store, slot, wants, start.count)
       const [first] = tail
       return placed(first === undefined ? latest : first[0] - 1, tail)
     }
@@ -91,16 +100,17 @@ export function placeSlot(
 }
 
 /** Sequences and stamps of the last `count` matching events, ascending; fewer when too many runs would be looked at. */
-function lastEvents(
+function* lastEvents(
   store: SlotRuns,
   slot: AppliedSlot,
   wants: readonly string[],
   count: number,
-): [sequence: number, timeMs: number][] {
+): Generator<undefined, [sequence: number, timeMs: number][], undefined> {
   const wanted = new WantedRuns(store, slot, wants)
   const found: [number, number][] = []
   const { sequence: latest, appliedIndex } = slot.machine.slot
   let before = (wanted.lastBefore(latest + 1) ?? appliedIndex) + 1
+  let inTurn = 0
   for (let left = LIMITS.SLOT_LAST_RUNS; left > 0 && found.length < count; ) {
     const limit = Math.min(left, RUNS_AT_A_TIME)
     const runs = store.runsBefore(slot.slot, before, limit)
@@ -118,6 +128,10 @@ function lastEvents(
     if (lowest === undefined || runs.length < limit) break
     if (isIdle) before = (wanted.lastBefore(lowest.sequence) ?? lowest.logIndex - 1) + 1
     left -= runs.length
+    inTurn += runs.length
+    if (inTurn < LIMITS.SLOT_LAST_RUNS_PER_TURN) continue
+    inTurn = 0
+    yield
   }
   return found.reverse()
 }

@@ -204,8 +204,11 @@ export interface SlotLogs {
     maxEvents: number,
     maxBytes: number,
   ): Slice
-  /** Where a stream of these wants begins in the slot, as applied here; of `last`, as many events as a bounded search finds. */
-  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Placed
+  /**
+   * Where a stream of these wants begins in the slot, as applied here; of `last`, as many events as a bounded search finds,
+   * which takes several turns. Rejects with SlotError.
+   */
+  placeSlot(slot: number, wants: readonly string[], start: SlotStart): Promise<Placed>
   /** Calls `listener` for everything applied to the slot from now on. Returns the way to stop. */
   follow(slot: number, listener: (notice: SlotNotice) => void): () => void
   /** Calls `listener` for what happens to the cube. Returns the way to stop. */

@@ -253,8 +253,14 @@ const operation = variant<Operation, 'kind'>('kind', {
   list: [5, record({ slots: list(uint, LIMITS.MAX_SLOTS), after: text, limit: uint })],
   members: [6, record({ slot: uint })],
   ping: [7, record({ peer: peerId })],
-  readSlot: [8, record({ slot: uint, wants, position: slotPosition, maxEvents: uint, maxBytes: uint })],
-  placeSlot: [9, record({ slot: uint, wants, start: slotStart })],
+  readSlot: [
+    8,
+    record({
+      ...{ slot: uint, wants, position: slotPosition, maxEvents: uint, maxBytes: uint },
+      shown: optional(list(tuple<readonly [string, number]>(text, uint), LIMITS.MAX_SHOWN_LIVES)),
+    }),
+  ],
+  placeSlot: [9, record({ slot: uint, wants, start: slotStart, fresh: optional(bool) })],
   glance: [10, record({ slot: uint, topic: text })],
   listeners: [11, record({ peer: peerId, topic: text })],
 })
@@ -317,6 +323,7 @@ const operationResult = variant<OperationResult, 'kind'>('kind', {
       ),
       position: slotPosition,
       latest: uint,
+      over: optional(list(uint, LIMITS.MAX_SHOWN_LIVES)),
     }),
   ],
   placed: [

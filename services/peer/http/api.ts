@@ -29,8 +29,8 @@ export type PeerStatus = 'self' | 'up' | 'suspected' | 'down' | 'unknown'
 export interface StreamsApi {
   /** Rejects with HypercastError for what is wrong for good. */
   open(options: StreamOptions, deadlineMs: number): Promise<OpenedStream>
-  /** A stream over several topics and patterns. Throws HypercastError for what is wrong for good. */
-  openSeveral(options: SeveralOptions): OpenedStream
+  /** A stream over several topics and patterns. Rejects with HypercastError for what is wrong for good. */
+  openSeveral(options: SeveralOptions): Promise<OpenedStream>
   page(topic: string, start: StreamStart, limit: number): Promise<TopicPage>
   /** Events from `start` to the last one there is now, and gaps. */
   history(topic: string, start: StreamStart, signal: AbortSignal): AsyncIterable<HistoryItem>

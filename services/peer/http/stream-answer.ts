@@ -35,11 +35,20 @@ export async function answerStream(
     }
     const opened = await open(deadline(api))
     if (opened.kind === 'ended') reply.code(204).send()
-    else opened.attach(new StreamSink(beginStream(reply)))
+    else opened.attach(sinkOf(reply, opened.abandon))
   } catch (error) {
     const known = asHypercastError(error)
     if (ERRORS[known.code].status < 500) throw known
     if (known.code === 'INTERNAL') api.log.error({ err: error, ...about }, 'a stream failed')
     return retry(known)
+  }
+}
+
+function sinkOf(reply: FastifyReply, abandon: () => void): StreamSink {
+  try {
+    return new StreamSink(beginStream(reply))
+  } catch (error) {
+    abandon()
+    throw error
   }
 }

@@ -217,6 +217,7 @@ export class CubeDispatcher implements Dispatcher {
 type Slotted = Extract<Operation, { readonly slot: number }>
 
 function needsPrimary(operation: Operation): operation is Slotted {
+  if (operation.kind === 'placeSlot') return operation.fresh === true
   return operation.kind === 'append' || operation.kind === 'describe' || operation.kind === 'members'
 }
 

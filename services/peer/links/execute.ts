@@ -4,6 +4,7 @@ import { SlotError, type SlotFailure, type SlotLogs } from '../engine/types.ts'
 import { LIMITS } from '../limits.ts'
 import type { RaftStatus } from '../raft/types.ts'
 import { isLevelWith } from '../topics/positions.ts'
+import { overOf } from './slot-operations.ts'
 import type { Operation, OperationResult } from './types.ts'
 
 /**
@@ -77,7 +78,8 @@ export class Executor {
         case 'readSlot':
           return this.#readSlot(operation)
         case 'placeSlot':
-          return done(this.#placeSlot(operation))
+          if (operation.fresh) await this.#slots.barrier(operation.slot, deadlineMs)
+          return done(await this.#placeSlot(operation))
         case 'glance':
           return done({ kind: 'described', view: this.#view(operation.slot, operation.topic) })
       }
@@ -150,14 +152,16 @@ export class Executor {
     return done({ kind: 'offset', offset: this.#slots.offsetAt(slot, topic, timeMs) })
   }
 
-  #readSlot({ slot, wants, position, maxEvents, maxBytes }: ReadSlot): LocalOutcome {
+  #readSlot({ slot, wants, position, maxEvents, maxBytes, shown }: ReadSlot): LocalOutcome {
     // Here what the asker has passed or has been told of would come back, or be missing.
     if (!isLevelWith(this.#slots.position(slot), position)) return NOT_HERE
     const most = Math.min(maxEvents, LIMITS.MAX_BATCH_EVENTS)
-    return done(this.#slots.readSlot(slot, wants, position, most, Math.min(maxBytes, LIMITS.CUT_BATCH_BYTES)))
+    const mostBytes = Math.min(maxBytes, LIMITS.CUT_BATCH_BYTES)
+    const slice = this.#slots.readSlot(slot, wants, position, most, mostBytes)
+    return done(shown === undefined ? slice : { ...slice, over: overOf(this.#slots, slot, shown) })
   }
 
-  #placeSlot({ slot, wants, start }: PlaceSlot): OperationResult {
+  #placeSlot({ slot, wants, start }: PlaceSlot): Promise<OperationResult> {
     const isLast = start.kind === 'last'
     const most = isLast ? { ...start, count: Math.min(start.count, LIMITS.MAX_LAST_EVENTS) } : start
     return this.#slots.placeSlot(slot, wants, most)

@@ -1,3 +1,4 @@
+import type { SlotLogs } from '../engine/types.ts'
 import type { SlotPosition } from '../topics/positions.ts'
 import type { StoredEvent } from '../topics/types.ts'
 
@@ -23,7 +24,7 @@ export type SlotStart =
   | { readonly kind: 'time'; readonly timeMs: number }
   | { readonly kind: 'last'; readonly count: number }
 
-/** What is asked of any replica of a slot that is new enough. A want is a topic's name or a pattern. */
+/** What is asked of any replica of a slot that is new enough, but for a `fresh` place. A want is a topic's name or a pattern. */
 export type SlotOperation =
   /** Events that match, behind `position`, ascending by sequence. */
   | {
@@ -33,6 +34,8 @@ export type SlotOperation =
       readonly position: SlotPosition
       readonly maxEvents: number
       readonly maxBytes: number
+      /** Lives of topics of which the answer says whether they are over. */
+      readonly shown?: readonly (readonly [topic: string, incarnation: number])[]
     }
   /** The place in the slot at which a stream of these wants begins. */
   | {
@@ -40,6 +43,8 @@ export type SlotOperation =
       readonly slot: number
       readonly wants: readonly string[]
       readonly start: SlotStart
+      /** Linearizable: as the slot is now, by its primary. Otherwise any replica answers, which may be behind. */
+      readonly fresh?: boolean
     }
   /** What the replica knows of a topic, which may be old; answered like `describe`. */
   | { readonly kind: 'glance'; readonly slot: number; readonly topic: string }
@@ -60,6 +65,8 @@ export type SlotResult =
       readonly position: SlotPosition
       /** The slot's last sequence there. */
       readonly latest: number
+      /** Incarnations of those that were `shown` and are over at `position`; absent when none were. */
+      readonly over?: readonly number[]
     }
   | {
       readonly kind: 'placed'
@@ -67,3 +74,18 @@ export type SlotResult =
       /** For `last`: the last matching events, ascending. */
       readonly tail: readonly (readonly [sequence: number, timeMs: number])[]
     }
+
+/** Which of the lives that a stream has shown are over, as applied here; one that is not known here yet is not. */
+export function overOf(
+  slots: Pick<SlotLogs, 'topic' | 'incarnation'>,
+  slot: number,
+  shown: readonly (readonly [topic: string, incarnation: number])[],
+): number[] {
+  const newest = slots.incarnation(slot)
+  return shown
+    .filter(([topic, incarnation]) => {
+      const row = slots.topic(slot, topic)
+      return row === undefined ? newest >= incarnation : row.incarnation > incarnation
+    })
+    .map(([, incarnation]) => incarnation)
+}

@@ -6,7 +6,7 @@ import type { SlotOperation, SlotResult } from './slot-operations.ts'
 
 /**
  * What one peer asks of another on a client's behalf.
- * `append`, `describe` and `members` go to the slot's primary; `read` and what reads a slot by sequence to any replica;
+ * `append`, `describe` and `members` go to the slot's primary; `read` and what reads a slot by sequence to any replica, but for a fresh place;
  * `ping` and `listeners` to the peer named.
  */
 export type Operation =

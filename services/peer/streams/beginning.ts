@@ -1,5 +1,6 @@
 import { pause } from '../engine/pause.ts'
 import type { Clock } from '../engine/types.ts'
+import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Placed, SlotStart } from '../links/slot-operations.ts'
 import type { SlotPosition } from '../topics/positions.ts'
@@ -12,10 +13,10 @@ import { Trail } from './trail.ts'
 import type { SeveralStart } from './types.ts'
 import { Vector } from './vector.ts'
 
+type Resumed = SeveralStart & { readonly kind: 'cursor' }
+
 /** How a stream begins in one slot: at a place, or where somebody has to be asked for. */
 type Wish = SlotPosition | Exclude<SlotStart, { kind: 'last' }>
-
-const NOTHING = Buffer.alloc(0)
 
 /**
  * Finds out where streams over several topics begin in each of their slots. What nobody has said within
@@ -35,12 +36,50 @@ export class Beginning {
   /** Writes `opening` at once, and where the stream stands as soon as it is known; then the channel goes on. */
   begin(channel: Channel, subscriber: ChannelSubscriber, start: SeveralStart, opening: Buffer): void {
     channel.add(subscriber)
-    if (start.kind === 'latest' && channel.log.complete) {
-      channel.begin(subscriber, undefined, opening)
-      return
-    }
     subscriber.write(opening)
     void this.#find(channel, subscriber, start)
+    if (start.kind === 'cursor') void this.#confirm(channel, subscriber, start)
+  }
+
+  /** Rejects with HypercastError CURSOR_FROM_FUTURE for a cursor of which a majority says so soon. */
+  async check(slots: readonly number[], start: SeveralStart): Promise<void> {
+    if (start.kind !== 'cursor') return
+    const places = this.#unconfirmed(slots, start)
+    const isFuture = await Promise.all(places.map(([slot, place]) => this.#reads.isFuture(slot, place)))
+    const at = isFuture.indexOf(true)
+    if (at < 0) return
+    throw new HypercastError(
+      'CURSOR_FROM_FUTURE',
+      `The cursor names a place in slot ${places[at]![0]} that was never reached.`,
+    )
+  }
+
+  /** Ends a stream whose cursor is from the future, as soon as a majority says so. */
+  async #confirm(channel: Channel, subscriber: ChannelSubscriber, start: Resumed): Promise<void> {
+    let left = this.#unconfirmed(channel.log.slots, start)
+    for (let attempt = 0; left.length > 0 && subscriber.open; attempt += 1) {
+      const isFuture = await Promise.all(left.map(([slot, place]) => this.#reads.isFuture(slot, place)))
+      if (isFuture.includes(true)) {
+        subscriber.finish('future')
+        return
+      }
+      left = left.filter((_, at) => isFuture[at] === undefined)
+      if (left.length > 0) await this.#pause(attempt, subscriber.gone)
+    }
+  }
+
+  /** Places of a cursor that nobody here knows to have been reached. */
+  #unconfirmed(slots: readonly number[], { places }: Resumed): (readonly [number, SlotPosition])[] {
+    return slots.flatMap(slot => {
+      const place = places.get(slot)
+      if (place === undefined || isSince(place) || this.#reads.reaches(slot, place)) return []
+      return [[slot, place] as const]
+    })
+  }
+
+  #pause(attempt: number, over: AbortSignal): Promise<void> {
+    const longestMs = Math.min(LIMITS.STREAM_RETRY_MAX_MS, LIMITS.STREAM_RETRY_MIN_MS * 2 ** attempt)
+    return pause(this.#clock, longestMs * (0.5 + this.#random() / 2), over)
   }
 
   async #find(channel: Channel, subscriber: ChannelSubscriber, start: SeveralStart): Promise<void> {
@@ -58,7 +97,7 @@ export class Beginning {
     const undecided = all.filter(at => isSince(places[at]!))
     const behind = all.filter(at => !isSince(places[at]!))
     const trail = new Trail(new Vector(channel.log.slots, places), behind, undecided)
-    channel.begin(subscriber, trail, NOTHING)
+    channel.begin(subscriber, trail)
   }
 
   async #placeEach(
@@ -91,17 +130,27 @@ export class Beginning {
     over: AbortSignal,
   ): Promise<SlotPosition | undefined> {
     if (!('kind' in wish)) return wish
-    if (wish.kind === 'latest') return channel.covered(at, over)
+    if (wish.kind === 'latest') return this.#latest(channel, at, over)
     return (await this.#ask(channel, at, wish, over))?.position
+  }
+
+  /** Without a majority it begins where the live events do. */
+  async #latest(channel: Channel, at: number, over: AbortSignal): Promise<SlotPosition | undefined> {
+    const latest = await this.#reads.latest(channel.log.slots[at]!, () => !over.aborted)
+    return latest ?? channel.covered(at, over)
   }
 
   /** Asks until somebody says it; undefined when it is `over` before. */
   async #ask(channel: Channel, at: number, start: SlotStart, over: AbortSignal): Promise<Placed | undefined> {
     for (let attempt = 0; !over.aborted; attempt += 1) {
-      const placed = await this.#reads.place(channel.selection.scopes[at]!, start, attempt > 0)
+      const placed = await this.#reads.place(
+        channel.selection.scopes[at]!,
+        start,
+        attempt > 0,
+        () => !over.aborted,
+      )
       if (placed !== null) return placed
-      const longestMs = Math.min(LIMITS.STREAM_RETRY_MAX_MS, LIMITS.STREAM_RETRY_MIN_MS * 2 ** attempt)
-      await pause(this.#clock, longestMs * (0.5 + this.#random() / 2), over)
+      await this.#pause(attempt, over)
     }
     return undefined
   }

@@ -60,7 +60,7 @@ export class CatchUp {
 
   async #tryAgain(channel: Channel, subscriber: ChannelSubscriber, trail: Trail, at: number): Promise<void> {
     const isDone = trail.undecided.has(at)
-      ? await this.#decide(channel, trail, at)
+      ? await this.#decide(channel, subscriber, trail, at)
       : await this.#readOnce(channel, subscriber, trail, at, true)
     if (!isDone) return
     trail.failed.delete(at)
@@ -68,15 +68,13 @@ export class CatchUp {
   }
 
   /** True when the slot is decided now. */
-  async #decide(channel: Channel, trail: Trail, at: number): Promise<boolean> {
+  async #decide(channel: Channel, subscriber: ChannelSubscriber, trail: Trail, at: number): Promise<boolean> {
     const place = trail.vector.place(at)
     if (!isSince(place)) return true
     const start = { kind: 'time', timeMs: place.sinceMs } as const
-    const placed = await this.#reads.place(channel.selection.scopes[at]!, start, true)
+    const placed = await this.#reads.place(channel.selection.scopes[at]!, start, true, () => subscriber.open)
     if (placed === null) return false
-    trail.vector.set(at, placed.position)
-    trail.undecided.delete(at)
-    trail.behind.add(at)
+    trail.decide(at, placed.position)
     return true
   }
 
@@ -91,12 +89,19 @@ export class CatchUp {
     const { log, selection } = channel
     if (!trail.mustRead(log, at)) return true
     const asked = trail.vector.position(at)
-    const slice = await this.#reads.read(selection.scopes[at]!, asked, again)
+    const shown = log.shown(at)
+    const slice = await this.#reads.read(
+      selection.scopes[at]!,
+      asked,
+      shown,
+      again,
+      () => subscriber.open && subscriber.trail === trail,
+    )
     const turn = this.#slices.turn()
     if (turn) await turn
     if (!subscriber.open || subscriber.trail !== trail || trail.vector.place(at) !== asked) return true
     if (slice === null || !isLevelWith(slice.position, asked)) return false
-    subscriber.deliver(trail.read(log, at, slice), subscriber.next)
+    subscriber.deliver(trail.read(log, at, slice, shown.lives), subscriber.next)
     // A replica that has everything up to here and nothing further is behind what the channel has heard of.
     return slice.position.sequence > asked.sequence || !trail.mustRead(log, at)
   }

@@ -1,7 +1,7 @@
 import type { SlotGap } from '../links/slot-operations.ts'
 import type { StoredEvent } from '../topics/types.ts'
 import { toCloudEvent } from './cloudevents.ts'
-import { dataLines } from './frames.ts'
+import { dataLines, type EndReason } from './frames.ts'
 
 const FRAME_END = Buffer.from('\n\n')
 const ID = 'id: '
@@ -26,6 +26,11 @@ export function channelEvent(cursor: string, topic: string, event: StoredEvent):
 /** A topic's life is over; the stream goes on. */
 export function channelEnd(cursor: string, topic: string, incarnation: number): Buffer {
   return named('end', cursor, { topic, incarnation, reason: 'deleted' })
+}
+
+/** The whole stream is over for good; its cursor stays what it was. */
+export function channelOver(reason: EndReason): Buffer {
+  return Buffer.from(`event: end\ndata: ${JSON.stringify({ reason })}\n\n`)
 }
 
 /** A gap as it is told: events `from` to `to` of this life were removed by retention. */

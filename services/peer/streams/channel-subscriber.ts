@@ -1,6 +1,7 @@
 import type { WantSet } from '../topics/wants.ts'
-import { channelPlace } from './channel-frames.ts'
+import { channelOver, channelPlace } from './channel-frames.ts'
 import type { Batch } from './channel-log.ts'
+import type { EndReason } from './frames.ts'
 import { Outlet, type OutletOptions } from './outlet.ts'
 import type { Trail } from './trail.ts'
 
@@ -62,10 +63,16 @@ export class ChannelSubscriber extends Outlet {
     return this.#channel.wanted.matches(topic)
   }
 
-  /** Says where it stands, behind what opens the stream. */
-  announce(opening: Buffer): void {
+  /** Says where it stands. */
+  announce(): void {
     this.#told = this.#cursor()
-    this.write(Buffer.concat([opening, channelPlace(this.#told)]))
+    this.write(channelPlace(this.#told))
+  }
+
+  /** Ends the stream in order, for good, with a frame that says why. */
+  finish(reason: EndReason): void {
+    this.write(channelOver(reason))
+    this.close()
   }
 
   /** Writes frames, none or more, and goes on with the channel's item `next`. */

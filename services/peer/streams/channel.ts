@@ -4,6 +4,7 @@ import type { StreamBounds } from './bounds.ts'
 import type { CatchUp } from './catch-up.ts'
 import { ChannelLog, type Chunk } from './channel-log.ts'
 import type { ChannelHome, ChannelSubscriber } from './channel-subscriber.ts'
+import { type ChannelEar, ChannelTap } from './channel-tap.ts'
 import type { Flushable, Flusher } from './flusher.ts'
 import type { Selection } from './selection.ts'
 import type { SlotTap, SlotTaps } from './taps.ts'
@@ -53,8 +54,9 @@ export class Channel implements ChannelHome, Flushable {
     this.#flusher = options.flusher
     this.#catchUp = options.catchUp
     this.#onDone = options.onDone
+    const ear = this.#ear()
     for (const [at, { slot, wants }] of selection.scopes.entries()) {
-      this.#stops.push(options.taps.tap(slot, this.#tap(at, wants)))
+      this.#stops.push(options.taps.tap(slot, new ChannelTap(at, wants, ear)))
     }
   }
 
@@ -91,14 +93,12 @@ export class Channel implements ChannelHome, Flushable {
     this.#subscribers.add(subscriber)
   }
 
-  /** Begins with a subscriber: on a trail, or where the channel is now. `opening`: what its client is told first. */
-  begin(subscriber: ChannelSubscriber, trail: Trail | undefined, opening: Buffer): void {
+  /** Begins with a subscriber, and tells its client where. */
+  begin(subscriber: ChannelSubscriber, trail: Trail): void {
     this.#settle()
     subscriber.next = this.log.last + 1
-    if (trail === undefined) this.#levels += 1
     subscriber.trail = trail
-    subscriber.place = this.log.cursor
-    subscriber.announce(opening)
+    subscriber.announce()
     this.pump(subscriber)
   }
 
@@ -133,28 +133,27 @@ export class Channel implements ChannelHome, Flushable {
     else this.#pumpTrail(subscriber, subscriber.trail)
   }
 
-  #tap(at: number, wants: readonly string[]): SlotTap {
+  #ear(): ChannelEar {
     const { log } = this
     return {
-      wants,
-      covered: position => this.#covered(at, position),
-      events: (topic, events, index) => {
+      covered: (...cover) => this.#covered(...cover),
+      events: (at, topic, events, index) => {
         log.publish(at, topic, events, index)
         this.#flusher.request(this)
       },
-      ended: (topic, incarnation, _latest, index) => {
+      ended: (at, topic, incarnation, index) => {
         log.end(at, topic, incarnation, index)
         this.#flusher.request(this)
       },
-      passed: position => {
+      passed: (at, position) => {
         log.pass(at, position)
         if (this.#levels < this.#subscribers.size) this.#flusher.request(this)
       },
     }
   }
 
-  #covered(at: number, position: SlotPosition): void {
-    if (this.log.cover(at, position) === 'behind') {
+  #covered(at: number, ...cover: Parameters<SlotTap['covered']>): void {
+    if (this.log.cover(at, ...cover) === 'behind') {
       for (const subscriber of this.#subscribers) {
         if (!subscriber.begun) continue
         const trail = subscriber.trail ?? this.#depart(subscriber)
@@ -195,7 +194,7 @@ export class Channel implements ChannelHome, Flushable {
     const { behind, undecided, vector } = trail
     if (subscriber.next < log.first) {
       for (const at of log.slots.keys()) {
-        if (!undecided.has(at) && !log.reaches(at, vector.position(at).sequence)) behind.add(at)
+        if (!undecided.has(at) && !log.reaches(at, vector.position(at))) behind.add(at)
       }
       subscriber.next = log.first
     }
@@ -221,6 +220,7 @@ export class Channel implements ChannelHome, Flushable {
     this.#levels += 1
     subscriber.trail = undefined
     subscriber.place = this.log.cursor
+    if (this.#levels === this.#subscribers.size) this.log.forgetBreaks()
   }
 
   /** From the others to a trail of its own, from where it stands. */

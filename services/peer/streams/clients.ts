@@ -3,7 +3,7 @@ import { HypercastError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Outlet, OutletOptions } from './outlet.ts'
 import { Pulse } from './pulse.ts'
-import type { Sink } from './types.ts'
+import type { OpenedStream, Sink } from './types.ts'
 
 export interface ClientsOptions {
   readonly clock: Clock
@@ -21,6 +21,8 @@ export class Clients {
   readonly #options: ClientsOptions
   readonly #streams: Pulse<Outlet>
   readonly #tally = { deliveries: 0 }
+  /** Streams that were let in and are not attached yet. */
+  #admitted = 0
   #isClosing = false
   #onEmpty: (() => void) | undefined
 
@@ -44,11 +46,36 @@ export class Clients {
     return this.#tally.deliveries
   }
 
-  /** Before a stream is opened. Throws HypercastError OVERLOADED, STOPPING. */
-  admit(): void {
+  /**
+   * Finds out how a stream is attached, undefined for one that has ended; its place counts as taken from now on. Rejects
+   * with HypercastError OVERLOADED, STOPPING, and what `find` rejects with.
+   */
+  async admit(find: () => Promise<((sink: Sink) => void) | undefined>): Promise<OpenedStream> {
     if (this.#isClosing) throw new HypercastError('STOPPING')
-    if (this.size < LIMITS.MAX_STREAMS) return
-    throw new HypercastError('OVERLOADED', `This peer serves ${LIMITS.MAX_STREAMS} streams already`)
+    if (this.size + this.#admitted >= LIMITS.MAX_STREAMS) {
+      throw new HypercastError('OVERLOADED', `This peer serves ${LIMITS.MAX_STREAMS} streams already`)
+    }
+    this.#admitted += 1
+    let isHeld = true
+    const abandon = () => {
+      if (isHeld) this.#admitted -= 1
+      isHeld = false
+    }
+    try {
+      const begin = await find()
+      if (begin !== undefined) {
+        const attach = (sink: Sink) => {
+          abandon()
+          begin(sink)
+        }
+        return { kind: 'open', attach, abandon }
+      }
+    } catch (error) {
+      abandon()
+      throw error
+    }
+    abandon()
+    return { kind: 'ended' }
   }
 
   /** What a stream to this socket is made with. */

@@ -90,28 +90,29 @@ export class TopicStreams {
    * @param deadlineMs monotonic
    */
   async open(options: StreamOptions, deadlineMs: number): Promise<OpenedStream> {
-    this.#clients.admit()
-    const patienceMs = this.#clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
-    const { topic, start } = options
-    const resolution = await this.#resolver.resolve(topic, start, Math.min(deadlineMs, patienceMs))
-    if (resolution.kind === 'ended') return resolution
-    if (resolution.kind === 'refused') throw resolution.error
-    return { kind: 'open', attach: sink => this.#attach(options, resolution, sink) }
+    return this.#clients.admit(async () => {
+      const patienceMs = this.#clock.monotonicMs() + LIMITS.STREAM_PATIENCE_MS
+      const { topic, start } = options
+      const resolution = await this.#resolver.resolve(topic, start, Math.min(deadlineMs, patienceMs))
+      if (resolution.kind === 'refused') throw resolution.error
+      return resolution.kind === 'ended' ? undefined : sink => this.#attach(options, resolution, sink)
+    })
   }
 
   /**
-   * A stream over several topics and patterns. It opens at once and waits for what it needs as an open stream.
-   * Throws HypercastError: INVALID_REQUEST for patterns where there are too many slots, OVERLOADED, STOPPING.
+   * A stream over several topics and patterns. It waits for what it needs as an open stream. Rejects with HypercastError:
+   * INVALID_REQUEST for patterns where there are too many slots, CURSOR_FROM_FUTURE, OVERLOADED, STOPPING.
    */
-  openSeveral({ wants, start }: SeveralOptions): OpenedStream {
-    this.#clients.admit()
-    const several = this.#several
-    const selection = several.select(wants)
-    const clients = this.#clients
-    const attach = (sink: Sink) => {
-      clients.add(several.attach(selection, start, clients.outlet(sink), one => clients.delete(one)))
-    }
-    return { kind: 'open', attach }
+  async openSeveral({ wants, start }: SeveralOptions): Promise<OpenedStream> {
+    return this.#clients.admit(async () => {
+      const several = this.#several
+      const clients = this.#clients
+      const selection = several.select(wants)
+      await several.check(selection, start)
+      return sink => {
+        clients.add(several.attach(selection, start, clients.outlet(sink), one => clients.delete(one)))
+      }
+    })
   }
 
   /**

@@ -41,10 +41,11 @@ export async function readNearest<Kind extends OperationResult['kind']>(
   { slots, dispatcher }: Replicas,
   operation: Operation & { readonly slot: number },
   kind: Kind,
-  read: () => Answer<Kind> | undefined,
+  read: () => Answer<Kind> | undefined | Promise<Answer<Kind> | undefined>,
   deadlineMs: number,
 ): Promise<Answer<Kind> | null> {
-  const here = readHere(slots, operation.slot, read)
+  const given = readHere(slots, operation.slot, read)
+  const here = given instanceof Promise ? await given.catch(() => undefined) : given
   if (here !== undefined) return here
   const { result } = await dispatcher.dispatch(operation, deadlineMs)
   return result.kind === kind ? (result as Answer<Kind>) : null

@@ -62,6 +62,14 @@ export class SeveralStreams {
     )
   }
 
+  /**
+   * Looks whether a stream can begin there. What cannot be told soon is told by the stream.
+   * Rejects with HypercastError CURSOR_FROM_FUTURE.
+   */
+  check(selection: Selection, start: SeveralStart): Promise<void> {
+    return this.#beginning.check(selection.slots, start)
+  }
+
   /** Begins a stream on a sink. `onClosed` is called once, perhaps before this returns. */
   attach(
     selection: Selection,

@@ -1,7 +1,9 @@
 import { LIMITS } from '../limits.ts'
 import type { Slice } from '../links/slot-operations.ts'
+import type { SlotPosition } from '../topics/positions.ts'
 import { type ChannelGap, channelEnd, channelEvent, channelGap, channelPlace } from './channel-frames.ts'
 import type { Batch, ChannelItem, ChannelLog, Chunk, Ended } from './channel-log.ts'
+import type { ShownLife } from './shown-lives.ts'
 import type { Vector } from './vector.ts'
 
 /**
@@ -27,14 +29,27 @@ export class Trail {
   retrying = false
   /** The slot read last: they take turns. */
   lastRead = -1
+  /** By slot: log index at which the trail began, by which all ends were told or are not to be. */
+  #begun: number[]
+  /** Ends told since. */
+  readonly #told = new Set<string>()
   /** Last offset shown of some topics. */
   readonly #offsets = new Map<string, number>()
 
   constructor(vector: Vector, behind: Iterable<number>, undecided: Iterable<number> = []) {
     this.vector = vector
+    this.#begun = vector.indexes()
     this.behind = new Set(behind)
     this.undecided = new Set(undecided)
     this.failed = new Set(undecided)
+  }
+
+  /** It is known now where the stream begins in a slot. */
+  decide(at: number, position: SlotPosition): void {
+    this.vector.set(at, position)
+    this.#begun[at] = position.index
+    this.undecided.delete(at)
+    this.behind.add(at)
   }
 
   /** Items from `from` to `upTo` that are missing in slots of which `isWanted` is true, a bounded part of them. */
@@ -65,15 +80,18 @@ export class Trail {
   /** Whether the channel's items will not bring what is missing in a slot. */
   mustRead(log: ChannelLog, at: number): boolean {
     if (!this.behind.has(at) || log.now(at) === undefined) return false
-    return this.hidden.has(at) || !log.reaches(at, this.vector.position(at).sequence)
+    return this.hidden.has(at) || !log.reaches(at, this.vector.position(at))
   }
 
-  /** Takes what was read of a slot. Subscribers on the same way share the frames. */
-  read(log: ChannelLog, at: number, slice: Slice): Batch {
-    const { index } = this.vector.position(at)
-    const ends = log.ends(at, index, slice.position.index)
+  /**
+   * Takes what was read of a slot. Subscribers on the same way share the frames.
+   * @param shown lives of which the slice says whether they are over
+   */
+  read(log: ChannelLog, at: number, slice: Slice, shown: readonly ShownLife[]): Batch {
+    const ends = this.#endsOf(log, at, slice, shown)
+    log.learn(at, slice, shown)
     // What is gone is of the life after.
-    for (const { topic } of ends) this.#offsets.delete(topic)
+    for (const end of ends) this.#tell(end)
     const gaps = slice.gaps.map(gap => {
       const { topic, to } = gap
       const shown = this.#offsets.get(topic) ?? 0
@@ -81,7 +99,7 @@ export class Trail {
       return { ...gap, from: shown < to ? shown + 1 : 1 }
     })
     const shared = batchesOf(slice)
-    const key = `${this.vector.text} ${gaps.map(({ from }) => from)} ${ends.length}`
+    const key = `${this.vector.text} ${gaps.map(({ from }) => from)} ${ends.map(({ incarnation }) => incarnation)}`
     let batch = shared.get(key)
     if (batch === undefined) {
       batch = this.#batch(at, slice, gaps, ends)
@@ -103,6 +121,34 @@ export class Trail {
     })
   }
 
+  /** Ends that come with a slice: those heard of before it, and those that only the replica knows of. */
+  #endsOf(log: ChannelLog, at: number, { position, over = [] }: Slice, shown: readonly ShownLife[]): Ended[] {
+    const heard = log.ends(at).filter(end => end.index <= position.index && this.#isUntold(end))
+    const index = log.now(at)?.index ?? 0
+    const found = shown
+      .filter(life => over.includes(life.incarnation) && !log.hasEnded(at, life.incarnation))
+      .map(({ topic, incarnation, aliveAt, isHeard }): Ended => {
+        const after = isHeard ? Math.max(aliveAt, index) : aliveAt
+        return { kind: 'ended', at, topic, incarnation, after, index: position.index }
+      })
+      .filter(end => this.#isUntold(end))
+    return [...heard, ...found]
+  }
+
+  /** The topic still existed when the trail began; nothing is told of what was over by then. */
+  #isUntold({ at, after, incarnation }: Ended): boolean {
+    return after >= this.#begun[at]! && !this.#told.has(`${at}.${incarnation}`)
+  }
+
+  #tell({ at, topic, incarnation }: Ended): void {
+    this.#offsets.delete(topic)
+    this.#told.add(`${at}.${incarnation}`)
+    if (this.#told.size <= LIMITS.MAX_KNOWN_ENDS) return
+    // Rather one end too few is told than one too many.
+    this.#told.clear()
+    this.#begun = this.vector.indexes()
+  }
+
   #show(topic: string, offset: number): void {
     this.#offsets.set(topic, offset)
     if (this.#offsets.size > LIMITS.MAX_KNOWN_OFFSETS) this.#offsets.clear()
@@ -110,7 +156,8 @@ export class Trail {
 
   #isNew(item: ChannelItem): boolean {
     const own = this.vector.position(item.at)
-    if (item.kind === 'ended') return item.index > own.index
+    // It may have been passed over by a read of the log that did not know of it.
+    if (item.kind === 'ended') return this.#isUntold(item)
     if (item.event.sequence <= own.sequence) return false
     if (item.index >= own.index) return true
     this.behind.add(item.at)
@@ -122,7 +169,7 @@ export class Trail {
     const { vector } = this
     if (item.kind === 'ended') {
       vector.advance(item.at, item.index)
-      this.#offsets.delete(item.topic)
+      this.#tell(item)
       return channelEnd(vector.text, item.topic, item.incarnation)
     }
     vector.advance(item.at, item.index, item.event.sequence)

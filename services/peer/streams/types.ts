@@ -48,7 +48,12 @@ export interface Sink {
 export type OpenedStream =
   | { readonly kind: 'ended' }
   /** Write the headers first, then attach; the stream runs until its end or the sink's. */
-  | { readonly kind: 'open'; attach(sink: Sink): void }
+  | {
+      readonly kind: 'open'
+      attach(sink: Sink): void
+      /** Instead of `attach`, when there is no sink after all: another stream may take the place. */
+      abandon(): void
+    }
 
 /** What the streams of one peer come to. */
 export interface StreamStats {

@@ -52,6 +52,11 @@ export class Vector {
     return place
   }
 
+  /** By slot: the log index that the place takes into account; 0 where none is decided. */
+  indexes(): number[] {
+    return this.#places.map(place => (isSince(place) ? 0 : place.index))
+  }
+
   set(at: number, place: SlotPlace): void {
     this.#places[at] = place
     this.#parts[at] = formatPlace(this.#slots[at]!, place)

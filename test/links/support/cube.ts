@@ -168,7 +168,7 @@ export function fakeSlots(self: PeerId, roster: Roster, logs: ReadonlyMap<number
       position,
       latest: 9,
     }),
-    placeSlot: () => ({ kind: 'placed', position: { sequence: 9, index: 9 }, tail: [] }),
+    placeSlot: async () => ({ kind: 'placed', position: { sequence: 9, index: 9 }, tail: [] }),
     follow: () => () => {},
     onCubeEvent(listener) {
       listeners.add(listener)

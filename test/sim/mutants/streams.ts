@@ -98,8 +98,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     name: 'tell of an end once more',
     file: 'streams/trail.ts',
-    find: "if (item.kind === 'ended') return item.index > own.index",
-    replace: "if (item.kind === 'ended') return item.index >= own.index",
+    find: 'return after >= this.#begun[at]! &&',
+    replace: 'return after >= this.#begun[at]! - 1 &&',
     shownBy: ['the subscriber'],
   },
   {
@@ -112,8 +112,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     name: 'forget what a cover passes over',
     file: 'streams/channel.ts',
-    find: "if (this.log.cover(at, position) === 'behind') {",
-    replace: "if (this.log.cover(at, position) === 'first') {",
+    find: "if (this.log.cover(at, ...cover) === 'behind') {",
+    replace: "if (this.log.cover(at, ...cover) === 'first') {",
     shownBy: ['the subscriber'],
   },
   {

@@ -54,7 +54,7 @@ const STREAM = {
     'The `id` is one cursor over all topics; the `data` of each event is a CloudEvents 1.0 JSON object with its `topic`, ' +
     '`offset` and `incarnation` (which life of the name it is). The order of each topic holds; topics may overtake each ' +
     'other. `event: gap` with {"topic","incarnation","from","to"} names offsets that retention removed; `event: end` with {"topic","incarnation","reason"} says that a topic was deleted, and the ' +
-    'stream goes on. Frames that have only an `id` say how far the stream got; comments are heartbeats.',
+    'stream goes on; without a `topic` the stream is over: {"reason":"future"} when its cursor turns out to be. Frames that have only an `id` say how far the stream got; comments are heartbeats.',
   examples: [
     'retry: 500\n\nid: 1.0.0~u.3.7\n\nid: 1.1.2~u.3.7\n' +
       'data: {"specversion":"1.0","id":"1-1","source":"/v1/topics/sports","type":"hypercast.event",' +
@@ -86,7 +86,7 @@ const several: FastifyPluginAsyncTypebox<HttpOptions> = async (app, { api }) => 
             headers: VARY_HEADER,
             content: { 'text/event-stream': { schema: STREAM } },
           },
-          ...problemResponses(...STREAM_ERRORS, 'HEADERS_TOO_LARGE'),
+          ...problemResponses(...STREAM_ERRORS, 'CURSOR_FROM_FUTURE', 'HEADERS_TOO_LARGE'),
         },
       },
     },
