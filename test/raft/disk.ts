@@ -126,11 +126,14 @@ export class Disk implements LogReader {
     return this.#durable.snapshot.index + this.#durable.entries.length
   }
 
+  /** The entry was written, though it is perhaps not durable. */
+  holds(entry: Entry): boolean {
+    return holds(this.#now, entry)
+  }
+
   /** The entry would be there after a crash, itself or within a snapshot. */
   holdsDurably(entry: Entry): boolean {
-    const { snapshot, entries } = this.#durable
-    if (entry.index <= snapshot.index) return true
-    return entries[entry.index - snapshot.index - 1]?.term === entry.term
+    return holds(this.#durable, entry)
   }
 
   firstIndex(): number {
@@ -164,4 +167,8 @@ export class Disk implements LogReader {
     }
     return found
   }
+}
+
+function holds({ snapshot, entries }: Image, { index, term }: Entry): boolean {
+  return index <= snapshot.index || entries[index - snapshot.index - 1]?.term === term
 }

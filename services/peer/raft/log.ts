@@ -238,13 +238,16 @@ export class RaftLog {
   }
 
   get hasCommitted(): boolean {
-    return this.#delivered < Math.min(this.#commit, this.#durable)
+    return this.#delivered < this.writableCommit
   }
 
-  /** The next committed entries that are durable here, each handed out once, within `maxBytes` of data. */
+  /**
+   * The next committed entries that have been taken, each handed out once, within `maxBytes` of data. They need not be
+   * durable here, if they are at a majority (thesis 10.2.1).
+   */
   takeCommitted(maxBytes: number): Entry[] {
     if (!this.hasCommitted) return []
-    const entries = this.entries(this.#delivered + 1, Math.min(this.#commit, this.#durable) + 1, maxBytes)
+    const entries = this.entries(this.#delivered + 1, this.writableCommit + 1, maxBytes)
     this.#delivered = entries.at(-1)!.index
     return entries
   }

@@ -152,7 +152,7 @@ export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader'
  * 1. hands `hardState`, `truncateFrom`, `entries` and `snapshot` to the store in one transaction,
  * 2. sends `messages` at once,
  * 3. sends `messagesAfterPersist` when that transaction is durable, and then calls `persisted(id)`,
- * 4. applies `committed` in order (they are durable here already) and then calls `applied(index)`.
+ * 4. applies `committed` in order (they are written with this Ready or before, and durable at a majority) and then calls `applied(index)`.
  */
 export interface Ready {
   /** Rises by one with each Ready; `persisted(id)` calls come in the same order. */

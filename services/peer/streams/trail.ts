@@ -140,13 +140,15 @@ export class Trail {
     return after >= this.#begun[at]! && !this.#told.has(`${at}.${incarnation}`)
   }
 
-  #tell({ at, topic, incarnation }: Ended): void {
+  #tell({ at, topic, incarnation, index }: Ended): void {
     this.#offsets.delete(topic)
     this.#told.add(`${at}.${incarnation}`)
     if (this.#told.size <= LIMITS.MAX_KNOWN_ENDS) return
     // Rather one end too few is told than one too many.
     this.#told.clear()
     this.#begun = this.vector.indexes()
+    // The vector does not stand behind it yet when it came with what was read.
+    this.#begun[at] = Math.max(this.#begun[at]!, index)
   }
 
   #show(topic: string, offset: number): void {
