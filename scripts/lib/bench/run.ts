@@ -6,12 +6,13 @@ import { latency } from './latency.ts'
 import { Load } from './load.ts'
 import type { BenchOptions, Part } from './options.ts'
 import type { Results } from './results.ts'
+import { rotated } from './rounds.ts'
 import { Hypercast } from './servers/hypercast.ts'
 import { Nchan } from './servers/nchan.ts'
 import { BareNode } from './servers/node.ts'
 import { type BenchServer, Missing, type ServerName } from './servers/server.ts'
 import { storm } from './storm.ts'
-import { rotated, throughput } from './throughput.ts'
+import { throughput } from './throughput.ts'
 
 const WARM_ROUND = { rounds: 1, warmMs: 500, measureMs: 1_000 }
 const WARM_SUBSCRIBERS = 50
