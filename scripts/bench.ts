@@ -6,6 +6,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { commandLine, measured, tellVerdicts, writeTables } from './lib/bench/command.ts'
+import { charts } from './lib/bench/publish/charts.ts'
 import { readOptions } from './lib/bench/publish/options.ts'
 import { broken } from './lib/bench/publish/results.ts'
 import { Run } from './lib/bench/publish/run.ts'
@@ -23,7 +24,17 @@ writeFileSync(
   join(options.results, 'latest.json'),
   `${JSON.stringify({ ...run.results, verdicts: all }, null, 1)}\n`,
 )
+const drawn = charts(run.results)
+writeCharts(options.results)
 if (options.out === undefined) for (const [name, table] of found) console.log(`${name}\n\n${table}\n`)
-else writeTables(join(options.out, 'PERFORMANCE.md'), found)
+else {
+  writeTables(join(options.out, 'PERFORMANCE.md'), found)
+  writeCharts(join(options.out, 'performance'))
+}
 tellVerdicts(all, broken(run.results))
 console.error(`${Math.round((performance.now() - startMs) / 1_000)} s`)
+
+function writeCharts(folder: string): void {
+  mkdirSync(folder, { recursive: true })
+  for (const [name, svg] of drawn) writeFileSync(join(folder, `${name}.svg`), svg)
+}

@@ -7,7 +7,7 @@ const READER = new URL('../load/reader.ts', import.meta.url)
 const DISK = new URL('../load/disk.ts', import.meta.url)
 const PUBLISHER = new URL('./load/publisher.ts', import.meta.url)
 
-/** The processes of the load: one that publishes, one that subscribes, one that measures the disk. */
+/** The processes of the load, each cheap enough not to be the limit: one that publishes, one that subscribes, one that measures the disk. */
 export class Load {
   readonly publisher = new Worker<PublisherOperations>(PUBLISHER)
   readonly reader = new Worker<ReaderOperations>(READER)

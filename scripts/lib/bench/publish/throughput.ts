@@ -25,7 +25,7 @@ export interface ThroughputCell {
   readonly violations: readonly string[]
 }
 
-interface Round {
+export interface Round {
   readonly eventsPerS: number
   readonly encoded: string
   readonly serverCpuUs: number

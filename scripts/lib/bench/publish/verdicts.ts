@@ -1,21 +1,31 @@
+import { median } from '../figures.ts'
 import type { Verdict } from '../verdicts.ts'
 import type { Results } from './results.ts'
 import type { ServerName } from './servers/server.ts'
 import type { ThroughputCell } from './throughput.ts'
 import { IN_FLIGHT } from './workloads.ts'
 
-const LEAST = { jetstream: 1, redis: 1.5, batches: 5 }
+const LEAST = { jetstream: 1, redis: 1.5, batches: 5, farthest: 0.5, topics: 0.8, million: 0.8, failover: 10 }
 const MEDIAN_FACTOR = 2
 const FSYNCS = 2
 const TAIL_FACTOR = 5
+const LONGEST_GAP_MS = 300
+const LONGEST_RECOVERY_S = 5
+const LONGEST_START_S = 6
 
 /** The verdicts on what was measured; what was not, or has nothing to be compared with, has none. */
 export function verdicts(results: Results): Verdict[] {
   return [
     ...singles(results, 'jetstream', LEAST.jetstream),
+    ...singles(results, 'jetstream-fsync', LEAST.jetstream),
     ...singles(results, 'redis', LEAST.redis),
     ...batches(results),
     ...oneAtATime(results),
+    ...farthest(results),
+    ...failover(results),
+    ...topics(results),
+    ...million(results),
+    ...startup(results),
   ]
 }
 
@@ -42,9 +52,13 @@ function atLeast(what: string, measured: number, least: number): Verdict {
   }
 }
 
-const TITLES = { jetstream: 'JetStream with 3 replicas', redis: 'Redis with fsync always and WAIT 1' }
+const TITLES = {
+  jetstream: 'JetStream with 3 replicas, which does not fsync',
+  'jetstream-fsync': 'JetStream with 3 replicas and synchronous writes',
+  redis: 'Redis with fsync always and WAIT 1',
+}
 
-function singles(results: Results, server: 'jetstream' | 'redis', least: number): Verdict[] {
+function singles(results: Results, server: keyof typeof TITLES, least: number): Verdict[] {
   const ours = cell(results, 'hypercast', { inFlight: IN_FLIGHT })
   const theirs = cell(results, server, { inFlight: IN_FLIGHT })
   if (!ours || !theirs) return []
@@ -87,4 +101,73 @@ function oneAtATime(results: Results): Verdict[] {
     isPass: tail < TAIL_FACTOR,
   })
   return found
+}
+
+function farthest({ through = [] }: Results): Verdict[] {
+  const of = (wanted: string) =>
+    through.find(({ place, cell }) => place === wanted && cell.workload.batch === 1)
+  const [far, primary] = [of('farthest'), of('primary')]
+  if (!far || !primary) return []
+  const what = `single publishes, ${IN_FLIGHT} in flight, through the farthest of ${far.peers} peers (${far.hops} hops), against the primary`
+  return [atLeast(what, far.cell.eventsPerS / primary.cell.eventsPerS, LEAST.farthest)]
+}
+
+function failover({ failover = [] }: Results): Verdict[] {
+  const of = (name: ServerName) => failover.find(({ server }) => server === name)?.gapsMs
+  const [ours, theirs] = [of('hypercast'), of('jetstream')]
+  if (!ours) return []
+  const gapMs = median(ours)
+  const found: Verdict[] = [
+    {
+      what: `gap behind kill -9 of the primary, median of ${ours.length}`,
+      measured: `${gapMs.toFixed(0)} ms`,
+      wanted: `at most ${LONGEST_GAP_MS} ms`,
+      isPass: gapMs <= LONGEST_GAP_MS,
+    },
+  ]
+  if (theirs) {
+    const theirMs = median(theirs)
+    const what = `the same, how many times shorter than JetStream’s ${theirMs.toFixed(0)} ms`
+    found.push(atLeast(what, theirMs / gapMs, LEAST.failover))
+  }
+  return found
+}
+
+function topics({ cells = [] }: Results): Verdict[] {
+  const ours = cells.filter(({ server, workload }) => server === 'hypercast' && workload.part === 'topics')
+  const one = ours.find(({ workload }) => workload.topics === 1)
+  const many = ours.reduce(
+    (most, next) => (next.workload.topics > most.workload.topics ? next : most),
+    ours[0]!,
+  )
+  if (!one || many === one) return []
+  const what = `${many.workload.topics.toLocaleString('en-US')} topics, events/s against one`
+  return [atLeast(what, many.eventsPerS / one.eventsPerS, LEAST.topics)]
+}
+
+function million({ million }: Results): Verdict[] {
+  if (!million) return []
+  const { events, fullPerS, emptyPerS, startSeconds } = million
+  const many = events.toLocaleString('en-US')
+  const seconds = Math.max(...startSeconds)
+  return [
+    atLeast(`${many} events stored, events/s against the empty log`, fullPerS / emptyPerS, LEAST.million),
+    {
+      what: `start behind kill -9 with ${many} events, longest of ${startSeconds.length}`,
+      measured: `${seconds.toFixed(1)} s`,
+      wanted: `under ${LONGEST_RECOVERY_S} s`,
+      isPass: seconds < LONGEST_RECOVERY_S,
+    },
+  ]
+}
+
+function startup({ startup = [] }: Results): Verdict[] {
+  return startup
+    .filter(({ kind }) => kind === 'npm start')
+    .map(({ what, seconds }) => ({
+      what: `${what}, median of ${seconds.length}`,
+      measured: `${median(seconds).toFixed(1)} s`,
+      wanted: `under ${LONGEST_START_S} s`,
+      isPass: median(seconds) < LONGEST_START_S,
+    }))
 }

@@ -1,5 +1,5 @@
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js'
-import { nowUs } from '../../load/payload.ts'
+import { MARKER, nowUs } from '../../load/payload.ts'
 import type { Events, Lane, Lanes } from './lanes.ts'
 import type { PublishWire } from './wire.ts'
 
@@ -33,6 +33,11 @@ export interface Published {
 export const HIGHEST_US = 60_000_000
 const MAX_FAILURES = 10
 
+/** A payload that begins with the marker which readers count, and says nothing. */
+export function plainPayload(bytes: number): string {
+  return String.fromCharCode(MARKER).padEnd(bytes, '.')
+}
+
 /** Keeps a fixed number of publishes under way, over the topics in turn. A lane whose publish failed is not used again. */
 export class ClosedLoop {
   /** Resolves when nothing is under way any more. */
@@ -55,7 +60,7 @@ export class ClosedLoop {
   constructor(options: ClosedLoopOptions, lanes: Lanes, events = Number.POSITIVE_INFINITY) {
     this.#options = options
     this.#lanes = lanes
-    this.#events = { count: options.batch, payload: '.'.repeat(options.payloadBytes) }
+    this.#events = { count: options.batch, payload: plainPayload(options.payloadBytes) }
     this.#left = Math.ceil(events / options.batch)
     const { promise, resolve } = Promise.withResolvers<Published>()
     this.finished = promise

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { nowUs } from '../../load/payload.ts'
 import { type Lane, type Lanes, openLanes } from './lanes.ts'
 import type { PublishWire } from './wire.ts'
@@ -14,6 +15,9 @@ export interface Probed {
 const LANES = 1_000
 const PAYLOAD = '.'.repeat(256)
 const POLL_MS = 1
+const ANSWER_PATIENCE_MS = 3_000
+/** Of HTTP: each is a connection. */
+const HTTP_LANES = 300
 
 /** Publishes every few milliseconds on lanes of their own, so that one that hangs keeps no other from being acknowledged. */
 export class Probe {
@@ -22,7 +26,7 @@ export class Probe {
   readonly #timer: NodeJS.Timeout
   #acknowledged = 0
   #failed = 0
-  /** When the publish was sent that was acknowledged last of all, and when that came. */
+  /** Whom to tell of the first acknowledgement of a publish that was sent at `fromUs` or later. */
   #since: { fromUs: number; found: ((gapUs: number) => void) | undefined } = { fromUs: 0, found: undefined }
 
   private constructor(lanes: Lanes, everyMs: number) {
@@ -35,7 +39,7 @@ export class Probe {
   }
 
   static async start(wire: PublishWire, everyMs: number): Promise<Probe> {
-    return new Probe(await openLanes(wire, wire.kind === 'nats' ? LANES : Math.min(LANES, 200)), everyMs)
+    return new Probe(await openLanes(wire, wire.kind === 'nats' ? LANES : HTTP_LANES), everyMs)
   }
 
   /** Time from `fromUs` until the first acknowledgement of a publish that was sent behind it (µs). */
@@ -55,8 +59,11 @@ export class Probe {
     })
   }
 
+  /** Sends nothing more, and waits a while for the answers that are still to come. */
   async end(): Promise<Probed> {
     clearInterval(this.#timer)
+    const untilMs = performance.now() + ANSWER_PATIENCE_MS
+    while (this.#free.length < this.#lanes.lanes.length && performance.now() < untilMs) await delay(POLL_MS)
     this.#lanes.close()
     return {
       acknowledged: this.#acknowledged,

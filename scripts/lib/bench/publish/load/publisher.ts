@@ -7,6 +7,7 @@ import { ClosedLoop, type ClosedLoopOptions, type Counted, type Published } from
 import { openLanes } from './lanes.ts'
 import { type OpenLoopOptions, type OpenPublished, openLoop } from './open-loop.ts'
 import { Probe, type Probed } from './probe.ts'
+import { type ReadFigures, type ReadOptions, readAll } from './read-all.ts'
 import type { PublishWire } from './wire.ts'
 
 let loop: ClosedLoop | undefined
@@ -42,6 +43,8 @@ const operations = {
   /** How long it took from `fromUs` until a publish that was sent later was acknowledged; waits for that. */
   gap: ({ fromUs, timeoutMs }: { readonly fromUs: number; readonly timeoutMs: number }): Promise<number> =>
     probe!.gap(fromUs, timeoutMs),
+
+  read: (options: ReadOptions): Promise<ReadFigures> => readAll(options),
 
   endProbe: (_: null): Promise<Probed> => probe!.end(),
 }

@@ -9,7 +9,7 @@ const AT_ONCE = 64
 
 /** A cube of real processes as the publishers see it. */
 export class HypercastPublish implements PublishServer {
-  readonly name = 'hypercast'
+  readonly name = 'hypercast' as const
   readonly guarantees =
     'on disk (fsync) at 2 of 3 replicas; one order; any peer takes over, power loss included'
   readonly cube: Hypercast
@@ -44,6 +44,10 @@ export class HypercastPublish implements PublishServer {
       stored: async () => {
         const views = await each(topics, (topic, agent) => askJson<TopicView>(this.#url(topic), { agent }))
         return views.reduce((sum, { latest }) => sum + latest, 0)
+      },
+      subscribe: async () => {
+        const wire = this.cube.subscribe(topics[0]!, through)
+        return { ...wire, head: wire.head.replace('/events ', '/events?from=earliest ') }
       },
       remove: async () => {
         await each(topics, (topic, agent) => this.cube.remove(topic, agent))

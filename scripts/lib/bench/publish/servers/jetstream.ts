@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePorts } from '../../../ports.ts'
+import type { SubscribeWire } from '../../load/wire.ts'
 import { Missing } from '../../servers/server.ts'
+import { CONNECT } from '../load/nats-lanes.ts'
 import { Child, firstAnswer } from './child.ts'
 import { NatsClient } from './nats-client.ts'
 import type { PublishServer, Topics } from './server.ts'
@@ -23,31 +25,50 @@ interface StreamInfo {
 
 /** Three servers of NATS with JetStream: streams in files, three replicas each. */
 export class JetStream implements PublishServer {
-  readonly name = 'jetstream'
+  readonly name: 'jetstream' | 'jetstream-fsync'
   readonly title: string
-  readonly guarantees =
-    'written to files at 2 of 3 replicas, without fsync (every 2 minutes); one order; a kill of one server keeps it, a power loss may not'
+  readonly guarantees: string
   readonly #program: string
   readonly #folder: string
   readonly #ports: readonly number[]
   readonly #children = new Map<number, Child>()
   readonly #clients = new Map<number, NatsClient>()
 
-  private constructor(program: string, version: string, folder: string, ports: readonly number[]) {
+  #consumers = 0
+
+  private constructor(
+    program: string,
+    version: string,
+    folder: string,
+    ports: readonly number[],
+    isSynced: boolean,
+  ) {
     this.#program = program
     this.#folder = folder
     this.#ports = ports
-    this.title = `NATS JetStream ${version}, ${SERVERS} servers, file storage, ${SERVERS} replicas, published through the stream’s leader`
+    this.name = isSynced ? 'jetstream-fsync' : 'jetstream'
+    const synced = isSynced ? ', every write to its files synchronous (chattr +S)' : ''
+    this.title = `NATS JetStream ${version}, ${SERVERS} servers, file storage, ${SERVERS} replicas, published through the stream’s leader${synced}`
+    this.guarantees = isSynced
+      ? 'on disk at 2 of 3 replicas; one order; another server takes over'
+      : 'written to files at 2 of 3 replicas, without fsync (every 2 minutes); one order; another server takes over; a power loss may lose it'
   }
 
-  /** Throws Missing where nats-server is not installed. */
-  static async start(): Promise<JetStream> {
+  /**
+   * `isSynced`: every write to its files is synchronous, since this version of NATS cannot be told to fsync before it
+   * acknowledges. Throws Missing where nats-server is not installed, or the file system does not know such folders.
+   */
+  static async start(isSynced = false): Promise<JetStream> {
     const found = firstAnswer(['nats-server', '/usr/sbin/nats-server'], ['--version'])
     if (found === undefined) throw new Missing('nats-server is not installed: apt-get install nats-server')
     const version = /v([\d.]+)/.exec(found.said)?.[1] ?? 'of unknown version'
     const folder = mkdtempSync(join(tmpdir(), 'hypercast-jetstream-'))
+    if (isSynced && firstAnswer(['chattr'], ['+S', folder]) === undefined) {
+      rmSync(folder, { recursive: true, force: true })
+      throw new Missing('JetStream with fsync needs a temporary folder on a file system with chattr +S')
+    }
     const ports = await freePorts(2 * SERVERS)
-    const server = new JetStream(found.program, version, folder, ports)
+    const server = new JetStream(found.program, version, folder, ports, isSynced)
     try {
       for (let at = 0; at < SERVERS; at += 1) server.startServer(at)
       await server.#ready()
@@ -74,6 +95,7 @@ export class JetStream implements PublishServer {
     return {
       wire: { kind: 'nats', port: this.port(leader), topics },
       stored: async () => (await this.#info(name)).state.messages,
+      subscribe: () => this.#subscribe(name, leader),
       remove: async () => {
         await this.#ask(`$JS.API.STREAM.DELETE.${name}`)
       },
@@ -137,6 +159,20 @@ export class JetStream implements PublishServer {
       () => this.#ask<object>(`$JS.API.STREAM.CREATE.${name}`, stream),
       () => true,
     )
+  }
+
+  /** A durable consumer that pushes all of a stream to a subject, as soon as somebody listens there. */
+  async #subscribe(stream: string, at: number): Promise<SubscribeWire> {
+    this.#consumers += 1
+    const durable_name = `c${this.#consumers}`
+    const deliver_subject = `deliver.${stream}.${durable_name}`
+    const config = {
+      ...{ durable_name, deliver_subject, deliver_policy: 'all', ack_policy: 'none' },
+      ...{ replay_policy: 'instant', num_replicas: 1, mem_storage: true },
+    }
+    const body = { stream_name: stream, config }
+    await this.#ask(`$JS.API.CONSUMER.DURABLE.CREATE.${stream}.${durable_name}`, body)
+    return { port: this.port(at), head: `${CONNECT}SUB ${deliver_subject} 1\r\nPING`, greeting: 'PONG' }
   }
 
   #info(stream: string): Promise<StreamInfo> {

@@ -1,6 +1,7 @@
+import type { SubscribeWire } from '../../load/wire.ts'
 import type { PublishWire } from '../load/wire.ts'
 
-export const SERVER_NAMES = ['hypercast', 'jetstream', 'redis', 'nchan'] as const
+export const SERVER_NAMES = ['hypercast', 'jetstream', 'jetstream-fsync', 'redis', 'nchan'] as const
 export type ServerName = (typeof SERVER_NAMES)[number]
 
 /** Empty topics, and how to publish to them. */
@@ -8,6 +9,8 @@ export interface Topics {
   readonly wire: PublishWire
   /** Events that they hold now, so that it is known whether what was acknowledged is kept; undefined where nobody can tell. */
   stored(): Promise<number | undefined>
+  /** How the first of them is subscribed to from its beginning on; not there where subscribers ask again and again. */
+  readonly subscribe?: () => Promise<SubscribeWire>
   /** Removes them, or what they hold. */
   remove(): Promise<void>
 }
