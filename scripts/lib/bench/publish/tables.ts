@@ -95,7 +95,9 @@ function cellsTable(
   ]
   const rows = cells.map(cell => {
     const against = (name: string) => {
-      const other = cells.find(one => one.server === name && one.workload === cell.workload)
+      const other = cells.find(
+        one => one.server === name && describe(one.workload) === describe(cell.workload),
+      )
       return other ? times(cell.eventsPerS / other.eventsPerS) : '–'
     }
     return [
@@ -118,7 +120,9 @@ function cellsTable(
 function throughTable({ through }: Results): string | undefined {
   if (!through) return undefined
   const rows = through.map(({ place, hops, cell }) => {
-    const primary = through.find(one => one.place === 'primary' && one.cell.workload === cell.workload)!
+    const primary = through.find(
+      one => one.place === 'primary' && one.cell.workload.batch === cell.workload.batch,
+    )!
     return [
       describe(cell.workload),
       place,
