@@ -1,12 +1,15 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { latencies } from '../../scripts/lib/bench/figures.ts'
 import { nowUs } from '../../scripts/lib/bench/load/payload.ts'
 import { type Lanes, openLanes } from '../../scripts/lib/bench/publish/load/lanes.ts'
 import { Load } from '../../scripts/lib/bench/publish/load.ts'
+import { Child, firstAnswer } from '../../scripts/lib/bench/publish/servers/child.ts'
 import { HypercastPublish } from '../../scripts/lib/bench/publish/servers/hypercast.ts'
 import { measureRound } from '../../scripts/lib/bench/publish/throughput.ts'
 import type { Workload } from '../../scripts/lib/bench/publish/workloads.ts'
+import { closed, closeRunning, started } from '../../scripts/lib/bench/servers/running.ts'
 
 const PAYLOAD = { count: 1, payload: '~.........' }
 
@@ -133,4 +136,26 @@ t.test('what a peer acknowledged is counted and kept, single and in batches', as
   t.match(probed, { failed: 0, unanswered: 0 })
   t.equal(await topics.stored(), 130 + probed.acknowledged)
   t.equal(server.lost(), undefined)
+})
+
+t.test('programs that were started are known until they are closed, and how one ended', async t => {
+  const child = new Child('sh', ['-c', 'echo no room >&2; exit 3'])
+  while (child.lost === undefined) await delay(5)
+  t.equal(child.lost, 'sh ended: 3: no room')
+  const asked = new Child('sh', ['-c', 'sleep 60'])
+  const server = {
+    close: async () => {
+      await asked.stop()
+      closed(server)
+    },
+  }
+  started(server)
+  await closeRunning()
+  await closeRunning()
+  t.equal(asked.lost, undefined, 'it was asked to end')
+  t.throws(() => process.kill(asked.pid, 0), { code: 'ESRCH' })
+  const missing = new Child('/no/such/program', [])
+  while (missing.lost === undefined) await delay(5)
+  t.match(missing.lost, /ENOENT/)
+  t.equal(firstAnswer(['/no/such/program'], []), undefined)
 })

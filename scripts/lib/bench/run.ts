@@ -10,6 +10,7 @@ import { rotated } from './rounds.ts'
 import { Hypercast } from './servers/hypercast.ts'
 import { Nchan } from './servers/nchan.ts'
 import { BareNode } from './servers/node.ts'
+import { closeRunning } from './servers/running.ts'
 import { type BenchServer, Missing, type ServerName } from './servers/server.ts'
 import { storm } from './storm.ts'
 import { throughput } from './throughput.ts'
@@ -56,7 +57,7 @@ export class Run {
 
   async close(): Promise<void> {
     await this.#closeServers()
-    await Hypercast.closeAll()
+    await Promise.all([Hypercast.closeAll(), closeRunning()])
     await this.#load?.end()
   }
 

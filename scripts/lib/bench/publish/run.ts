@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { latencies } from '../figures.ts'
 import { Hypercast } from '../servers/hypercast.ts'
+import { closeRunning } from '../servers/running.ts'
 import { Missing } from '../servers/server.ts'
 import { ceilings } from './ceiling.ts'
 import { failover } from './failover.ts'
@@ -43,6 +44,7 @@ export class Run {
   readonly #options: PublishOptions
   readonly #tell: (text: string) => void
   #load: Load | undefined
+  #isClosing = false
 
   constructor(options: PublishOptions, tell: (text: string) => void) {
     this.#options = options
@@ -70,8 +72,9 @@ export class Run {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true
     await Promise.all([this.#closeServers(), endStarts()])
-    await Hypercast.closeAll()
+    await Promise.all([Hypercast.closeAll(), closeRunning()])
     await this.#load?.end()
   }
 
@@ -182,6 +185,7 @@ export class Run {
       nchan: () => NchanPublish.start(),
     }
     for (const name of this.#options.servers) {
+      if (this.#isClosing) return
       try {
         this.servers.push(await starts[name]())
       } catch (error) {

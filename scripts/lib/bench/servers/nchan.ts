@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ask } from '../../http.ts'
 import { freePorts } from '../../ports.ts'
 import { requestHead } from '../load/wire.ts'
+import { closed, started } from './running.ts'
 import { type BenchServer, type BenchTopic, Missing } from './server.ts'
 
 const MODULES = [
@@ -57,6 +58,7 @@ export class Nchan implements BenchServer {
     const [port] = (await freePorts(1)) as [number]
     writeFileSync(join(folder, 'nginx.conf'), configuration(module, port))
     const server = new Nchan(folder, port, `nginx ${version} with nchan${nchanVersion()}, one worker`)
+    started(server)
     try {
       await server.#up()
     } catch (error) {
@@ -96,6 +98,7 @@ export class Nchan implements BenchServer {
     await this.#ended
     clearTimeout(timer)
     rmSync(this.#folder, { recursive: true, force: true })
+    closed(this)
   }
 
   async #up(): Promise<void> {

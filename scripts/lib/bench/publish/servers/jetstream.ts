@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePorts } from '../../../ports.ts'
 import type { SubscribeWire } from '../../load/wire.ts'
+import { closed, started } from '../../servers/running.ts'
 import { Missing } from '../../servers/server.ts'
 import { CONNECT } from '../load/nats-lanes.ts'
 import { Child, firstAnswer } from './child.ts'
@@ -69,6 +70,7 @@ export class JetStream implements PublishServer {
     }
     const ports = await freePorts(2 * SERVERS)
     const server = new JetStream(found.program, version, folder, ports, isSynced)
+    started(server)
     try {
       for (let at = 0; at < SERVERS; at += 1) server.startServer(at)
       await server.#ready()
@@ -137,6 +139,7 @@ export class JetStream implements PublishServer {
     for (const client of this.#clients.values()) client.close()
     await Promise.all([...this.#children.values()].map(child => child.stop()))
     rmSync(this.#folder, { recursive: true, force: true })
+    closed(this)
   }
 
   /** Ready when a stream with all replicas can be created. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePorts } from '../../../ports.ts'
+import { closed, started } from '../../servers/running.ts'
 import { Missing } from '../../servers/server.ts'
 import { Child, firstAnswer } from './child.ts'
 import { RedisClient } from './redis-client.ts'
@@ -37,6 +38,7 @@ export class Redis implements PublishServer {
     const folder = mkdtempSync(join(tmpdir(), 'hypercast-redis-'))
     const ports = await freePorts(1 + REPLICAS)
     const server = new Redis(version, folder, ports)
+    started(server)
     try {
       for (const port of ports) server.#start(found.program, port)
       await server.#ready()
@@ -75,6 +77,7 @@ export class Redis implements PublishServer {
     this.#client?.close()
     await Promise.all(this.#children.map(child => child.stop()))
     rmSync(this.#folder, { recursive: true, force: true })
+    closed(this)
   }
 
   /** No snapshots and no rewriting of its file meanwhile, in its favour. */
