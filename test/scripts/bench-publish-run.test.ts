@@ -142,7 +142,7 @@ t.test('programs that were started are known until they are closed, and how one 
   const child = new Child('sh', ['-c', 'echo no room >&2; exit 3'])
   while (child.lost === undefined) await delay(5)
   t.equal(child.lost, 'sh ended: 3: no room')
-  const asked = new Child('sh', ['-c', 'sleep 60'])
+  const asked = new Child('sh', ['-c', 'exec sleep 60'])
   const server = {
     close: async () => {
       await asked.stop()

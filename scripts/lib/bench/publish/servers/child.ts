@@ -25,8 +25,12 @@ export class Child {
         if (!this.#isEnding) this.#lost = `${program} ended: ${how}${last ? `: ${last}` : ''}`
         resolve()
       }
-      this.#child.once('close', (code, signal) => ended(String(signal ?? code)))
-      this.#child.once('error', error => ended(error.message))
+      let failure: string | undefined
+      this.#child.once('error', error => {
+        failure = error.message
+        ended(failure)
+      })
+      this.#child.once('close', (code, signal) => ended(failure ?? String(signal ?? code)))
     })
   }
 
