@@ -15,7 +15,7 @@ import { verdicts } from './lib/bench/publish/verdicts.ts'
 
 const options = readOptions(process.argv)
 const startMs = performance.now()
-const run = new Run(options, text => console.error(text))
+const run = new Run(options, text => console.error(`${elapsed().padStart(5)} s  ${text}`))
 await measured(run)
 const found = tables(run.results, run.servers, run.missing, commandLine('bench'))
 const all = verdicts(run.results)
@@ -32,7 +32,11 @@ else {
   writeCharts(join(options.out, 'performance'))
 }
 tellVerdicts(all, broken(run.results))
-console.error(`${Math.round((performance.now() - startMs) / 1_000)} s`)
+console.error(`${elapsed()} s`)
+
+function elapsed(): string {
+  return String(Math.round((performance.now() - startMs) / 1_000))
+}
 
 function writeCharts(folder: string): void {
   mkdirSync(folder, { recursive: true })

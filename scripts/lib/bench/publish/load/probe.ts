@@ -15,7 +15,7 @@ export interface Probed {
 const LANES = 1_000
 const PAYLOAD = '.'.repeat(256)
 const POLL_MS = 1
-const ANSWER_PATIENCE_MS = 3_000
+const ANSWER_PATIENCE_MS = 2_000
 /** Of HTTP: each is a connection. */
 const HTTP_LANES = 300
 
