@@ -4,6 +4,8 @@ import type { Verdict } from './verdicts.ts'
 
 /** Measures and cleans up, whatever comes: an error, or a signal, which ends the process with 1. */
 export async function measured(run: { measure(): Promise<void>; close(): Promise<void> }): Promise<void> {
+  // Nobody may read on, as behind `| head`; what was started must be ended all the same.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   let isInterrupted = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // Not once: a signal that comes again, to the whole group perhaps, must not end this before all is cleaned up.

@@ -25,6 +25,8 @@ import { IN_FLIGHT, PAYLOAD_BYTES, type Workload, workloads } from './workloads.
 const CLOSED_LOOPS = ['throughput', 'payloads', 'topics'] as const
 /** Parts that need all servers at once. */
 const SERVER_PARTS = [...CLOSED_LOOPS, 'latency', 'history', 'failover'] as const
+/** Those whose acknowledgement promises enough to be waited for. */
+const LATENCY_SERVERS: readonly ServerName[] = ['hypercast', 'jetstream', 'redis']
 const WARM_UP: Workload = {
   part: 'throughput',
   inFlight: 64,
@@ -116,7 +118,7 @@ export class Run {
     }
     const most = new Map(
       cells
-        .filter(({ server }) => server !== 'jetstream-fsync')
+        .filter(({ server }) => LATENCY_SERVERS.includes(server))
         .map(({ server, eventsPerS }) => [server, eventsPerS]),
     )
     const options = { most, rounds, warmS: isQuick ? 0.3 : 1, seconds }
