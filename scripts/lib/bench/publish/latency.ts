@@ -68,10 +68,8 @@ export async function latency(
       const figures = figuresOf(server, percent, rates.get(server)!, all)
       found.push(figures)
       const { ratePerS, answered, received } = figures
-      tell(
-        `${server}, ${percent} %, ${ratePerS} publishes/s: answered p50 ${answered.p50Ms.toFixed(1)} ms, p99 ${answered.p99Ms.toFixed(1)} ms; ` +
-          `received p50 ${received.p50Ms.toFixed(1)} ms, p99 ${received.p99Ms.toFixed(1)} ms`,
-      )
+      const came = received.count > 0 ? `; received ${described(received)}` : ''
+      tell(`${server}, ${percent} %, ${ratePerS} publishes/s: answered ${described(answered)}${came}`)
     }
   }
   return found
@@ -107,6 +105,10 @@ async function measureRound(
   }
   await topics.remove()
   return { received, answers: published.answers, latestUs: published.latestUs, violations: wrong }
+}
+
+function described({ p50Ms, p99Ms }: Latencies): string {
+  return `p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`
 }
 
 function figuresOf(
