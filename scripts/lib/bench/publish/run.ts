@@ -192,6 +192,7 @@ export class Run {
         this.servers.push(await starts[name]())
       } catch (error) {
         if (!(error instanceof Missing)) throw error
+        if (this.missing.includes(error.message)) continue
         this.missing.push(error.message)
         this.#tell(error.message)
       }
