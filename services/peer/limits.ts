@@ -245,8 +245,11 @@ export const LIMITS = {
   STREAM_FLUSH_MS: 2,
   /** Streams opened in one turn of the event loop: each may cost a read of the log. */
   OPENINGS_PER_TURN: 4,
-  /** Longest slice of a flush before others have their turn: a write to a socket takes some microseconds. */
-  FLUSH_SLICE_MS: 8,
+  /**
+   * Longest slice of a flush before others have their turn: a write to a socket takes some microseconds, and what the
+   * replicas have to do for the next event should begin meanwhile.
+   */
+  FLUSH_SLICE_MS: 1,
   /** First and longest pause between two looks for the topic of a stream that waits. */
   STREAM_RETRY_MIN_MS: 100,
   STREAM_RETRY_MAX_MS: 1_000,

@@ -8,7 +8,8 @@ import type { Settled } from '../../scripts/lib/bench/load/reader.ts'
 import { Scan } from '../../scripts/lib/bench/load/scan.ts'
 import { readOptions } from '../../scripts/lib/bench/options.ts'
 import type { Results } from '../../scripts/lib/bench/results.ts'
-import { eventsInFlight, medianOf, rotated, type ThroughputCell } from '../../scripts/lib/bench/throughput.ts'
+import { rotated } from '../../scripts/lib/bench/rounds.ts'
+import { eventsInFlight, medianOf, type ThroughputCell } from '../../scripts/lib/bench/throughput.ts'
 import { verdicts } from '../../scripts/lib/bench/verdicts.ts'
 
 const scanned = (sequences: readonly number[]): Settled => {

@@ -2,9 +2,9 @@ import { ask } from '../http.ts'
 import { type Buckets, bucketQuantile, buckets, type Latencies, latencies } from './figures.ts'
 import { nowUs } from './load/payload.ts'
 import type { Load } from './load.ts'
+import { rotated } from './rounds.ts'
 import { Hypercast } from './servers/hypercast.ts'
 import type { BenchServer, ServerName } from './servers/server.ts'
-import { rotated } from './throughput.ts'
 
 export interface LatencyOptions {
   readonly subscribers: number

@@ -6,16 +6,20 @@ import { latency } from './latency.ts'
 import { Load } from './load.ts'
 import type { BenchOptions, Part } from './options.ts'
 import type { Results } from './results.ts'
+import { rotated } from './rounds.ts'
 import { Hypercast } from './servers/hypercast.ts'
 import { Nchan } from './servers/nchan.ts'
 import { BareNode } from './servers/node.ts'
+import { closeRunning } from './servers/running.ts'
 import { type BenchServer, Missing, type ServerName } from './servers/server.ts'
 import { storm } from './storm.ts'
-import { rotated, throughput } from './throughput.ts'
+import { throughput } from './throughput.ts'
 
 const WARM_ROUND = { rounds: 1, warmMs: 500, measureMs: 1_000 }
 const WARM_SUBSCRIBERS = 50
-const LATENCY = { subscribers: 100, ratePerS: 200, warmS: 2 }
+/** At this rate it takes some seconds until what runs often is compiled. */
+const LATENCY = { subscribers: 100, ratePerS: 200, warmS: 10 }
+const QUICK_WARM_S = 2
 const CHURN = { perSecond: 100, population: 500, publishesPerS: 20 }
 /** Parts that need all servers at once. */
 const SERVER_PARTS: readonly Part[] = ['throughput', 'latency', 'idle']
@@ -55,7 +59,7 @@ export class Run {
 
   async close(): Promise<void> {
     await this.#closeServers()
-    await Hypercast.closeAll()
+    await Promise.all([Hypercast.closeAll(), closeRunning()])
     await this.#load?.end()
   }
 
@@ -73,6 +77,7 @@ export class Run {
       this.#tell(`latency: ${LATENCY.ratePerS} publishes/s to ${LATENCY.subscribers} subscribers`)
       const { figures, fsync } = await latency(servers, load, {
         ...LATENCY,
+        ...(isQuick && { warmS: QUICK_WARM_S }),
         rounds,
         seconds: isQuick ? 4 : seconds * 2,
       })

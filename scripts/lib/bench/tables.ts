@@ -1,19 +1,12 @@
-import { cpus, release, totalmem, type } from 'node:os'
 import { JUDGED_FROM_S } from './churn.ts'
 import type { Look, SettledSample } from './growth.ts'
+import { ms, number, runText, table, verdictsTable } from './markdown.ts'
 import type { Results } from './results.ts'
 import type { BenchServer } from './servers/server.ts'
 import type { ThroughputCell } from './throughput.ts'
-import { type Verdict, verdicts } from './verdicts.ts'
+import { verdicts } from './verdicts.ts'
 
-const number = (value: number) => (Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : '–')
-const ms = (value: number) => (Number.isFinite(value) ? value.toFixed(value < 10 ? 2 : 1) : '–')
 const MIB = 1_048_576
-
-/** A table of Markdown. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n')
-}
 
 /** The tables of a run by the names of their places in FANOUT.md; only of the parts that were run. */
 export function tables(
@@ -51,22 +44,6 @@ export function tables(
   }
   if (results.churn) found.set('churn', churnTable(results.churn))
   return found
-}
-
-function runText(servers: readonly BenchServer[], missing: readonly string[], command: string): string {
-  const [cpu] = cpus()
-  const machine = `${cpus().length} × ${cpu?.model.trim() ?? 'unknown CPU'}, ${number(totalmem() / MIB)} MiB, ${type()} ${release()}, Node ${process.version}`
-  const rows = servers.map(({ name, title, guarantees }) => [name, title, guarantees])
-  const lines = [`\`${command}\``, '', machine, '', table(['', 'what', 'an acknowledged event is'], rows)]
-  if (missing.length > 0) lines.push('', ...missing.map(one => `Not measured: ${one}.`))
-  return lines.join('\n')
-}
-
-function verdictsTable(all: readonly Verdict[]): string {
-  return table(
-    ['must show', 'measured', 'wanted', ''],
-    all.map(({ what, measured, wanted, isPass }) => [what, measured, wanted, isPass ? 'pass' : 'FAIL']),
-  )
 }
 
 function throughputTable(cells: readonly ThroughputCell[], servers: readonly BenchServer[]): string {

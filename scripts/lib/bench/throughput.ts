@@ -3,6 +3,7 @@ import { type Latencies, latencies } from './figures.ts'
 import { nowUs } from './load/payload.ts'
 import { type Load, rateBetween } from './load.ts'
 import { cpuUsOf } from './process.ts'
+import { rotated } from './rounds.ts'
 import type { BenchServer, ServerName } from './servers/server.ts'
 
 export interface ThroughputOptions {
@@ -61,11 +62,6 @@ export async function throughput(
 /** Of those wished for as many as the bound on deliveries in flight allows, one publish at least. */
 export function eventsInFlight(wished: number, batch: number, subscribers: number): number {
   return Math.max(batch, Math.min(wished, Math.floor(MAX_DELIVERIES_IN_FLIGHT / subscribers)))
-}
-
-/** The list begun `by` places later. */
-export function rotated<T>(list: readonly T[], by: number): T[] {
-  return list.map((_, at) => list[(at + by) % list.length]!)
 }
 
 async function measureCell(

@@ -1,4 +1,4 @@
-/** Bytes of every payload: a marker, a sequence, a time, filling. */
+/** Bytes of a payload with the usual filling: a marker, a sequence, a time, filling. */
 export const PAYLOAD_BYTES = 100
 /** Begins each payload and occurs nowhere else on the wire: a reader looks for this byte alone. */
 export const MARKER = 0x7e
@@ -9,9 +9,9 @@ export const STAMP_BYTES = 1 + SEQUENCE_DIGITS + TIME_DIGITS
 const FILLING = '.'.repeat(PAYLOAD_BYTES - STAMP_BYTES)
 
 /** `~<sequence><time>....`: fixed width, so that nothing is parsed but digits at known places. `timeUs`: of `nowUs`. */
-export function payload(sequence: number, timeUs: number): string {
+export function payload(sequence: number, timeUs: number, filling = FILLING): string {
   const number = String(sequence).padStart(SEQUENCE_DIGITS, '0')
-  return `~${number}${String(timeUs).padStart(TIME_DIGITS, '0')}${FILLING}`
+  return `~${number}${String(timeUs).padStart(TIME_DIGITS, '0')}${filling}`
 }
 
 /** The sequence of the payload whose marker is at `at`; NaN when a byte of it is no digit. */

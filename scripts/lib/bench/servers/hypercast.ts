@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import type { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -79,13 +80,21 @@ export class Hypercast implements BenchServer {
     return this.#peers.get(id)?.pid ?? 0
   }
 
+  port(id: string): number {
+    return this.#plan(id).port
+  }
+
   async topic(name: string): Promise<BenchTopic> {
+    const { name: topic } = await this.created(name)
+    return { wire: this.wire(topic), pid: this.pid(this.plans[0]!.id) }
+  }
+
+  /** A new topic, named after `name`, whose primary is the first peer. */
+  async created(name: string): Promise<TopicView> {
     const [first] = this.plans as [PeerPlan]
     for (let attempt = 0; attempt < MAX_NAMES; attempt += 1) {
-      const topic = `${name}x${attempt}`
-      const view = await askJson<TopicView>(`${first.url}/v1/topics/${topic}`, { method: 'PUT' })
-      if (view.primary?.id !== first.id) continue
-      return { wire: this.wire(topic), pid: this.pid(first.id) }
+      const view = await askJson<TopicView>(`${first.url}/v1/topics/${name}x${attempt}`, { method: 'PUT' })
+      if (view.primary?.id === first.id) return view
     }
     throw new Error(`none of ${MAX_NAMES} topics has its primary on ${first.id}`)
   }
@@ -114,6 +123,20 @@ export class Hypercast implements BenchServer {
 
   lost(): string | undefined {
     return this.#lost
+  }
+
+  /** Deletes a topic. */
+  async remove(topic: string, agent?: Agent): Promise<void> {
+    const url = `${this.plans[0]!.url}/v1/topics/${topic}`
+    const { status, body } = await ask(url, { method: 'DELETE', ...(agent && { agent }) })
+    if (status > 299) throw new Error(`${url} was not deleted: ${status} ${body}`)
+  }
+
+  /** Starts a peer again that was killed; resolves when it is ready. */
+  async restart(id: string): Promise<void> {
+    const plan = this.#plan(id)
+    await this.#start(plan)
+    await ready(plan)
   }
 
   /** kill -9, and waits until the process is gone. */

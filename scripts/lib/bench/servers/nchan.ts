@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ask } from '../../http.ts'
 import { freePorts } from '../../ports.ts'
 import { requestHead } from '../load/wire.ts'
+import { closed, started } from './running.ts'
 import { type BenchServer, type BenchTopic, Missing } from './server.ts'
 
 const MODULES = [
@@ -23,7 +24,7 @@ export class Nchan implements BenchServer {
   readonly title: string
   readonly guarantees = 'in the memory of one process; gone with it; resumed from its message buffer'
   readonly #folder: string
-  readonly #port: number
+  readonly port: number
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
   #lost: string | undefined
@@ -31,7 +32,7 @@ export class Nchan implements BenchServer {
 
   private constructor(folder: string, port: number, title: string) {
     this.#folder = folder
-    this.#port = port
+    this.port = port
     this.title = title
     this.#child = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'ignore' })
     this.#ended = new Promise(resolve => {
@@ -57,6 +58,7 @@ export class Nchan implements BenchServer {
     const [port] = (await freePorts(1)) as [number]
     writeFileSync(join(folder, 'nginx.conf'), configuration(module, port))
     const server = new Nchan(folder, port, `nginx ${version} with nchan${nchanVersion()}, one worker`)
+    started(server)
     try {
       await server.#up()
     } catch (error) {
@@ -66,8 +68,13 @@ export class Nchan implements BenchServer {
     return server
   }
 
+  /** Master and worker. */
+  get pids(): number[] {
+    return [this.#child.pid ?? 0, this.#worker()].filter(pid => pid > 0)
+  }
+
   async topic(name: string): Promise<BenchTopic> {
-    const port = this.#port
+    const port = this.port
     const head = requestHead('GET', `/subscribe/${name}`, port, { Accept: 'text/event-stream' })
     const headers = { 'Content-Type': 'text/plain', 'Content-Length': 100 }
     const single = `${requestHead('POST', `/publish/${name}`, port, headers)}\r\n`
@@ -91,12 +98,13 @@ export class Nchan implements BenchServer {
     await this.#ended
     clearTimeout(timer)
     rmSync(this.#folder, { recursive: true, force: true })
+    closed(this)
   }
 
   async #up(): Promise<void> {
     const untilMs = performance.now() + START_TIMEOUT_MS
     while (performance.now() < untilMs && this.#lost === undefined) {
-      const answer = await ask(`http://127.0.0.1:${this.#port}/`, { timeoutMs: 1_000 }).catch(() => undefined)
+      const answer = await ask(`http://127.0.0.1:${this.port}/`, { timeoutMs: 1_000 }).catch(() => undefined)
       if (answer !== undefined) return
       await delay(POLL_MS)
     }
