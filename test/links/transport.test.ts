@@ -212,6 +212,34 @@ t.test('what is no frame ends a lane and nothing else', async t => {
   t.equal(b.transport.size, 0, 'nothing is held for them')
 })
 
+t.test('more answers than a frame may hold come in several', async t => {
+  const peers = await pair(t)
+  const { a, b } = peers
+  await open(peers)
+  const count = 2 * LIMITS.MAX_MESSAGES_PER_BATCH + 1
+  b.engine.onReceive = from =>
+    b.transport.send(
+      from,
+      Array.from({ length: count }, (_, i) => response(i)),
+    )
+  const all = answersAt(a.engine, count)
+  a.transport.send('1', [append(1)])
+  await all
+  t.equal(answered(a.engine).length, count)
+  t.same(a.engine.lost, [])
+})
+
+t.test('a peer that closes takes no lane any more', async t => {
+  const peers = await pair(t)
+  const { a, b } = peers
+  await open(peers)
+  b.transport.closeLanes()
+  const socket = await openRaw(b.url, { 'hypercast-from': '0' })
+  if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
+  t.equal(b.transport.size, 0)
+  t.same(a.engine.lost, ['1'])
+})
+
 t.test('answers that are not taken end the lane', async t => {
   const { a, b } = await pair(t)
   const socket = await openRaw(b.url, { 'hypercast-from': '0' })

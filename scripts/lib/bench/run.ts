@@ -72,7 +72,7 @@ export class Run {
       this.#tell(`idle: ${subscribers} subscribers`)
       results.idle = await idle(servers, load, subscribers, isQuick ? 1_000 : undefined)
     }
-    if (parts.has('throughput')) await this.#throughput(load)
+    // Before all servers have written as much as they can, which the disk is still busy with for a while.
     if (parts.has('latency')) {
       this.#tell(`latency: ${LATENCY.ratePerS} publishes/s to ${LATENCY.subscribers} subscribers`)
       const { figures, fsync } = await latency(servers, load, {
@@ -84,6 +84,7 @@ export class Run {
       results.latency = figures
       if (fsync) results.fsync = fsync
     }
+    if (parts.has('throughput')) await this.#throughput(load)
   }
 
   async #throughput(load: Load): Promise<void> {

@@ -19,7 +19,9 @@ export interface DepartedOptions {
     readonly roster: Roster
     onRoster(listener: (roster: Roster) => void): () => void
   }
-  readonly transport: LinkHolder
+  readonly transport: LinkHolder & {
+    retainLanes(isKept: IsKept): void
+  }
   readonly edges: LinkHolder
   readonly inbound: Holder
   readonly dispatcher: Holder
@@ -40,6 +42,7 @@ export function forgetDeparted(options: DepartedOptions): void {
     const sameStore = setOf(stores)
     // A socket on which a peer asks is its own, wherever it is reached.
     inbound.retain(sameStore)
+    transport.retainLanes(sameStore)
     const listed = setOf(now.peers)
     dispatcher.retain(listed)
     metrics.retain(listed)

@@ -18,6 +18,7 @@ export interface InboundLanesOptions {
 export class InboundLanes {
   readonly #options: InboundLanesOptions
   readonly #lanes = new Map<PeerId, InboundLane>()
+  #isClosed = false
 
   constructor(options: InboundLanesOptions) {
     this.#options = options
@@ -29,6 +30,10 @@ export class InboundLanes {
 
   /** @param heard called with all that comes on it */
   take(from: PeerId, socket: Duplex, head: Buffer, heard: () => void): void {
+    if (this.#isClosed) {
+      socket.destroy()
+      return
+    }
     const { clock, wireFormat, receiptMs, log, received } = this.#options
     this.#lanes.get(from)?.close()
     const lane = new InboundLane(socket, head, {
@@ -60,7 +65,9 @@ export class InboundLanes {
     }
   }
 
+  /** Ends all of them, and takes none any more: an open one would keep the server from closing. */
   close(): void {
+    this.#isClosed = true
     this.retain(() => false)
   }
 }

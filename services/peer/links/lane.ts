@@ -184,8 +184,12 @@ export class InboundLane {
       this.#options.ended(new LinkError('silent', 'answers are not taken'))
       return false
     }
-    const reserve = FRAME_HEAD_BYTES + TAKEN_BYTES
-    this.#give(messagesBody.encode(messages, 'msgpack', this.#options.wireFormat(), reserve))
+    const at = this.#options.wireFormat()
+    // All slots of a pair of peers may answer in one turn: more than one frame may hold.
+    for (let from = 0; from < messages.length; from += LIMITS.MAX_MESSAGES_PER_BATCH) {
+      const part = messages.slice(from, from + LIMITS.MAX_MESSAGES_PER_BATCH)
+      this.#give(messagesBody.encode(part, 'msgpack', at, FRAME_HEAD_BYTES + TAKEN_BYTES))
+    }
     return true
   }
 

@@ -118,7 +118,12 @@ export class HttpTransport implements Transport {
     else this.#inbound.take(from, socket, head, heard)
   }
 
-  /** Ends the lanes of other peers; what waits to be answered on them is lost. */
+  /** Ends the lanes of all other peers to this one. A connection on which a peer asks is its own, wherever it is reached. */
+  retainLanes(isKept: (peer: PeerId) => boolean): void {
+    this.#inbound.retain(isKept)
+  }
+
+  /** Ends the lanes of other peers, and takes none any more; what waits to be answered on them is lost. */
   closeLanes(): void {
     this.#inbound.close()
   }
@@ -224,7 +229,6 @@ export class HttpTransport implements Transport {
       this.#forget(peer)
       lost.push(peer)
     }
-    this.#inbound.retain(isKept)
     this.pools.retain(isKept, reason)
     for (const peer of lost)
       if (this.#options.whereabouts.urlOf(peer) !== undefined) this.#engine?.unreachable(peer)

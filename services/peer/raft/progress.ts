@@ -19,7 +19,7 @@ export class Progress {
   inflight: number[] = []
   /** Replicate: send an append though nothing is new, to find out what was lost. */
   poke = false
-  /** Highest commit index told by an append. */
+  /** Highest commit index told, by an append or a heartbeat. */
   commitTold = 0
   /** Leader's tick count when it was last heard from. */
   heardAtTick: number

@@ -149,7 +149,8 @@ export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader'
 
 /**
  * Everything the node wants done since the last call, in etcd/raft's shape. The engine
- * 1. hands `hardState`, `truncateFrom`, `entries` and `snapshot` to the store in one transaction,
+ * 1. hands `truncateFrom`, `entries`, `snapshot` and a `hardState` with another term or vote to the store in one
+ *    transaction; another commit index or floor alone may follow later,
  * 2. sends `messages` at once,
  * 3. sends `messagesAfterPersist` when that transaction is durable, and then calls `persisted(id)`,
  * 4. applies `committed` in order (they are written with this Ready or before, and durable at a majority) and then calls `applied(index)`.
