@@ -72,7 +72,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     find: '    next = Math.max(next, begun.earliest)\n',
     replace: '',
     shownBy: ['a page'],
-    seed: 5072,
+    seed: 250,
   },
   {
     name: 'ignore the index of a position when reading',
@@ -137,6 +137,14 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     find: 'incarnation = Math.min(incarnation, this.#wants.get(name)!.incarnation)',
     replace: 'incarnation = Math.max(...[...this.#wants.values()].map(want => want.incarnation))',
     shownBy: ['the subscriber', 'false-end'],
-    seed: 276,
+    seed: 275,
+  },
+  {
+    name: 'forget the end just told when there were too many',
+    file: 'streams/trail.ts',
+    find: '    this.#begun[at] = Math.max(this.#begun[at]!, index)\n',
+    replace: '',
+    shownBy: ['the subscriber'],
+    seed: 410029,
   },
 ]
