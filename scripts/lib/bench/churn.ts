@@ -44,8 +44,11 @@ export interface ChurnFigures {
   readonly violations: readonly string[]
 }
 
-/** What is before is not judged: code is compiled, and memory takes the shape of the load. */
-export const JUDGED_FROM_S = 120
+/**
+ * What is before is not judged: code is compiled, and memory takes the shape of the load. The ring's 10,000 events, which came fast,
+ * are replaced by ones that come one by one.
+ */
+export const JUDGED_FROM_S = 240
 /**
  * Published before the churn begins, to one subscriber: caches fill that are bounded by numbers of events and bytes (limits.ts: the
  * ring of a followed topic, the tail of a slot's log), which at the rate of the churn itself would take longer than all of it.

@@ -20,7 +20,7 @@ const WARM_SUBSCRIBERS = 50
 /** At this rate it takes some seconds until what runs often is compiled. */
 const LATENCY = { subscribers: 100, ratePerS: 200, warmS: 10 }
 const QUICK_WARM_S = 2
-const CHURN = { perSecond: 100, population: 500, publishesPerS: 20 }
+const CHURN = { perSecond: 100, population: 200, publishesPerS: 50 }
 /** Parts that need all servers at once. */
 const SERVER_PARTS: readonly Part[] = ['throughput', 'latency', 'idle']
 const STORM_TIMEOUT_S = 300

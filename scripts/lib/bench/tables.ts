@@ -4,7 +4,7 @@ import { ms, number, runText, table, verdictsTable } from './markdown.ts'
 import type { Results } from './results.ts'
 import type { BenchServer } from './servers/server.ts'
 import type { ThroughputCell } from './throughput.ts'
-import { verdicts } from './verdicts.ts'
+import { churnVerdicts, servingVerdicts } from './verdicts.ts'
 
 const MIB = 1_048_576
 
@@ -16,8 +16,11 @@ export function tables(
   command: string,
 ): Map<string, string> {
   const found = new Map<string, string>()
-  found.set('run', runText(servers, missing, command))
-  found.set('verdicts', verdictsTable(verdicts(results)))
+  const { churn, ...serving } = results
+  if (Object.values(serving).some(part => part !== undefined)) {
+    found.set('run', runText(servers, missing, command))
+    found.set('verdicts', verdictsTable(servingVerdicts(results)))
+  }
   if (results.ceilings) {
     const rows = results.ceilings.map(one => [
       String(one.frames),
@@ -42,7 +45,10 @@ export function tables(
     ])
     found.set('idle', table(['', 'subscribers', 'MiB before', 'MiB with them', 'KiB a subscriber'], rows))
   }
-  if (results.churn) found.set('churn', churnTable(results.churn))
+  if (churn) {
+    const parts = [`\`${command}\``, verdictsTable(churnVerdicts(results)), churnTable(churn)]
+    found.set('churn', parts.join('\n\n'))
+  }
   return found
 }
 
