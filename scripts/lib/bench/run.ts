@@ -4,7 +4,7 @@ import { churn } from './churn.ts'
 import { affordable, idle } from './idle.ts'
 import { latency } from './latency.ts'
 import { Load } from './load.ts'
-import type { BenchOptions, Part } from './options.ts'
+import type { BenchOptions } from './options.ts'
 import type { Results } from './results.ts'
 import { rotated } from './rounds.ts'
 import { Hypercast } from './servers/hypercast.ts'
@@ -21,13 +21,13 @@ const WARM_SUBSCRIBERS = 50
 const LATENCY = { subscribers: 100, ratePerS: 200, warmS: 10 }
 const QUICK_WARM_S = 2
 const CHURN = { perSecond: 100, population: 200, publishesPerS: 50 }
-/** Parts that need all servers at once. */
-const SERVER_PARTS: readonly Part[] = ['throughput', 'latency', 'idle']
+/** Parts that need all servers, in this order. */
+const SERVER_PARTS = ['idle', 'latency', 'throughput'] as const
 const STORM_TIMEOUT_S = 300
 
 /** What runs, so that all of it can be ended whenever it must. */
 export class Run {
-  readonly servers: BenchServer[] = []
+  servers: BenchServer[] = []
   /** What could not be measured here, in words. */
   readonly missing: string[] = []
   readonly results: Results = {}
@@ -45,9 +45,11 @@ export class Run {
     const { parts, readers, seconds } = this.#options
     const load = new Load(readers)
     this.#load = load
-    if (SERVER_PARTS.some(part => parts.has(part))) {
+    for (const part of SERVER_PARTS) {
+      if (!parts.has(part)) continue
+      // New ones for each part: what one leaves behind, in memory and for the disk to do, is nothing to the next.
       await this.#startServers()
-      await this.#measureServers(load)
+      await this.#measurePart(part, load)
       this.#check()
       await this.#closeServers()
     }
@@ -63,17 +65,14 @@ export class Run {
     await this.#load?.end()
   }
 
-  async #measureServers(load: Load): Promise<void> {
-    const { parts, rounds, seconds, isQuick } = this.#options
+  async #measurePart(part: (typeof SERVER_PARTS)[number], load: Load): Promise<void> {
+    const { rounds, seconds, isQuick } = this.#options
     const { servers, results } = this
-    // First: memory that a load has made them take would be used again and hide what subscribers take.
-    if (parts.has('idle')) {
+    if (part === 'idle') {
       const subscribers = this.#affordable(this.#options.idleSubscribers)
       this.#tell(`idle: ${subscribers} subscribers`)
       results.idle = await idle(servers, load, subscribers, isQuick ? 1_000 : undefined)
-    }
-    // Before all servers have written as much as they can, which the disk is still busy with for a while.
-    if (parts.has('latency')) {
+    } else if (part === 'latency') {
       this.#tell(`latency: ${LATENCY.ratePerS} publishes/s to ${LATENCY.subscribers} subscribers`)
       const { figures, fsync } = await latency(servers, load, {
         ...LATENCY,
@@ -83,8 +82,7 @@ export class Run {
       })
       results.latency = figures
       if (fsync) results.fsync = fsync
-    }
-    if (parts.has('throughput')) await this.#throughput(load)
+    } else await this.#throughput(load)
   }
 
   async #throughput(load: Load): Promise<void> {
@@ -132,11 +130,13 @@ export class Run {
       nchan: () => Nchan.start(),
       node: () => BareNode.start(),
     }
+    this.servers = []
     for (const name of rotated(servers, 0)) {
       try {
         this.servers.push(await starts[name]())
       } catch (error) {
         if (!(error instanceof Missing)) throw error
+        if (this.missing.includes(error.message)) continue
         this.missing.push(error.message)
         this.#tell(error.message)
       }
